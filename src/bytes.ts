@@ -1,0 +1,134 @@
+/** Strict conversions between bytes and text. Every decoder accepts exactly one text for each value. */
+import { malformed } from './errors.ts'
+
+const encoder = new TextEncoder()
+const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
+
+/** The UTF-8 bytes of `text`. */
+export function utf8(text: string): Uint8Array {
+  return encoder.encode(text)
+}
+
+/** The text of UTF-8 `bytes`; a byte-order mark is kept as a character. @throws MALFORMED on invalid UTF-8 */
+export function fromUtf8(bytes: Uint8Array, what = 'text'): string {
+  try {
+    return decoder.decode(bytes)
+  } catch (cause) {
+    throw malformed(`${what} is not valid UTF-8`, { cause })
+  }
+}
+
+export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  let length = 0
+  for (const part of parts) length += part.length
+  const out = new Uint8Array(length)
+  let offset = 0
+  for (const part of parts) {
+    out.set(part, offset)
+    offset += part.length
+  }
+  return out
+}
+
+/** Whether two byte strings are equal. Not constant-time: for public values only. */
+export function equal(a: Uint8Array, b: Uint8Array): boolean {
+  if (a.length !== b.length) return false
+  for (let i = 0; i < a.length; i++) if (a[i] !== b[i]) return false
+  return true
+}
+
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'))
+
+/** Lowercase hexadecimal. */
+export function toHex(bytes: Uint8Array): string {
+  let text = ''
+  for (const byte of bytes) text += HEX[byte]
+  return text
+}
+
+/** Bytes of lowercase hexadecimal text. @throws MALFORMED on anything else */
+export function fromHex(text: string, what = 'value'): Uint8Array {
+  if (text.length % 2 !== 0 || !/^[0-9a-f]*$/.test(text)) {
+    throw malformed(`${what} is not lowercase hexadecimal`)
+  }
+  const out = new Uint8Array(text.length / 2)
+  for (let i = 0; i < out.length; i++) out[i] = Number.parseInt(text.slice(2 * i, 2 * i + 2), 16)
+  return out
+}
+
+const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/'
+const BASE64_VALUES = new Int8Array(128).fill(-1)
+for (let i = 0; i < 64; i++) BASE64_VALUES[BASE64.charCodeAt(i)] = i
+
+/** Standard base64 with padding (RFC 4648 section 4). */
+export function toBase64(bytes: Uint8Array): string {
+  let text = ''
+  let i = 0
+  for (; i + 2 < bytes.length; i += 3) {
+    const word = (bytes[i]! << 16) | (bytes[i + 1]! << 8) | bytes[i + 2]!
+    text += BASE64[word >> 18]! + BASE64[(word >> 12) & 63]! + BASE64[(word >> 6) & 63]! + BASE64[word & 63]!
+  }
+  const left = bytes.length - i
+  if (left === 1) {
+    const word = bytes[i]! << 4
+    text += `${BASE64[word >> 6]}${BASE64[word & 63]}==`
+  } else if (left === 2) {
+    const word = (bytes[i]! << 10) | (bytes[i + 1]! << 2)
+    text += `${BASE64[word >> 12]}${BASE64[(word >> 6) & 63]}${BASE64[word & 63]}=`
+  }
+  return text
+}
+
+/**
+ * Bytes of standard base64 with padding. Refuses URL-safe letters, white space, missing padding and non-zero
+ * bits after the last byte, so each value has one spelling (RFC 4648 section 3.5).
+ * @throws MALFORMED
+ */
+export function fromBase64(text: string, what = 'value'): Uint8Array {
+  const refuse = (): never => {
+    throw malformed(`${what} is not canonical base64`)
+  }
+  if (text.length % 4 !== 0) refuse()
+  const padding = text.endsWith('==') ? 2 : text.endsWith('=') ? 1 : 0
+  const letters = text.length - padding
+  const out = new Uint8Array((text.length / 4) * 3 - padding)
+  let word = 0
+  let bits = 0
+  let at = 0
+  for (let i = 0; i < letters; i++) {
+    const code = text.charCodeAt(i)
+    const value = code < 128 ? BASE64_VALUES[code]! : -1
+    if (value < 0) refuse()
+    word = ((word << 6) | value) & 0xffffff
+    bits += 6
+    if (bits >= 8) {
+      bits -= 8
+      out[at++] = (word >> bits) & 0xff
+    }
+  }
+  if ((word & ((1 << bits) - 1)) !== 0) refuse()
+  return out
+}
+
+/**
+ * A decimal number without sign, leading zeros or white space, up to 2^53-1.
+ * @throws MALFORMED otherwise
+ */
+export function fromDecimal(text: string, what = 'number'): number {
+  if (!/^(0|[1-9][0-9]*)$/.test(text)) throw malformed(`${what} is not a decimal number`)
+  const value = Number(text)
+  if (!Number.isSafeInteger(value)) throw malformed(`${what} is larger than 2^53-1`)
+  return value
+}
+
+/** Big-endian 64-bit encoding of a safe integer. */
+export function u64(value: number): Uint8Array {
+  const out = new Uint8Array(8)
+  new DataView(out.buffer).setBigUint64(0, BigInt(value))
+  return out
+}
+
+/** Big-endian 16-bit encoding. */
+export function u16(value: number): Uint8Array {
+  return Uint8Array.of(value >> 8, value & 0xff)
+}

@@ -1,0 +1,20 @@
+import { fileURLToPath } from 'node:url'
+import { defineConfig } from 'vitest/config'
+
+const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
+
+export default defineConfig({
+  resolve: {
+    // The package's own `#…` imports point at dist/; tests run the sources.
+    alias: {
+      '#sha256': source('crypto/sha256-node.ts'),
+      '#ed25519': source('crypto/ed25519-node.ts'),
+      '#ml-dsa': source('crypto/ml-dsa-node.ts'),
+    },
+  },
+  test: {
+    include: ['test/**/*.test.ts'],
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+})
