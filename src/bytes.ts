@@ -66,7 +66,11 @@ export function toBase64(bytes: Uint8Array): string {
   let i = 0
   for (; i + 2 < bytes.length; i += 3) {
     const word = (bytes[i]! << 16) | (bytes[i + 1]! << 8) | bytes[i + 2]!
-    text += BASE64[word >> 18]! + BASE64[(word >> 12) & 63]! + BASE64[(word >> 6) & 63]! + BASE64[word & 63]!
+    text +=
+      BASE64[word >> 18]! +
+      BASE64[(word >> 12) & 63]! +
+      BASE64[(word >> 6) & 63]! +
+      BASE64[word & 63]!
   }
   const left = bytes.length - i
   if (left === 1) {

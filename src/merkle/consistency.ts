@@ -5,13 +5,20 @@ import { HASH_SIZE, hashChildren, type NodeHash, nodeHash, type RootHash } from 
 import { areHashes } from './inclusion.ts'
 import { isOdd, type Position, shiftRight, type TreeSize } from './position.ts'
 
+// The brands stop at JavaScript callers: what is not a size must not pass for one.
+function areOrderedSizes(first: TreeSize, second: TreeSize): boolean {
+  return (
+    Number.isSafeInteger(first) && Number.isSafeInteger(second) && first >= 1 && first <= second
+  )
+}
+
 /**
  * The subtrees whose hashes prove that the tree of `first` leaves is a prefix of the tree of `second` leaves.
  * Empty when the sizes are equal.
  * @throws RangeError unless `0 < first <= second`
  */
 export function consistencyPath(first: TreeSize, second: TreeSize): Position[] {
-  if (first < 1 || first > second) {
+  if (!areOrderedSizes(first, second)) {
     throw new RangeError(`there is no consistency proof from size ${first} to size ${second}`)
   }
   if (first === second) return []
@@ -51,7 +58,8 @@ export function verifyConsistency(
   const fail = (reason: string): never => {
     throw new CairnError('VERIFICATION_FAILED', reason)
   }
-  if (first < 1 || first > second) fail(`there is no consistency proof from size ${first} to ${second}`)
+  if (!areOrderedSizes(first, second))
+    fail(`there is no consistency proof from size ${first} to ${second}`)
   if (firstRoot.length !== HASH_SIZE || secondRoot.length !== HASH_SIZE || !areHashes(proof)) {
     fail('a hash of the consistency proof is not 32 bytes long')
   }

@@ -2,7 +2,14 @@
  * The frontier of a growing tree: the roots of its complete subtrees, largest first, one for each set bit of the
  * size. It is all that is needed to append leaves and to know the root, at an amortised one hash a leaf.
  */
-import { EMPTY_ROOT, hashChildren, type LeafHash, type NodeHash, type RootHash, rootHash } from './hash.ts'
+import {
+  EMPTY_ROOT,
+  hashChildren,
+  type LeafHash,
+  type NodeHash,
+  type RootHash,
+  rootHash,
+} from './hash.ts'
 import { isOdd, type Position, shiftRight, type TreeSize, treeSize } from './position.ts'
 
 /** The complete subtrees that make up a tree of `size` leaves, left to right. */
@@ -29,7 +36,9 @@ export class Frontier {
   /** A frontier of `size` leaves; `hashes` belong to `frontierPositions(size)`. @throws RangeError if they do not fit */
   constructor(size: TreeSize = treeSize(0), hashes: readonly NodeHash[] = []) {
     if (hashes.length !== frontierPositions(size).length) {
-      throw new RangeError(`a tree of ${size} leaves does not have ${hashes.length} complete subtrees`)
+      throw new RangeError(
+        `a tree of ${size} leaves does not have ${hashes.length} complete subtrees`,
+      )
     }
     this.#size = size
     this.#hashes = [...hashes]
@@ -43,7 +52,9 @@ export class Frontier {
     return this.#hashes
   }
 
+  /** @throws RangeError when the tree has 2^53-1 leaves */
   append(leaf: LeafHash): void {
+    if (this.#size === Number.MAX_SAFE_INTEGER) throw new RangeError('the tree is full')
     let node: NodeHash = leaf
     for (let rest = this.#size; isOdd(rest); rest = shiftRight(rest, 1)) {
       node = hashChildren(this.#hashes.pop()!, node)

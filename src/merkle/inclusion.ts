@@ -1,7 +1,15 @@
 /** Inclusion proofs: RFC 6962 section 2.1.1, verified as in RFC 9162 section 2.1.3.2. */
-import { CairnError } from '../errors.ts'
+
 import { equal } from '../bytes.ts'
-import { HASH_SIZE, hashChildren, type LeafHash, type NodeHash, type RootHash, rootHash } from './hash.ts'
+import { CairnError } from '../errors.ts'
+import {
+  HASH_SIZE,
+  hashChildren,
+  type LeafHash,
+  type NodeHash,
+  type RootHash,
+  rootHash,
+} from './hash.ts'
 import { isOdd, type LeafIndex, type Position, shiftRight, type TreeSize } from './position.ts'
 
 /**
@@ -10,17 +18,23 @@ import { isOdd, type LeafIndex, type Position, shiftRight, type TreeSize } from 
  * @throws RangeError unless `index < size`
  */
 export function inclusionPath(index: LeafIndex, size: TreeSize): Position[] {
-  if (index >= size) throw new RangeError(`leaf ${index} is not in a tree of ${size} leaves`)
+  if (!isLeafOf(index, size))
+    throw new RangeError(`leaf ${index} is not in a tree of ${size} leaves`)
   const path: Position[] = []
   let at: number = index
   let last = size - 1
   for (let height = 0; last > 0; height++) {
     if (isOdd(at)) path.push({ height, index: at - 1 })
     else if (at < last) path.push({ height, index: at + 1 })
-    at = Math.floor(at / 2)
-    last = Math.floor(last / 2)
+    at = shiftRight(at, 1)
+    last = shiftRight(last, 1)
   }
   return path
+}
+
+// The brands stop at JavaScript callers: a negative or fractional index must not pass for a neighbouring leaf's.
+function isLeafOf(index: LeafIndex, size: TreeSize): boolean {
+  return Number.isSafeInteger(index) && Number.isSafeInteger(size) && index >= 0 && index < size
 }
 
 /** Whether `proof` holds hashes of the right length only. */
@@ -38,11 +52,14 @@ export function rootFromInclusion(
   leaf: LeafHash,
   proof: readonly NodeHash[],
 ): RootHash {
-  if (index >= size) {
+  if (!isLeafOf(index, size)) {
     throw new CairnError('VERIFICATION_FAILED', `leaf ${index} is not in a tree of ${size} leaves`)
   }
   if (leaf.length !== HASH_SIZE || !areHashes(proof)) {
-    throw new CairnError('VERIFICATION_FAILED', 'a hash of the inclusion proof is not 32 bytes long')
+    throw new CairnError(
+      'VERIFICATION_FAILED',
+      'a hash of the inclusion proof is not 32 bytes long',
+    )
   }
   let at: number = index
   let last = size - 1
