@@ -172,6 +172,13 @@ function readQuorum(draft: Draft, [name, ...rest]: readonly string[]): void {
   draft.quorum = name
 }
 
+const READERS: ReadonlyMap<string, (draft: Draft, items: readonly string[]) => void> = new Map([
+  ['log', readLog],
+  ['witness', readWitness],
+  ['group', readGroup],
+  ['quorum', readQuorum],
+])
+
 function readLine(draft: Draft, line: Uint8Array): void {
   for (const octet of line) {
     if (!isAllowed(octet)) {
@@ -182,20 +189,10 @@ function readLine(draft: Draft, line: Uint8Array): void {
     }
   }
   const [keyword, ...items] = itemsOf(line)
-  switch (keyword) {
-    case undefined:
-      return
-    case 'log':
-      return readLog(draft, items)
-    case 'witness':
-      return readWitness(draft, items)
-    case 'group':
-      return readGroup(draft, items)
-    case 'quorum':
-      return readQuorum(draft, items)
-    default:
-      throw malformed('a line begins with log, witness, group, quorum or #')
-  }
+  if (keyword === undefined) return
+  const read = READERS.get(keyword)
+  if (read === undefined) throw malformed('a line begins with log, witness, group, quorum or #')
+  read(draft, items)
 }
 
 /**
