@@ -1,0 +1,191 @@
+/**
+ * The directory that holds a log:
+ *
+ *   DIR/format       "cairn-log 1": what this directory is, written first of all
+ *   DIR/store/       entries, tiles and heads (LevelDB)
+ *   DIR/keys/        private keys, for the owner's eyes only
+ *   DIR/log.vkey     the verifier keys to give away
+ *   DIR/admin.token  the first credential
+ *   DIR/tokens       credentials added later
+ *
+ * Nothing here locks the directory; the store does that when it is opened.
+ */
+import { constants } from 'node:fs'
+import { access, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { dirname, join, resolve } from 'node:path'
+import { fromUtf8, utf8 } from '../bytes.ts'
+import { CairnError, messageOf } from '../errors.ts'
+import { durableWriteFile, syncDirectory, UNFINISHED } from './durable-file.ts'
+
+/** The layout this version reads and writes. */
+const FORMAT = 1
+const FORMAT_LINE = /^cairn-log (0|[1-9][0-9]{0,8})\n$/
+const FORMAT_BYTES_MAX = 64
+
+const PRIVATE_DIRECTORY = 0o700
+
+export interface DataDirectory {
+  /** Absolute path of the directory itself. */
+  readonly path: string
+  readonly store: string
+  readonly keys: string
+  readonly vkeyFile: string
+  readonly adminTokenFile: string
+  readonly tokensFile: string
+}
+
+export interface DataDirectoryOptions {
+  /** Makes the directory, or completes one whose making was interrupted. */
+  readonly create: boolean
+}
+
+/**
+ * Opens a data directory, making it when asked to. An existing one is never touched unless it is Cairn's.
+ * @throws NOT_FOUND when there is none, or only half of one, and `create` is false
+ * @throws FOREIGN_DIRECTORY, NEWER_FORMAT
+ * @throws IO when it cannot be read or written
+ */
+export async function openDataDirectory(
+  path: string,
+  options: DataDirectoryOptions,
+): Promise<DataDirectory> {
+  const root = resolve(path)
+  const directory: DataDirectory = {
+    path: root,
+    store: join(root, 'store'),
+    keys: join(root, 'keys'),
+    vkeyFile: join(root, 'log.vkey'),
+    adminTokenFile: join(root, 'admin.token'),
+    tokensFile: join(root, 'tokens'),
+  }
+  try {
+    if (options.create) await create(directory)
+    else await check(directory)
+    await access(root, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (error) {
+    throw unusable(root, error)
+  }
+  return directory
+}
+
+async function create(directory: DataDirectory): Promise<void> {
+  const { path } = directory
+  if ((await kindOf(path)) === undefined) {
+    await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY })
+    await syncDirectory(dirname(path))
+  }
+  if (!(await isMarked(path))) {
+    await durableWriteFile(join(path, 'format'), utf8(`cairn-log ${FORMAT}\n`), 0o644)
+  }
+  let made = false
+  for (const part of [directory.store, directory.keys]) {
+    if ((await kindOf(part)) !== undefined) continue
+    await mkdir(part, { mode: PRIVATE_DIRECTORY })
+    made = true
+  }
+  if (made) await syncDirectory(path)
+}
+
+async function check(directory: DataDirectory): Promise<void> {
+  const { path } = directory
+  const marked = (await kindOf(path)) !== undefined && (await isMarked(path))
+  const parts = [directory.store, directory.keys]
+  if (!marked || (await Promise.all(parts.map(kindOf))).includes(undefined)) {
+    throw new CairnError(
+      'NOT_FOUND',
+      `there is no ${marked ? 'complete ' : ''}log in ${path}; start one with: cairn serve --data ${path}`,
+    )
+  }
+}
+
+/** Whether something is at `path`. @throws FOREIGN_DIRECTORY when it is not a directory */
+async function kindOf(path: string): Promise<'directory' | undefined> {
+  let found: Awaited<ReturnType<typeof stat>>
+  try {
+    found = await stat(path)
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return undefined
+    throw error
+  }
+  if (!found.isDirectory()) {
+    throw new CairnError(
+      'FOREIGN_DIRECTORY',
+      `${path} is not a directory; choose another data directory`,
+    )
+  }
+  return 'directory'
+}
+
+/**
+ * Whether a directory says that it is a data directory of this format; false when it is empty, and can become one.
+ * @throws FOREIGN_DIRECTORY, NEWER_FORMAT
+ */
+async function isMarked(path: string): Promise<boolean> {
+  const foreign = (why: string): CairnError =>
+    new CairnError(
+      'FOREIGN_DIRECTORY',
+      `${path} ${why}; choose an empty or new directory for the log's data`,
+    )
+  const names = await readdir(path)
+  if (!names.includes('format')) {
+    const others = names.filter((name) => !isHarmless(name))
+    if (others.length === 0) return false
+    throw foreign(`is not a log's data directory, but holds other files (${others.sort()[0]})`)
+  }
+  const file = join(path, 'format')
+  const { size } = await stat(file)
+  const bytes = size <= FORMAT_BYTES_MAX ? await readFile(file) : new Uint8Array()
+  const version = versionOf(bytes)
+  if (version === undefined) throw foreign('has a format file that Cairn did not write')
+  if (version > FORMAT) {
+    throw new CairnError(
+      'NEWER_FORMAT',
+      `${path} was written by a newer cairn (format ${version}, this one reads ${FORMAT}); use the newer one`,
+    )
+  }
+  return true
+}
+
+/** What may lie in a directory that counts as empty: our own unfinished file, and what a new volume comes with. */
+function isHarmless(name: string): boolean {
+  return name === 'lost+found' || (name.startsWith('format.') && name.endsWith(UNFINISHED))
+}
+
+function versionOf(bytes: Uint8Array): number | undefined {
+  try {
+    const found = FORMAT_LINE.exec(fromUtf8(bytes))
+    return found === null || found[1] === '0' ? undefined : Number(found[1])
+  } catch {
+    return undefined
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+function unusable(path: string, error: unknown): CairnError {
+  if (error instanceof CairnError) return error
+  switch (codeOf(error)) {
+    case 'EROFS':
+      return new CairnError(
+        'IO',
+        `${path} is on a read-only file system; mount it writable, or choose another data directory`,
+        { cause: error },
+      )
+    case 'EACCES':
+    case 'EPERM':
+      return new CairnError(
+        'IO',
+        `this user may not read and write ${path}; change its owner or mode, or choose another data directory`,
+        { cause: error },
+      )
+    case 'ENOSPC':
+    case 'EDQUOT':
+      return new CairnError('DISK_FULL', `no space left to make ${path}; free some`, {
+        cause: error,
+      })
+    default:
+      return new CairnError('IO', `cannot use ${path}: ${messageOf(error)}`, { cause: error })
+  }
+}

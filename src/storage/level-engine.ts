@@ -1,0 +1,66 @@
+/** LevelDB as the store uses it: how it is tuned, opened, and how its failures become ours. */
+import { type DatabaseOptions, Level } from 'level'
+import { CairnError, messageOf } from '../errors.ts'
+
+export type LevelDatabase = Level<Uint8Array, Uint8Array>
+
+const TUNING: DatabaseOptions<Uint8Array, Uint8Array> = {
+  keyEncoding: 'view',
+  valueEncoding: 'view',
+  writeBufferSize: 8 * 2 ** 20,
+  maxFileSize: 4 * 2 ** 20,
+  cacheSize: 8 * 2 ** 20,
+  maxOpenFiles: 100,
+}
+
+/** @throws LOCKED, NOT_FOUND, CORRUPT, DISK_FULL, IO */
+export async function openDatabase(
+  directory: string,
+  options: { readonly createIfMissing: boolean },
+): Promise<LevelDatabase> {
+  const database: LevelDatabase = new Level(directory, { ...TUNING, ...options })
+  try {
+    await database.open()
+    return database
+  } catch (error) {
+    const cause = error instanceof Error ? (error.cause ?? error) : error
+    if (codeOf(cause) === 'LEVEL_LOCKED') {
+      throw new CairnError(
+        'LOCKED',
+        `${directory} is in use by another process; stop that one, or choose another data directory`,
+        { cause },
+      )
+    }
+    if (/does not exist \(create_if_missing is false\)/.test(messageOf(cause))) {
+      throw new CairnError('NOT_FOUND', `there is no store in ${directory}`, { cause })
+    }
+    throw engineFailure(`open ${directory}`, cause)
+  }
+}
+
+function codeOf(error: unknown): unknown {
+  return error instanceof Error && 'code' in error ? error.code : undefined
+}
+
+/** Our error for one of the engine or the file system, met while trying to do `what`. */
+export function engineFailure(what: string, error: unknown): CairnError {
+  if (error instanceof CairnError) return error
+  const message = messageOf(error)
+  const code = codeOf(error)
+  if (code === 'LEVEL_DATABASE_NOT_OPEN') {
+    return new CairnError('STOPPED', `cannot ${what}: the store is closed`, { cause: error })
+  }
+  if (code === 'LEVEL_CORRUPTION') {
+    return new CairnError(
+      'CORRUPT',
+      `cannot ${what}: ${message}; keep a copy of the directory and restore a backup`,
+      { cause: error },
+    )
+  }
+  if (code === 'ENOSPC' || /no space left|quota exceeded/i.test(message)) {
+    return new CairnError('DISK_FULL', `cannot ${what}: ${message}; free space and restart`, {
+      cause: error,
+    })
+  }
+  return new CairnError('IO', `cannot ${what}: ${message}`, { cause: error })
+}
