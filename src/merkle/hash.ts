@@ -50,20 +50,31 @@ export function hashLeaf(bytes: Uint8Array): LeafHash {
 const pair = new Uint8Array(1 + 2 * HASH_SIZE)
 pair[0] = 1
 
-/** SHA-256(0x01 ‖ left ‖ right). */
+/** SHA-256(0x01 ‖ left ‖ right). @throws RangeError unless both have 32 bytes */
 export function hashChildren(left: Uint8Array, right: Uint8Array): NodeHash {
+  // A shorter one would be filled up with bytes of the previous pair.
+  if (left.length !== HASH_SIZE || right.length !== HASH_SIZE) {
+    throw new RangeError(`expected two hashes of ${HASH_SIZE} bytes`)
+  }
   pair.set(left, 1)
   pair.set(right, 1 + HASH_SIZE)
   return sha256(pair) as NodeHash
 }
 
-/** As hashChildren, for two hashes that lie side by side at `children[at..at+64)`, written to `out[offset..)`. */
+/**
+ * As hashChildren, for two hashes that lie side by side at `children[at..at+64)`, written to `out[offset..offset+32)`,
+ * which may be the same array.
+ * @throws RangeError when either range ends beyond its array
+ */
 export function hashChildrenInto(
   children: Uint8Array,
   at: number,
   out: Uint8Array,
   offset: number,
 ): void {
+  if (at + 2 * HASH_SIZE > children.length || offset + HASH_SIZE > out.length) {
+    throw new RangeError('expected two hashes side by side and room for their parent')
+  }
   pair.set(children.subarray(at, at + 2 * HASH_SIZE), 1)
   sha256Into(pair, out, offset)
 }
