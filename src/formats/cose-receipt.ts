@@ -69,8 +69,14 @@ export function buildCoseReceipt(
       'a COSE receipt cannot be given in a tree of one leaf; take another format or wait for the next leaf',
     )
   }
-  const signature = sign(toBeSigned(protectedBytesOf(receipt), { payload: receipt.root }))
-  return encodeReceipt(receipt, signature)
+  return encodeCoseReceipt(receipt, sign(coseReceiptToBeSigned(receipt)))
+}
+
+/** The bytes that a receipt's signature is over: for a signer that answers later. */
+export function coseReceiptToBeSigned(
+  receipt: CoseReceipt & { readonly root: RootHash },
+): Uint8Array {
+  return toBeSigned(protectedBytesOf(receipt), { payload: receipt.root })
 }
 
 function protectedBytesOf(receipt: CoseReceipt): Uint8Array {
@@ -90,7 +96,8 @@ function protectedBytesOf(receipt: CoseReceipt): Uint8Array {
   )
 }
 
-function encodeReceipt(receipt: CoseReceipt, signature: Uint8Array): Uint8Array {
+/** A receipt with the signature over its `coseReceiptToBeSigned`. */
+export function encodeCoseReceipt(receipt: CoseReceipt, signature: Uint8Array): Uint8Array {
   const proof = encodeCbor([receipt.size, receipt.index, receipt.proof])
   const proofs = new Map([[INCLUSION_PROOFS, [proof]]])
   return encodeCoseSign1({
@@ -124,7 +131,7 @@ export function parseCoseReceipt(bytes: Uint8Array): ParsedCoseReceipt {
     throw malformed('the COSE receipt does not name its key by a kid of 4 bytes')
   }
   const receipt = { ...stated, proof: proven.proof, keyId: toHex(kid) }
-  if (!equal(encodeReceipt(receipt, message.signature), bytes)) {
+  if (!equal(encodeCoseReceipt(receipt, message.signature), bytes)) {
     throw malformed('the COSE receipt has headers beyond its profile, or another order of them')
   }
   return { ...receipt, message }

@@ -1,0 +1,382 @@
+/**
+ * The write path: one writer, one batch after the other.
+ *
+ *     queue → hash, dedup, assign indices → second opinion → sign → one synced write → signer's state → answer
+ *
+ * The commit point is `store.commit`. Before it nothing of the batch exists, and whoever submitted it has no answer;
+ * after it the leaves, their tiles and the signed head are durable together. The answer waits for one more thing, the
+ * signer's own record of the head, so that no head is ever seen outside which the signer could forget. Any failure on
+ * the way stops the log: what a failed write left behind is found out by opening it again, never by guessing.
+ */
+
+import { sha256 } from '#sha256'
+import { utf8 } from '../bytes.ts'
+import { CairnError, messageOf } from '../errors.ts'
+import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
+import { hashLeaf, type LeafHash, leafHash } from '../merkle/hash.ts'
+import { type LeafIndex, leafIndex } from '../merkle/position.ts'
+import type { Commit, IdempotencyRecord, LogStore } from '../storage/port.ts'
+import type { DoubleCheck } from './double-check.ts'
+import { type EdgeTree, type RightEdge, rootOfEdge } from './edge-tree.ts'
+import { type QueueLimits, type Submission, SubmissionQueue } from './queue.ts'
+import { bundleRuns, growTiles, type HashedLeaves, hashLeaves, pick } from './sequence.ts'
+import type {
+  Acceptance,
+  Accepted,
+  Head,
+  LogMode,
+  LogStatistics,
+  SubmitOptions,
+} from './service.ts'
+import { signHead } from './sign-head.ts'
+import type { SignedState } from './signed-state.ts'
+import type { LogSigner } from './signer.ts'
+
+/** A committed head with what is needed to prove leaves under it from memory. */
+export interface CommittedHead extends Head {
+  readonly edge: RightEdge
+}
+
+export interface CommitterOptions {
+  readonly store: LogStore
+  readonly signer: LogSigner
+  readonly signedState: SignedState
+  readonly tree: EdgeTree
+  readonly doubleCheck: DoubleCheck
+  readonly head: CommittedHead
+  /** What may wait. */
+  readonly queue: QueueLimits
+  /** What one commit takes at the most (a single larger submission is still one commit). */
+  readonly batch: QueueLimits
+  /** Whether a leaf that is already in the log gets its first index again. */
+  readonly dedup: boolean
+  readonly onCommit: (head: CommittedHead) => void
+  readonly onStop: (reason: string) => void
+}
+
+/** Enough waiting leaves to prepare a batch while the one before is still being written. */
+const OVERLAP_LEAVES = 512
+const LONGEST_SUBMISSION = 10_000
+
+/** A batch on its way: what to store, and whom to answer then. */
+interface Prepared {
+  readonly commit: Commit | undefined
+  readonly head: CommittedHead | undefined
+  readonly answers: readonly { readonly to: Submission; readonly leaves: readonly Accepted[] }[]
+  readonly submissions: readonly Submission[]
+}
+
+/** What the batch being written adds, until the store can answer for it. */
+interface Recent {
+  readonly indices: Map<string, LeafIndex>
+  readonly idempotency: Map<string, IdempotencyRecord>
+}
+
+export class Committer {
+  readonly #options: CommitterOptions
+  readonly #queue: SubmissionQueue
+  #head: CommittedHead
+  #mode: LogMode = { mode: 'writable' }
+  #failed: CairnError | undefined
+  #running = false
+  #drained: (() => void) | undefined
+  #recent: Recent = { indices: new Map(), idempotency: new Map() }
+  readonly #counters = { accepted: 0, duplicates: 0, refused: 0, commits: 0 }
+
+  constructor(options: CommitterOptions) {
+    this.#options = options
+    this.#queue = new SubmissionQueue(options.queue)
+    this.#head = options.head
+  }
+
+  get head(): CommittedHead {
+    return this.#head
+  }
+
+  mode(): LogMode {
+    return this.#mode
+  }
+
+  /** Whether a failed write ended it. */
+  get failed(): boolean {
+    return this.#failed !== undefined
+  }
+
+  statistics(): LogStatistics {
+    return { ...this.#counters, queued: this.#queue.leaves, queuedBytes: this.#queue.bytes }
+  }
+
+  /** Refuses all further submissions; those already accepted are finished unless the log has stopped. */
+  refuse(mode: Exclude<LogMode, { mode: 'writable' }>): void {
+    if (this.#mode.mode !== 'stopped') this.#mode = mode
+  }
+
+  /** Takes submissions again after `refuse` with mode 'read-only'. */
+  resume(): void {
+    if (this.#mode.mode === 'read-only') this.#mode = { mode: 'writable' }
+  }
+
+  submit(leaves: readonly Uint8Array[], options: SubmitOptions = {}): Promise<Acceptance> {
+    let bytes = 0
+    for (const leaf of leaves) bytes += leaf.length
+    const refusal = this.#refusal(leaves, bytes)
+    if (refusal !== undefined) {
+      this.#counters.refused += leaves.length
+      return Promise.reject(refusal)
+    }
+    return new Promise((resolve, reject) => {
+      this.#queue.push({ leaves, bytes, idempotencyKey: options.idempotencyKey, resolve, reject })
+      if (this.#running) return
+      this.#running = true
+      // One turn of the event loop: what arrived together is committed together.
+      setImmediate(() => void this.#run())
+    })
+  }
+
+  /** Refuses new submissions, and resolves once all accepted ones have their answer. */
+  async close(): Promise<void> {
+    this.refuse({ mode: 'stopped', reason: 'the log is shutting down' })
+    if (this.#running) await new Promise<void>((resolve) => (this.#drained = resolve))
+  }
+
+  #refusal(leaves: readonly Uint8Array[], bytes: number): CairnError | undefined {
+    if (this.#mode.mode !== 'writable') return refusalOf(this.#mode)
+    if (leaves.length === 0) return new CairnError('MALFORMED', 'there is no leaf to add')
+    if (leaves.length > LONGEST_SUBMISSION) {
+      return new CairnError(
+        'TOO_LARGE',
+        `a submission has at most ${LONGEST_SUBMISSION} leaves; send several`,
+      )
+    }
+    for (const leaf of leaves) {
+      if (leaf.length === 0) return new CairnError('MALFORMED', 'a leaf has at least one byte')
+      if (leaf.length > MAX_ENTRY_SIZE) {
+        return new CairnError(
+          'TOO_LARGE',
+          `a leaf has at most ${MAX_ENTRY_SIZE} bytes, this one has ${leaf.length}`,
+        )
+      }
+    }
+    if (!this.#queue.hasRoom(leaves.length, bytes)) {
+      return new CairnError('OVERLOADED', 'the submission queue is full; try again in a second')
+    }
+    return undefined
+  }
+
+  async #run(): Promise<void> {
+    let writing: Promise<void> = Promise.resolve()
+    while (this.#queue.leaves > 0) {
+      const submissions = this.#queue.take(this.#options.batch)
+      const prepared = await this.#prepare(submissions)
+      await writing
+      if (prepared === undefined) continue
+      writing = this.#write(prepared)
+      if (this.#queue.leaves < OVERLAP_LEAVES) await writing
+    }
+    await writing
+    this.#running = false
+    // A submission may have come in while the last write ended.
+    if (this.#queue.leaves > 0) {
+      this.#running = true
+      await this.#run()
+      return
+    }
+    this.#drained?.()
+  }
+
+  /** Everything up to the commit point. Answers undefined when the log had to stop. */
+  async #prepare(submissions: readonly Submission[]): Promise<Prepared | undefined> {
+    if (this.#rejectIfFailed(submissions)) return undefined
+    try {
+      const { fresh, answers } = await this.#replays(submissions)
+      const hashed = hashLeaves(
+        fresh.length === 1 ? fresh[0]!.leaves : fresh.flatMap((each) => each.leaves),
+      )
+      const known = this.#options.dedup ? await this.#known(hashed) : []
+      return await this.#assign(submissions, fresh, hashed, known, answers)
+    } catch (error) {
+      this.#stop(error, submissions)
+      return undefined
+    }
+  }
+
+  /** Sorts out submissions whose idempotency key was used before. */
+  async #replays(submissions: readonly Submission[]): Promise<{
+    fresh: readonly Submission[]
+    answers: { to: Submission; leaves: readonly Accepted[] }[]
+  }> {
+    const answers: { to: Submission; leaves: readonly Accepted[] }[] = []
+    if (submissions.every((each) => each.idempotencyKey === undefined))
+      return { fresh: submissions, answers }
+    const fresh: Submission[] = []
+    const inBatch = new Set<string>()
+    for (const submission of submissions) {
+      const key = submission.idempotencyKey
+      if (key === undefined) {
+        fresh.push(submission)
+        continue
+      }
+      const name = keyName(key)
+      if (inBatch.has(name)) {
+        submission.reject(
+          new CairnError('CONFLICT', 'a request with this idempotency key is under way; try again'),
+        )
+        continue
+      }
+      const record =
+        this.#recent.idempotency.get(name) ?? (await this.#options.store.idempotency(key))
+      if (record === undefined) {
+        inBatch.add(name)
+        fresh.push(submission)
+      } else if (keyName(record.request) !== keyName(requestDigest(submission.leaves))) {
+        submission.reject(
+          new CairnError(
+            'CONFLICT',
+            'this idempotency key was used for other leaves; choose a new one',
+          ),
+        )
+      } else {
+        const leaves = submission.leaves.map((leaf, i) => ({
+          index: record.indices[i]!,
+          leafHash: hashLeaf(leaf),
+          duplicate: true,
+        }))
+        answers.push({ to: submission, leaves })
+      }
+    }
+    return { fresh, answers }
+  }
+
+  /** The index each leaf already has, in the store or in the batch that is being written. */
+  async #known(hashed: HashedLeaves): Promise<(LeafIndex | undefined)[]> {
+    const { indices } = this.#recent
+    const known = hashed.keys.map((key) => indices.get(key))
+    const asked: number[] = []
+    const hashes: LeafHash[] = []
+    for (let i = 0; i < hashed.count; i++) {
+      if (known[i] !== undefined) continue
+      asked.push(i)
+      hashes.push(hashOf(hashed, i))
+    }
+    const found = await this.#options.store.find(hashes)
+    for (let i = 0; i < asked.length; i++) known[asked[i]!] = found[i]
+    return known
+  }
+
+  async #assign(
+    submissions: readonly Submission[],
+    fresh: readonly Submission[],
+    hashed: HashedLeaves,
+    known: readonly (LeafIndex | undefined)[],
+    answers: { to: Submission; leaves: readonly Accepted[] }[],
+  ): Promise<Prepared> {
+    const { tree, doubleCheck, dedup } = this.#options
+    const previousSize = tree.size
+    const recent: Recent = { indices: new Map(), idempotency: new Map() }
+    const places: number[] = []
+    const idempotency: IdempotencyRecord[] = []
+    let place = 0
+    for (const to of fresh) {
+      const leaves = new Array<Accepted>(to.leaves.length)
+      for (let i = 0; i < leaves.length; i++, place++) {
+        const key = hashed.keys[place]!
+        const first = known[place] ?? (dedup ? recent.indices.get(key) : undefined)
+        const index = first ?? leafIndex(previousSize + places.length)
+        if (first === undefined) {
+          places.push(place)
+          recent.indices.set(key, index)
+        }
+        leaves[i] = { index, leafHash: hashOf(hashed, place), duplicate: first !== undefined }
+      }
+      answers.push({ to, leaves })
+      if (to.idempotencyKey !== undefined) {
+        const record = {
+          key: to.idempotencyKey,
+          request: requestDigest(to.leaves),
+          indices: leaves.map((leaf) => leaf.index),
+        }
+        idempotency.push(record)
+        recent.idempotency.set(keyName(record.key), record)
+      }
+    }
+    this.#recent = recent
+    if (places.length === 0 && idempotency.length === 0) {
+      return { commit: undefined, head: undefined, answers, submissions }
+    }
+
+    const added = pick(hashed, places)
+    const runs = {
+      previousSize,
+      bundles: bundleRuns(previousSize, added),
+      tiles: growTiles(tree, added),
+      leafHashes: added.hashes,
+    }
+    const edge = tree.rightEdge()
+    const root = rootOfEdge(edge)
+    doubleCheck.follow(runs, root)
+    const checkpoint = await signHead(this.#options.signer, tree.size, root)
+    const head = { size: tree.size, root, checkpoint, edge }
+    const stored = { size: head.size, root, checkpoint: utf8(checkpoint) }
+    return { commit: { ...runs, head: stored, idempotency }, head, answers, submissions }
+  }
+
+  /** The commit point and what follows it. */
+  async #write(prepared: Prepared): Promise<void> {
+    const { store, signedState, onCommit } = this.#options
+    const { commit, head } = prepared
+    // This batch builds on the one before: when that was not stored, neither is this.
+    if (this.#rejectIfFailed(prepared.submissions)) return
+    if (commit !== undefined && head !== undefined) {
+      try {
+        await store.commit(commit)
+        await signedState.record(head)
+      } catch (error) {
+        this.#stop(error, prepared.submissions)
+        return
+      }
+      this.#counters.commits++
+      this.#counters.accepted += head.size - commit.previousSize
+      this.#head = head
+      onCommit(head)
+    }
+    for (const { to, leaves } of prepared.answers) {
+      for (const leaf of leaves) if (leaf.duplicate) this.#counters.duplicates++
+      to.resolve({ leaves, head: this.#head })
+    }
+  }
+
+  #rejectIfFailed(submissions: readonly Submission[]): boolean {
+    if (this.#failed === undefined) return false
+    for (const submission of submissions) submission.reject(this.#failed)
+    return true
+  }
+
+  /** Nothing is written any more: the next start finds out what is on the disk. */
+  #stop(cause: unknown, submissions: readonly Submission[]): void {
+    const code = cause instanceof CairnError && cause.code === 'DISK_FULL' ? 'DISK_FULL' : 'STOPPED'
+    const reason = `the log stopped after a failed write: ${messageOf(cause)}; mend the cause and restart it`
+    if (this.#failed === undefined) {
+      this.#failed = new CairnError(code, reason, { cause })
+      this.#mode = { mode: 'stopped', reason }
+      this.#options.onStop(reason)
+    }
+    this.#rejectIfFailed(submissions)
+  }
+}
+
+function refusalOf(mode: Exclude<LogMode, { mode: 'writable' }>): CairnError {
+  return new CairnError(mode.mode === 'stopped' ? 'STOPPED' : 'READ_ONLY', mode.reason)
+}
+
+function hashOf(hashed: HashedLeaves, i: number): LeafHash {
+  return leafHash(hashed.hashes.subarray(i * 32, (i + 1) * 32))
+}
+
+/** Digests what an idempotency key came with: the leaf hashes in order. */
+function requestDigest(leaves: readonly Uint8Array[]): Uint8Array {
+  return sha256(hashLeaves(leaves).hashes)
+}
+
+function keyName(bytes: Uint8Array): string {
+  return Buffer.from(bytes).toString('latin1')
+}

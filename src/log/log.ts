@@ -1,0 +1,254 @@
+/** A log, opened: its write path, its publications and its reads behind one small interface. */
+import { CairnError } from '../errors.ts'
+import { decodeBundle } from '../formats/bundle.ts'
+import { coseReceiptToBeSigned, encodeCoseReceipt } from '../formats/cose-receipt.ts'
+import { TILE_WIDTH } from '../formats/tile.ts'
+import { formatVkey } from '../formats/vkey.ts'
+import { HASH_SIZE, type LeafHash, leafHash, type NodeHash } from '../merkle/hash.ts'
+import type { LeafIndex, TreeSize } from '../merkle/position.ts'
+import type { LogStore } from '../storage/port.ts'
+import { bundleWidth, tileWidth } from '../tiles/geometry.ts'
+import { consistencyProof, inclusionProof } from '../tiles/proofs.ts'
+import { type CommittedHead, Committer } from './committer.ts'
+import { DoubleCheck } from './double-check.ts'
+import { Publisher } from './publisher.ts'
+import type { QueueLimits } from './queue.ts'
+import { disagreement, recover } from './recover.ts'
+import type { Head, Inclusion, LogService } from './service.ts'
+import { firstHead } from './sign-head.ts'
+import type { SignedState } from './signed-state.ts'
+import type { LogSigner } from './signer.ts'
+import { storedTiles } from './stored-tiles.ts'
+
+export type LogEvent =
+  | { readonly event: 'read-only'; readonly reason: string }
+  | { readonly event: 'stopped'; readonly reason: string }
+  | { readonly event: 'disk-low'; readonly free: number }
+  | { readonly event: 'disk-ok'; readonly free: number }
+
+export interface LogOptions {
+  /** Closed with the log. */
+  readonly store: LogStore
+  /** Closed with the log. */
+  readonly signer: LogSigner
+  /** Closed with the log. */
+  readonly signedState: SignedState
+  /** Takes the store's newest head as right although the signer's state is missing. */
+  readonly adoptHead?: boolean
+  /** What may wait for a commit. */
+  readonly queue?: QueueLimits
+  /** What one commit takes at the most. */
+  readonly batch?: QueueLimits
+  /** Whether the same leaf gets its first index again; on by default. */
+  readonly dedup?: boolean
+  /** Least time between two published heads. */
+  readonly publishIntervalMs?: number
+  /** Age at which an unchanged head is published with a new timestamp. */
+  readonly renewMs?: number
+  /** Submissions are refused while fewer bytes than this are free. */
+  readonly freeSpaceFloor?: number
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+  readonly onEvent?: (event: LogEvent) => void
+}
+
+const DEFAULT_QUEUE: QueueLimits = { maxLeaves: 20_000, maxBytes: 64 * 2 ** 20 }
+const DEFAULT_BATCH: QueueLimits = { maxLeaves: 4_096, maxBytes: 16 * 2 ** 20 }
+const DEFAULT_FLOOR = 64 * 2 ** 20
+const SPACE_CHECK_MS = 2_000
+
+/**
+ * Opens the log in a store, or begins one in an empty store. When the store and the signer's state disagree the log
+ * opens read-only, and its mode says why.
+ * @throws CORRUPT when the store contradicts itself; IO
+ */
+export async function openLog(options: LogOptions): Promise<LogService> {
+  const { store, signer, signedState, onEvent = () => {} } = options
+  const tiles = storedTiles(store)
+  const recovered = await recover(store, tiles, signer)
+  const { tree, frontier } = recovered
+
+  let problem = await disagreement(signedState, recovered.head, tiles)
+  if (problem !== undefined && options.adoptHead === true && signedState.last === undefined)
+    problem = undefined
+  const head = recovered.head ?? (await firstHead(signer))
+  if (problem === undefined) await signedState.record(head)
+
+  const publisher = new Publisher(recovered.publication, {
+    store,
+    signer,
+    now: options.now ?? Date.now,
+    head: () => committer.head,
+    intervalMs: options.publishIntervalMs ?? 250,
+    renewMs: options.renewMs ?? 600_000,
+    onError: (error) => onEvent({ event: 'stopped', reason: String(error) }),
+  })
+  const committer: Committer = new Committer({
+    store,
+    signer,
+    signedState,
+    tree,
+    doubleCheck: new DoubleCheck(frontier),
+    head,
+    queue: options.queue ?? DEFAULT_QUEUE,
+    batch: options.batch ?? DEFAULT_BATCH,
+    dedup: options.dedup ?? true,
+    onCommit: () => publisher.notify(),
+    onStop: (reason) => {
+      publisher.abandon()
+      onEvent({ event: 'stopped', reason })
+    },
+  })
+  if (problem !== undefined) {
+    committer.refuse({ mode: 'read-only', reason: problem })
+    publisher.abandon()
+    onEvent({ event: 'read-only', reason: problem })
+  } else if (recovered.publication?.size !== head.size) {
+    await publisher.publish()
+  } else {
+    publisher.notify()
+  }
+  const floor = problem === undefined ? watchSpace(committer, options, onEvent) : undefined
+
+  const newest = (): CommittedHead => committer.head
+
+  async function proveUnder(index: LeafIndex, size: TreeSize): Promise<readonly NodeHash[]> {
+    const { edge, size: present } = newest()
+    const fast = size === present ? tree.inclusionProof(index, size, edge) : undefined
+    return fast ?? inclusionProof(tiles, index, size)
+  }
+
+  async function leafHashAt(index: LeafIndex): Promise<LeafHash> {
+    const tile = Math.floor(index / TILE_WIDTH)
+    const offset = index - tile * TILE_WIDTH
+    const hashes = await tiles.tile(0, tile, offset + 1)
+    return leafHash(hashes.subarray(offset * HASH_SIZE, (offset + 1) * HASH_SIZE))
+  }
+
+  function mustContain(index: LeafIndex, size: TreeSize): void {
+    const present = newest().size
+    if (size > present)
+      throw new CairnError('NOT_FOUND', `the log has ${present} leaves, not ${size}`)
+    if (index >= size)
+      throw new CairnError('NOT_FOUND', `there is no leaf ${index} among ${size} leaves`)
+  }
+
+  return {
+    origin: signer.origin,
+    vkeys: [formatVkey(signer.ed25519), formatVkey(signer.mlDsa)],
+    treeHeadKey: signer.treeHeadKey,
+    submit: (leaves, submitOptions) => committer.submit(leaves, submitOptions),
+    mode: () => committer.mode(),
+    statistics: () => committer.statistics(),
+    head: newest,
+    publication: () => publisher.publication,
+
+    async inclusion(index) {
+      mustContain(index, newest().size)
+      const published = publisher.publication
+      const under: Head = index < published.size ? published : newest()
+      const [proof, leaf] = await Promise.all([proveUnder(index, under.size), leafHashAt(index)])
+      return { index, leafHash: leaf, proof, head: under }
+    },
+
+    inclusionUnder(index, leaf, under): Inclusion | Promise<Inclusion> {
+      const edge = (under as Partial<CommittedHead>).edge
+      const proof = edge === undefined ? undefined : tree.inclusionProof(index, under.size, edge)
+      if (proof !== undefined) return { index, leafHash: leaf, proof, head: under }
+      return inclusionProof(tiles, index, under.size).then((read) => ({
+        index,
+        leafHash: leaf,
+        proof: read,
+        head: under,
+      }))
+    },
+
+    async inclusionProof(index, size) {
+      mustContain(index, size)
+      return proveUnder(index, size)
+    },
+
+    async consistencyProof(first, second) {
+      const present = newest().size
+      if (second > present)
+        throw new CairnError('NOT_FOUND', `the log has ${present} leaves, not ${second}`)
+      if (first < 1 || first > second) {
+        throw new CairnError('MALFORMED', 'a consistency proof needs 0 < first <= second')
+      }
+      return consistencyProof(tiles, first, second)
+    },
+
+    async tile(level, tile, width) {
+      if (width > tileWidth(level, tile, newest().size)) return undefined
+      return tiles.tile(level, tile, width)
+    },
+
+    async bundle(bundle, width) {
+      if (width > bundleWidth(bundle, newest().size)) return undefined
+      return tiles.bundle(bundle, width)
+    },
+
+    async entry(index) {
+      if (index >= newest().size) return undefined
+      const bundle = Math.floor(index / TILE_WIDTH)
+      const width = index - bundle * TILE_WIDTH + 1
+      return decodeBundle(await tiles.bundle(bundle, width), width).at(-1)
+    },
+
+    async indexOf(leaf) {
+      const [index] = await store.find([leaf])
+      // The store may already hold a commit whose head is not shown yet.
+      return index !== undefined && index < newest().size ? index : undefined
+    },
+
+    async coseReceipt(inclusion) {
+      const { index, proof, head: under } = inclusion
+      if (proof.length === 0) {
+        const reason =
+          'a COSE receipt needs a tree of at least two leaves (RFC 9942 section 5.2); use another format'
+        throw new CairnError('NOT_FOUND', reason)
+      }
+      const receipt = {
+        origin: signer.origin,
+        index,
+        size: under.size,
+        leafHash: inclusion.leafHash,
+        proof,
+        root: under.root,
+        keyId: signer.ed25519.keyId,
+      }
+      return encodeCoseReceipt(receipt, await signer.sign(coseReceiptToBeSigned(receipt)))
+    },
+
+    async close() {
+      clearInterval(floor)
+      await committer.close()
+      if (problem === undefined && !committer.failed) await publisher.close()
+      await signer.close()
+      await signedState.close()
+      await store.close()
+    },
+  }
+}
+
+/** Refuses submissions while the disk is nearly full: a full disk found out by a failed write stops the log. */
+function watchSpace(
+  committer: Committer,
+  options: LogOptions,
+  onEvent: (event: LogEvent) => void,
+): NodeJS.Timeout {
+  const floor = options.freeSpaceFloor ?? DEFAULT_FLOOR
+  let low = false
+  return setInterval(async () => {
+    const usage = await options.store.usage().catch(() => undefined)
+    if (usage === undefined || usage.free < floor === low) return
+    low = !low
+    if (low)
+      committer.refuse({
+        mode: 'read-only',
+        reason: `fewer than ${floor} bytes are free on the disk; free some space`,
+      })
+    else committer.resume()
+    onEvent({ event: low ? 'disk-low' : 'disk-ok', free: usage.free })
+  }, SPACE_CHECK_MS).unref()
+}
