@@ -1,0 +1,131 @@
+/** Files that a command is given: read with a limit, and leaves taken from them one by one. */
+import { createReadStream } from 'node:fs'
+import { open } from 'node:fs/promises'
+import { CairnError } from '../errors.ts'
+
+/** Bytes of a leaf at most: what the length prefix of an entry bundle can say. */
+export const MAX_LEAF_SIZE = 65_535
+
+/** A whole file. @throws TOO_LARGE beyond `limit` bytes */
+export async function readFileUpTo(path: string, limit: number): Promise<Uint8Array> {
+  const file = await open(path)
+  try {
+    const buffer = new Uint8Array(limit + 1)
+    let length = 0
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, length, buffer.length - length)
+      length += bytesRead
+      if (bytesRead === 0 || length > limit) break
+    }
+    if (length > limit) {
+      throw new CairnError('TOO_LARGE', `${path} is larger than ${limit} bytes`)
+    }
+    return buffer.slice(0, length)
+  } catch (error) {
+    throw withPath(error, path)
+  } finally {
+    await file.close()
+  }
+}
+
+/** Reading a directory fails without naming it. */
+function withPath(error: unknown, path: string): unknown {
+  if (error instanceof Error && 'code' in error && !(error instanceof CairnError)) {
+    return Object.assign(error, { path })
+  }
+  return error
+}
+
+/** The chunks of a file, or of standard input for `-`. */
+export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
+  const stream = path === '-' ? process.stdin : createReadStream(path)
+  try {
+    for await (const chunk of stream) yield chunk as Uint8Array
+  } catch (error) {
+    throw withPath(error, path)
+  }
+}
+
+/** All of the input as one leaf. @throws MALFORMED when empty, TOO_LARGE when it does not fit a leaf */
+export async function readLeaf(path: string): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const chunk of readChunks(path)) {
+    parts.push(chunk)
+    length += chunk.length
+    if (length > MAX_LEAF_SIZE) {
+      throw new CairnError(
+        'TOO_LARGE',
+        `${nameOf(path)} is larger than a leaf may be (${MAX_LEAF_SIZE} bytes): log its hash, or pass --lines`,
+      )
+    }
+  }
+  if (length === 0)
+    throw new CairnError('MALFORMED', `${nameOf(path)} is empty: a leaf is never empty`)
+  return new Uint8Array(Buffer.concat(parts))
+}
+
+export interface LineOptions {
+  /** Leaves out empty lines instead of refusing them. */
+  readonly skipEmpty: boolean
+  /** Told how many bytes of the input are behind each leaf. */
+  readonly onBytes?: (bytes: number) => void
+}
+
+/**
+ * Each line of the input as a leaf, without its newline; a last line without one counts too. Holds no more than one
+ * chunk and one line.
+ * @throws MALFORMED for an empty line, TOO_LARGE for one that does not fit a leaf; both name the line
+ */
+export async function* readLines(path: string, options: LineOptions): AsyncGenerator<Uint8Array> {
+  let held: Uint8Array[] = []
+  let heldLength = 0
+  let number = 0
+  let bytes = 0
+
+  const finish = (tail: Uint8Array): Uint8Array | undefined => {
+    number++
+    const leaf =
+      heldLength === 0 ? new Uint8Array(tail) : new Uint8Array(Buffer.concat([...held, tail]))
+    held = []
+    heldLength = 0
+    if (leaf.length > MAX_LEAF_SIZE) throw tooLong(path, number)
+    if (leaf.length > 0) return leaf
+    if (options.skipEmpty) return undefined
+    throw new CairnError(
+      'MALFORMED',
+      `line ${number} of ${nameOf(path)} is empty: pass --skip-empty to leave empty lines out`,
+    )
+  }
+
+  for await (const chunk of readChunks(path)) {
+    let start = 0
+    for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
+      const leaf = finish(chunk.subarray(start, end))
+      start = end + 1
+      if (leaf === undefined) continue
+      options.onBytes?.(bytes + start)
+      yield leaf
+    }
+    bytes += chunk.length
+    held.push(chunk.subarray(start))
+    heldLength += chunk.length - start
+    if (heldLength > MAX_LEAF_SIZE) throw tooLong(path, number + 1)
+  }
+  if (heldLength > 0) {
+    const leaf = finish(new Uint8Array())
+    options.onBytes?.(bytes)
+    if (leaf !== undefined) yield leaf
+  }
+}
+
+function tooLong(path: string, line: number): CairnError {
+  return new CairnError(
+    'TOO_LARGE',
+    `line ${line} of ${nameOf(path)} is longer than a leaf may be (${MAX_LEAF_SIZE} bytes)`,
+  )
+}
+
+function nameOf(path: string): string {
+  return path === '-' ? 'standard input' : path
+}

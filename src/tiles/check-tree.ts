@@ -1,0 +1,329 @@
+/**
+ * Recomputes a whole tree from its entries and compares every tile of every level with what comes out, in one pass
+ * from left to right that holds one tile a level. A fault does not end the pass: where an entry and a tile disagree,
+ * the tree above decides which of the two is wrong, and the pass goes on with the other.
+ */
+import { equal } from '../bytes.ts'
+import { CairnError } from '../errors.ts'
+import { decodeBundle } from '../formats/bundle.ts'
+import { TILE_WIDTH } from '../formats/tile.ts'
+import {
+  EMPTY_ROOT,
+  HASH_SIZE,
+  hashChildren,
+  hashLeaf,
+  type NodeHash,
+  nodeHash,
+  type RootHash,
+  rootHash,
+} from '../merkle/hash.ts'
+import { shiftRight, splitPoint, type TreeSize } from '../merkle/position.ts'
+import { bundleWidth, TILE_HEIGHT, tileWidth } from './geometry.ts'
+import { foldHashes, readTile } from './proofs.ts'
+import type { TileSource } from './source.ts'
+
+export interface TreeFault {
+  readonly kind: 'entry' | 'bundle' | 'tile'
+  /** Which one: `entry 5`, `bundle 0`, `tile 1/0`, `tile 1/0 hash 3`. */
+  readonly name: string
+  /** What is wrong with it. */
+  readonly detail: string
+}
+
+export interface CheckTreeOptions {
+  /** The root that the tree should have. It settles which is wrong where the last tile and the entries disagree. */
+  readonly root?: RootHash
+  /** Smaller sizes whose roots are wanted as well. */
+  readonly earlier?: readonly TreeSize[]
+  /** Bundles asked for ahead of the one at hand. */
+  readonly concurrency?: number
+  /** Given the leaf hashes of each bundle that could be read, in order. */
+  readonly onLeaves?: (first: number, leafHashes: Uint8Array) => void | Promise<void>
+  /** Told how many entries are behind. */
+  readonly progress?: (entries: number) => void
+  readonly signal?: AbortSignal
+}
+
+export interface CheckedTree {
+  /** The root as recomputed; undefined when something is missing that no other value replaces. */
+  readonly root: RootHash | undefined
+  /** The roots of the earlier sizes that were asked for, as far as they could be recomputed. */
+  readonly earlier: ReadonlyMap<number, RootHash>
+  /** Bytes of all entries together. */
+  readonly bytes: number
+}
+
+type Outcome<T> = { readonly value: T } | { readonly fault: string }
+
+/** Errors that say something about what was read, not about the reading. */
+const ABOUT_THE_DATA = new Set(['NOT_FOUND', 'MALFORMED', 'CORRUPT', 'TOO_LARGE'])
+
+async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {
+  try {
+    return { value: await work() }
+  } catch (error) {
+    if (error instanceof CairnError && ABOUT_THE_DATA.has(error.code))
+      return { fault: error.message }
+    throw error
+  }
+}
+
+function tileOutcome(
+  source: TileSource,
+  level: number,
+  tile: number,
+  width: number,
+): Promise<Outcome<Uint8Array>> {
+  return outcomeOf(() => readTile(source, level, tile, width))
+}
+
+/** The hashes of one level that do not fill a tile yet. */
+class OpenTile {
+  tile = 0
+  count = 0
+  readonly hashes = new Uint8Array(TILE_WIDTH * HASH_SIZE)
+  /** 1 for each hash that was recomputed, or taken from the stored tile in want of anything better. */
+  readonly known = new Uint8Array(TILE_WIDTH)
+
+  push(hash: NodeHash | undefined): void {
+    if (hash !== undefined) this.hashes.set(hash, this.count * HASH_SIZE)
+    this.known[this.count] = hash === undefined ? 0 : 1
+    this.count++
+  }
+
+  isKnown(): boolean {
+    return !this.known.subarray(0, this.count).includes(0)
+  }
+}
+
+function hashAt(hashes: Uint8Array, index: number): NodeHash {
+  return nodeHash(hashes.subarray(index * HASH_SIZE, (index + 1) * HASH_SIZE))
+}
+
+/** The root over subtrees of one size, of which the last may be smaller (RFC 6962 section 2.1). */
+function rootOver(subtrees: readonly NodeHash[]): NodeHash {
+  if (subtrees.length === 1) return subtrees[0]!
+  const k = splitPoint(subtrees.length)
+  return hashChildren(rootOver(subtrees.slice(0, k)), rootOver(subtrees.slice(k)))
+}
+
+/** The root of the tree whose complete tiles ended up in `levels` (from level 1 up) and whose last leaves are given. */
+function rootOfEdge(levels: readonly OpenTile[], leafHashes: Uint8Array): RootHash | undefined {
+  const leaves = Array.from({ length: leafHashes.length / HASH_SIZE }, (_, i) =>
+    hashAt(leafHashes, i),
+  )
+  let right = leaves.length > 0 ? rootOver(leaves) : undefined
+  for (const level of levels) {
+    if (!level.isKnown()) return undefined
+    const subtrees = Array.from({ length: level.count }, (_, i) => hashAt(level.hashes, i))
+    if (right !== undefined) subtrees.push(right)
+    if (subtrees.length > 0) right = rootOver(subtrees)
+  }
+  return right === undefined ? EMPTY_ROOT : rootHash(right)
+}
+
+/** What is known of 256 leaves, or of the last few. */
+interface LeafGroup {
+  readonly bundle: number
+  readonly width: number
+  readonly entries: Outcome<Uint8Array[]>
+  readonly tile: Outcome<Uint8Array>
+}
+
+async function readGroup(source: TileSource, bundle: number, width: number): Promise<LeafGroup> {
+  const [entries, tile] = await Promise.all([
+    outcomeOf(async () => decodeBundle(await source.bundle(bundle, width), width)),
+    tileOutcome(source, 0, bundle, width),
+  ])
+  return { bundle, width, entries, tile }
+}
+
+/** Reads the groups of a tree in order, a few ahead of the one that is being looked at. */
+async function* readGroups(
+  source: TileSource,
+  size: TreeSize,
+  ahead: number,
+): AsyncGenerator<LeafGroup> {
+  const groups = Math.ceil(size / TILE_WIDTH)
+  const waiting: Promise<LeafGroup>[] = []
+  for (let next = 0; next < groups || waiting.length > 0; ) {
+    while (next < groups && waiting.length < ahead) {
+      const group = readGroup(source, next, bundleWidth(next, size))
+      // Whoever awaits it in its turn sees the failure; until then it is not unhandled.
+      group.catch(() => {})
+      waiting.push(group)
+      next++
+    }
+    yield await waiting.shift()!
+  }
+}
+
+/**
+ * Yields what is wrong with the tree of `size` leaves in `source`, and returns its root as recomputed.
+ * @throws whatever the source throws that is not about the data, such as IO; the signal's reason
+ */
+export async function* checkTree(
+  source: TileSource,
+  size: TreeSize,
+  options: CheckTreeOptions = {},
+): AsyncGenerator<TreeFault, CheckedTree> {
+  const wanted = [...(options.earlier ?? [])].filter((earlier) => earlier <= size)
+  const earlier = new Map<number, RootHash>()
+  const levels: OpenTile[] = []
+  let bytes = 0
+  let edge: Uint8Array | undefined = new Uint8Array()
+
+  for await (const group of readGroups(source, size, options.concurrency ?? 8)) {
+    options.signal?.throwIfAborted()
+    const first = group.bundle * TILE_WIDTH
+    let computed: Uint8Array | undefined
+    if ('value' in group.entries) {
+      computed = new Uint8Array(group.width * HASH_SIZE)
+      for (const [i, entry] of group.entries.value.entries()) {
+        computed.set(hashLeaf(entry), i * HASH_SIZE)
+        bytes += entry.length
+      }
+      await options.onLeaves?.(first, computed)
+    }
+    const hashes = yield* settleLeaves(source, size, group, {
+      computed,
+      levels,
+      root: options.root,
+    })
+    for (const mark of wanted) {
+      if (mark < first || mark >= first + TILE_WIDTH || hashes === undefined) continue
+      const root = rootOfEdge(levels, hashes.subarray(0, (mark - first) * HASH_SIZE))
+      if (root !== undefined) earlier.set(mark, root)
+    }
+    if (group.width < TILE_WIDTH) edge = hashes
+    else yield* raise(source, size, levels, hashes && foldHashes(hashes, 0, TILE_WIDTH))
+    options.progress?.(first + group.width)
+  }
+
+  for (const [i, level] of levels.entries()) {
+    if (level.count > 0) yield* compareTile(source, size, i + 1, level)
+  }
+  const root = edge && rootOfEdge(levels, edge)
+  if (root !== undefined && wanted.includes(size)) earlier.set(size, root)
+  return { root, earlier, bytes }
+}
+
+/** Compares the leaf hashes of a group with its tile, and returns the ones to go on with. */
+async function* settleLeaves(
+  source: TileSource,
+  size: TreeSize,
+  group: LeafGroup,
+  known: {
+    readonly computed: Uint8Array | undefined
+    readonly levels: readonly OpenTile[]
+    readonly root: RootHash | undefined
+  },
+): AsyncGenerator<TreeFault, Uint8Array | undefined> {
+  const { bundle, width } = group
+  const { computed } = known
+  const stored = 'value' in group.tile ? group.tile.value : undefined
+  if ('fault' in group.entries) {
+    const last = bundle * TILE_WIDTH + width - 1
+    const detail = `entries ${bundle * TILE_WIDTH} to ${last}: ${group.entries.fault}`
+    yield { kind: 'bundle', name: `bundle ${bundle}`, detail }
+  }
+  if ('fault' in group.tile) {
+    yield { kind: 'tile', name: `tile 0/${bundle}`, detail: group.tile.fault }
+  }
+  if (computed === undefined || stored === undefined) return computed ?? stored
+  if (equal(computed, stored)) return computed
+
+  const side = await whichIsRight(source, size, group, { ...known, computed, stored })
+  for (let i = 0; i < width; i++) {
+    if (equal(hashAt(computed, i), hashAt(stored, i))) continue
+    const index = bundle * TILE_WIDTH + i
+    if (side === 'entries') {
+      const name = `tile 0/${bundle} hash ${i}`
+      yield { kind: 'tile', name, detail: `is not the hash of entry ${index}` }
+    } else {
+      const detail =
+        side === 'tile'
+          ? `does not hash to what tile 0/${bundle} and the tree above commit to`
+          : `does not hash to what tile 0/${bundle} holds for it`
+      yield { kind: 'entry', name: `entry ${index}`, detail }
+    }
+  }
+  return side === 'tile' ? stored : computed
+}
+
+/** Whether the tree above a group agrees with its entries or with its tile; undefined when with neither. */
+async function whichIsRight(
+  source: TileSource,
+  size: TreeSize,
+  group: LeafGroup,
+  known: {
+    readonly computed: Uint8Array
+    readonly stored: Uint8Array
+    readonly levels: readonly OpenTile[]
+    readonly root: RootHash | undefined
+  },
+): Promise<'entries' | 'tile' | undefined> {
+  let judge: Uint8Array | undefined
+  let rootOf: (hashes: Uint8Array) => Uint8Array | undefined
+  if (group.width === TILE_WIDTH) {
+    const parent = shiftRight(group.bundle, TILE_HEIGHT)
+    const above = await tileOutcome(source, 1, parent, tileWidth(1, parent, size))
+    judge = 'value' in above ? hashAt(above.value, group.bundle % TILE_WIDTH) : undefined
+    rootOf = (hashes) => foldHashes(hashes, 0, TILE_WIDTH)
+  } else {
+    judge = known.root
+    rootOf = (hashes) => rootOfEdge(known.levels, hashes)
+  }
+  if (judge === undefined) return undefined
+  const agrees = (hashes: Uint8Array): boolean => {
+    const root = rootOf(hashes)
+    return root !== undefined && equal(root, judge)
+  }
+  if (agrees(known.computed)) return 'entries'
+  return agrees(known.stored) ? 'tile' : undefined
+}
+
+/** Adds the root of a full leaf tile to level 1, closing full tiles upwards. */
+async function* raise(
+  source: TileSource,
+  size: TreeSize,
+  levels: OpenTile[],
+  hash: NodeHash | undefined,
+): AsyncGenerator<TreeFault, void> {
+  let carried = hash
+  for (let i = 0; ; i++) {
+    const level = levels[i] ?? new OpenTile()
+    levels[i] = level
+    level.push(carried)
+    if (level.count < TILE_WIDTH) return
+    yield* compareTile(source, size, i + 1, level)
+    carried = level.isKnown() ? foldHashes(level.hashes, 0, TILE_WIDTH) : undefined
+    level.tile++
+    level.count = 0
+  }
+}
+
+/** Compares a tile with what was recomputed, and takes from it what could not be. */
+async function* compareTile(
+  source: TileSource,
+  size: TreeSize,
+  height: number,
+  open: OpenTile,
+): AsyncGenerator<TreeFault, void> {
+  const name = `tile ${height}/${open.tile}`
+  const stored = await tileOutcome(source, height, open.tile, tileWidth(height, open.tile, size))
+  if ('fault' in stored) {
+    yield { kind: 'tile', name, detail: stored.fault }
+    return
+  }
+  for (let i = 0; i < open.count; i++) {
+    const hash = hashAt(stored.value, i)
+    if (open.known[i] === 0) {
+      open.hashes.set(hash, i * HASH_SIZE)
+      open.known[i] = 1
+    } else if (!equal(hash, hashAt(open.hashes, i))) {
+      const detail = `is not the root of tile ${height - 1}/${open.tile * TILE_WIDTH + i}`
+      yield { kind: 'tile', name: `${name} hash ${i}`, detail }
+    }
+  }
+}
