@@ -1,0 +1,281 @@
+/**
+ * Verifies a receipt of any format, offline: one function, one answer. An inclusion proof proves nothing unless the
+ * tree it leads to is signed by a log that the verifier trusts, so there is no way to ask for one without the other.
+ */
+import { equal, toHex, utf8 } from '../bytes.ts'
+import { CairnError, malformed, messageOf } from '../errors.ts'
+import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
+import { parseCoseReceipt } from '../formats/cose-receipt.ts'
+import { verifyCoseSign1 } from '../formats/cose-sign1.ts'
+import { parseJsonReceipt } from '../formats/json-receipt.ts'
+import { openCheckpoint, type VerifiedCosignature } from '../formats/open-checkpoint.ts'
+import { quorumSatisfied } from '../formats/policy.ts'
+import { parseTlogProof, TLOG_PROOF_HEADER } from '../formats/tlog-proof.ts'
+import type { VerifierKey } from '../formats/vkey.ts'
+import { hashLeaf, type LeafHash, type NodeHash } from '../merkle/hash.ts'
+import { rootFromInclusion, verifyInclusion } from '../merkle/inclusion.ts'
+import type { LeafIndex } from '../merkle/position.ts'
+import { formatTypes } from './key-types.ts'
+import type { Check, ReceiptKind, Trust, Verdict } from './verdict.ts'
+
+export interface ReceiptToVerify {
+  /** The bytes that were logged, exactly. */
+  readonly leaf: Uint8Array
+  /** A tlog-proof, a JSON receipt or a COSE receipt. */
+  readonly receipt: Uint8Array
+  readonly trust: Trust
+}
+
+/** The checks, in the order in which they are made. */
+export type ReceiptCheckName =
+  /** The receipt follows its format. */
+  | 'format'
+  /** What the receipt states is what is signed in it. */
+  | 'signed facts'
+  /** The leaf can be one, and is the one that the receipt names. */
+  | 'leaf'
+  /** A trusted log has signed the tree. */
+  | 'log signature'
+  /** The witnesses that the policy demands have cosigned the tree. */
+  | 'witnesses'
+  /** The leaf is in the tree, at its index. */
+  | 'inclusion'
+
+const ORDER: readonly ReceiptCheckName[] = [
+  'format',
+  'signed facts',
+  'leaf',
+  'log signature',
+  'witnesses',
+  'inclusion',
+]
+
+type Proven = Required<Pick<Verdict, 'origin' | 'index' | 'size' | 'root'>>
+
+/** What a check found. Without a detail it gets no line unless it fails. */
+interface Finding<T> {
+  readonly value: T
+  readonly status?: 'skipped'
+  readonly detail?: string
+}
+
+/** Makes a check and records it. @throws whatever the check threw, once it is recorded as failed */
+type Checker = <T>(name: ReceiptCheckName, run: () => Finding<T>) => T
+
+/**
+ * Verifies that `receipt` proves `leaf` to be in a log that `trust` names. Never throws: whatever the bytes are, the
+ * verdict says in words which check they fail.
+ */
+export function verifyReceipt(request: ReceiptToVerify): Verdict {
+  const kind = receiptKind(request.receipt)
+  const checks = new Map<ReceiptCheckName, Check>()
+  const check: Checker = (name, run) => {
+    try {
+      const { value, status = 'held', detail } = run()
+      if (detail !== undefined) checks.set(name, { name, status, detail: printable(detail) })
+      return value
+    } catch (error) {
+      checks.set(name, { name, status: 'failed', detail: printable(messageOf(error)) })
+      throw error
+    }
+  }
+
+  let proven: Proven | undefined
+  try {
+    proven = kind === 'cose' ? verifyCose(request, check) : verifyNote(kind, request, check)
+  } catch {
+    // Recorded by `check`.
+  }
+  const detail = 'not checked, because an earlier check failed'
+  const all = ORDER.map((name): Check => checks.get(name) ?? { name, status: 'skipped', detail })
+  return { ok: proven !== undefined, kind, ...proven, checks: all }
+}
+
+const WHITE_SPACE: readonly number[] = [0x20, 0x09, 0x0a, 0x0d]
+
+/** What the first bytes promise; nothing is checked. */
+function receiptKind(receipt: Uint8Array): ReceiptKind {
+  // Up to the version, so that a tlog-proof of another version is refused as what it is.
+  const header = utf8(TLOG_PROOF_HEADER.slice(0, TLOG_PROOF_HEADER.indexOf('@') + 1))
+  if (equal(receipt.subarray(0, header.length), header)) return 'tlog-proof'
+  const first = receipt.find((byte) => !WHITE_SPACE.includes(byte)) ?? 0
+  if (first === 0x7b) return 'json'
+  // An array, a map or a tag of CBOR.
+  return first >= 0x80 && first <= 0xdb ? 'cose' : 'unknown'
+}
+
+/** The content of tlog-proofs and JSON receipts: an inclusion proof, and the checkpoint that it leads to. */
+interface NoteReceipt {
+  readonly index: LeafIndex
+  readonly proof: readonly NodeHash[]
+  readonly checkpoint: string
+  /** Stated by JSON receipts, and signed by nobody. */
+  readonly leafHash?: LeafHash
+}
+
+function verifyNote(kind: ReceiptKind, request: ReceiptToVerify, check: Checker): Proven {
+  const receipt = parseReceipt(FORMAT_NAMES[kind], check, () =>
+    parseNoteReceipt(kind, request.receipt),
+  )
+  const leaf = checkLeaf(request.leaf, receipt.leafHash, check)
+  const { checkpoint, cosignatures } = check('log signature', () => {
+    const witnesses = request.trust.policy?.witnesses.map(({ key }) => key)
+    const opened = openCheckpoint(utf8(receipt.checkpoint), logKeysOf(request.trust), witnesses)
+    const { origin, size } = opened.checkpoint
+    return { value: opened, detail: signatureSentence(size, origin, opened.logSignatures) }
+  })
+  checkQuorum(request.trust, cosignatures, check)
+  const { origin, size, root } = checkpoint
+  check('inclusion', () => {
+    verifyInclusion(receipt.index, size, leaf, receipt.proof, root)
+    return { value: undefined, detail: inclusionSentence(receipt.index, size, origin) }
+  })
+  return { origin, index: receipt.index, size, root }
+}
+
+function parseNoteReceipt(kind: ReceiptKind, bytes: Uint8Array): NoteReceipt {
+  if (kind === 'tlog-proof') return parseTlogProof(bytes)
+  if (kind === 'json') return parseJsonReceipt(bytes)
+  throw malformed('the receipt is neither a tlog-proof, nor a JSON receipt, nor a COSE receipt')
+}
+
+function verifyCose(request: ReceiptToVerify, check: Checker): Proven {
+  const receipt = parseReceipt(FORMAT_NAMES.cose, check, () => parseCoseReceipt(request.receipt))
+  const { origin, index, size, keyId } = receipt
+  const leaf = checkLeaf(request.leaf, receipt.leafHash, check)
+  // The root is nowhere in the receipt: the signature tells whether this is the one that the log signed.
+  const root = check('inclusion', () => ({
+    value: rootFromInclusion(index, size, leaf, receipt.proof),
+  }))
+  check('log signature', () => {
+    const key = logKeysOf(request.trust).find(
+      (candidate) =>
+        candidate.type === 'ed25519' && candidate.name === origin && candidate.keyId === keyId,
+    )
+    if (key === undefined) {
+      const reason = `no given log key is the Ed25519 key ${keyId} of ${origin}, which the receipt names`
+      throw new CairnError('VERIFICATION_FAILED', reason)
+    }
+    verifyCoseSign1(receipt.message, key.publicKey, { payload: root })
+    return { value: undefined, detail: signatureSentence(size, origin, [key]) }
+  })
+  checkQuorum(request.trust, undefined, check)
+  check('inclusion', () => ({ value: undefined, detail: inclusionSentence(index, size, origin) }))
+  return { origin, index, size, root }
+}
+
+const FORMAT_NAMES: Readonly<Record<ReceiptKind, string>> = {
+  'tlog-proof': 'tlog-proof',
+  json: 'JSON receipt',
+  cose: 'COSE receipt',
+  unknown: 'receipt',
+}
+
+/** Parsers tell a receipt that is malformed from one that states something else than what is signed in it. */
+function parseReceipt<T>(format: string, check: Checker, parse: () => T): T {
+  const wellFormed = `the receipt is a well-formed ${format}`
+  let disagreement: CairnError | undefined
+  const receipt = check('format', () => {
+    try {
+      return { value: parse(), detail: wellFormed }
+    } catch (error) {
+      if (!(error instanceof CairnError) || error.code !== 'VERIFICATION_FAILED') throw error
+      disagreement = error
+      return { value: undefined, detail: wellFormed }
+    }
+  })
+  return check('signed facts', () => {
+    if (receipt === undefined) throw disagreement
+    return {
+      value: receipt,
+      detail: 'whatever the receipt states is stated by the part that is signed',
+    }
+  })
+}
+
+function checkLeaf(leaf: Uint8Array, stated: LeafHash | undefined, check: Checker): LeafHash {
+  return check('leaf', () => {
+    if (leaf.length === 0) throw malformed('the leaf is empty, and no log has empty leaves')
+    if (leaf.length > MAX_ENTRY_SIZE) {
+      throw malformed(
+        `the leaf has ${leaf.length} bytes, and no log has leaves of more than ${MAX_ENTRY_SIZE}`,
+      )
+    }
+    const hash = hashLeaf(leaf)
+    if (stated !== undefined && !equal(stated, hash)) {
+      const reason = `the receipt is for another leaf: it names leaf hash ${toHex(stated)}, the leaf given has ${toHex(hash)}`
+      throw new CairnError('VERIFICATION_FAILED', reason)
+    }
+    return {
+      value: hash,
+      detail: `the leaf given has ${leaf.length} bytes and the leaf hash ${toHex(hash)}`,
+    }
+  })
+}
+
+function logKeysOf(trust: Trust): VerifierKey[] {
+  return [...trust.logKeys, ...(trust.policy?.logs ?? []).map(({ key }) => key)]
+}
+
+/** `cosignatures` is undefined for a receipt that cannot carry any. */
+function checkQuorum(
+  { policy }: Trust,
+  cosignatures: readonly VerifiedCosignature[] | undefined,
+  check: Checker,
+): void {
+  check('witnesses', () => {
+    const value = undefined
+    if (policy === undefined) {
+      return {
+        value,
+        status: 'skipped',
+        detail: 'no policy was given, so no witness was asked for',
+      }
+    }
+    if (policy.quorum === undefined) {
+      return { value, status: 'skipped', detail: 'the policy demands no witness' }
+    }
+    if (cosignatures === undefined) {
+      const reason = `the policy demands the quorum ${policy.quorum}, and a COSE receipt carries no witness signatures; verify the tlog-proof or the JSON receipt of the leaf instead`
+      throw new CairnError('VERIFICATION_FAILED', reason)
+    }
+    const who =
+      cosignatures.length === 0
+        ? 'by no witness of the policy'
+        : `by ${cosignatures.map(describeCosignature).join(', by ')}`
+    if (
+      !quorumSatisfied(
+        policy,
+        cosignatures.map(({ key }) => key),
+      )
+    ) {
+      const reason = `the policy demands the quorum ${policy.quorum}, but the tree is cosigned ${who}`
+      throw new CairnError('VERIFICATION_FAILED', reason)
+    }
+    return {
+      value,
+      detail: `the tree is cosigned ${who}, which satisfies the quorum ${policy.quorum} of the policy`,
+    }
+  })
+}
+
+function describeCosignature({ key, timestamp }: VerifiedCosignature): string {
+  // Beyond the year 275760 there is no Date.
+  if (timestamp === 0 || timestamp > 8.64e12) return key.name
+  return `${key.name} at ${new Date(timestamp * 1000).toISOString().replace('.000', '')}`
+}
+
+function signatureSentence(size: number, origin: string, keys: readonly VerifierKey[]): string {
+  const names = keys.map((key) => `${formatTypes([key])} key ${key.keyId}`).join(' and the ')
+  return `${origin} has signed its tree of ${size} ${size === 1 ? 'entry' : 'entries'} with the ${names}`
+}
+
+function inclusionSentence(index: number, size: number, origin: string): string {
+  return `the leaf is entry ${index} of the ${size} in ${origin}'s tree (the first is entry 0)`
+}
+
+/** Details quote what strangers wrote: no characters that steer a terminal or reorder text, and no novels. */
+function printable(detail: string): string {
+  const plain = detail.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\uFFFD')
+  return plain.length <= 2000 ? plain : `${plain.slice(0, 2000)}\u2026`
+}
