@@ -1,0 +1,28 @@
+/** Who may submit. The server decides how tokens are kept; routes only ask. */
+import type { Answer } from './answer.ts'
+import { problem } from './problem.ts'
+
+/** Somebody whose submissions are taken. */
+export interface Submitter {
+  /** 32 bytes that tell this submitter from the others. */
+  readonly identity: Uint8Array
+}
+
+/** Recognises the value of an `Authorization` header field, or undefined when it may not submit. */
+export type Authenticate = (authorization: string | undefined) => Submitter | undefined
+
+const ANYONE: Submitter = { identity: new Uint8Array(32) }
+
+/** For a log that takes submissions from anyone who can reach it. */
+export const allowAnyone: Authenticate = () => ANYONE
+
+/** The answer to a request without a valid token. */
+export function unauthorized(authorization: string | undefined): Answer {
+  return authorization === undefined
+    ? problem('UNAUTHORIZED', 'send the header field "Authorization: Bearer <token>"', {
+        'WWW-Authenticate': 'Bearer realm="cairn"',
+      })
+    : problem('UNAUTHORIZED', 'the token is not one of this log', {
+        'WWW-Authenticate': 'Bearer realm="cairn", error="invalid_token"',
+      })
+}

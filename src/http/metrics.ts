@@ -1,0 +1,103 @@
+/** What `/metrics` shows, in the words of Prometheus. Counters of the log itself are read when they are asked for. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import type { LogService, LogStatistics } from '../log/service.ts'
+
+/** Notes one answered request: its status, and how long it took in milliseconds. */
+export type Observe = (status: number, milliseconds: number) => void
+
+export interface Metrics {
+  /** The observer of a route, named by its path template. */
+  observer(method: string, route: string): Observe
+  /** The exposition and its media type. */
+  expose(): Promise<{ readonly mediaType: string; readonly body: string }>
+}
+
+const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
+
+const COUNTERS: readonly [name: string, help: string, member: keyof LogStatistics][] = [
+  ['cairn_leaves_accepted_total', 'New leaves that became durable.', 'accepted'],
+  ['cairn_leaves_duplicate_total', 'Leaves submitted that the log already held.', 'duplicates'],
+  ['cairn_leaves_refused_total', 'Leaves refused by a full queue, disk or limit.', 'refused'],
+  ['cairn_commits_total', 'Synced writes of new leaves.', 'commits'],
+]
+
+const GAUGES: readonly [name: string, help: string, read: (log: LogService) => number][] = [
+  ['cairn_queue_leaves', 'Leaves waiting for a commit.', (log) => log.statistics().queued],
+  ['cairn_queue_bytes', 'Bytes waiting for a commit.', (log) => log.statistics().queuedBytes],
+  ['cairn_tree_size', 'Size of the committed tree.', (log) => log.head().size],
+  ['cairn_published_size', 'Size of the published tree.', (log) => log.publication().size],
+  [
+    'cairn_publication_age_seconds',
+    'Age of the published checkpoint.',
+    (log) => Math.max(0, (Date.now() - log.publication().timestamp) / 1000),
+  ],
+  [
+    'cairn_writable',
+    'Whether the log takes submissions: 1 or 0.',
+    (log) => (log.mode().mode === 'writable' ? 1 : 0),
+  ],
+]
+
+/** Metrics of the logs, each labelled with its name; the one at `/` is called `main`. */
+export function createMetrics(logs: ReadonlyMap<string, LogService>): Metrics {
+  const registers = [new Registry()]
+  const [registry] = registers as [Registry]
+  collectDefaultMetrics({ register: registry })
+
+  for (const [name, help, member] of COUNTERS) {
+    new Counter({
+      name,
+      help,
+      labelNames: ['log'],
+      registers,
+      collect() {
+        this.reset()
+        for (const [label, log] of logs)
+          this.inc({ log: label || 'main' }, log.statistics()[member])
+      },
+    })
+  }
+  for (const [name, help, read] of GAUGES) {
+    new Gauge({
+      name,
+      help,
+      labelNames: ['log'],
+      registers,
+      collect() {
+        for (const [label, log] of logs) this.set({ log: label || 'main' }, read(log))
+      },
+    })
+  }
+  const durations = new Histogram({
+    name: 'cairn_http_request_duration_seconds',
+    help: 'From the head of a request to its answer.',
+    labelNames: ['method', 'route'],
+    buckets: BUCKETS,
+    registers,
+  })
+  const answers = new Counter({
+    name: 'cairn_http_answers_total',
+    help: 'Answers given, by status.',
+    labelNames: ['method', 'route', 'status'],
+    registers,
+  })
+
+  return {
+    observer(method, route) {
+      const duration = durations.labels(method, route)
+      const byStatus = new Map<number, { inc(): void }>()
+      return (status, milliseconds) => {
+        duration.observe(milliseconds / 1000)
+        let counter = byStatus.get(status)
+        if (counter === undefined) {
+          counter = answers.labels(method, route, String(status))
+          byStatus.set(status, counter)
+        }
+        counter.inc()
+      }
+    },
+    async expose() {
+      return { mediaType: registry.contentType, body: await registry.metrics() }
+    },
+  }
+}

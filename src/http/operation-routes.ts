@@ -1,0 +1,123 @@
+/** What operators ask: is it up, does it take submissions, how is it doing; and a first page for people. */
+import type { LogService } from '../log/service.ts'
+import { type Answer, answer, jsonAnswer, UNCACHED } from './answer.ts'
+import type { Metrics } from './metrics.ts'
+import { negotiate } from './negotiate.ts'
+import { type Route, route, Text } from './route.ts'
+import { Readiness } from './schema.ts'
+
+const TEXT = 'text/plain; charset=utf-8'
+
+/** Of one log. */
+export function indexRoute(log: LogService, prefix: string): Route {
+  return route({
+    path: '/',
+    query: 'unchecked',
+    documentation: {
+      tag: 'operations',
+      summary: 'What this log is',
+      headers: { Accept: Text },
+      answers: {
+        200: {
+          description: 'A short page.',
+          content: { [TEXT]: Text, 'text/html; charset=utf-8': Text },
+        },
+      },
+    },
+    handle({ headers }) {
+      const type = negotiate(headers.accept as string | undefined, ['text/plain', 'text/html'])
+      return type === 'text/html' ? htmlPage(log, prefix) : textPage(log, prefix)
+    },
+  })
+}
+
+/** Whether each of some logs takes submissions. */
+export function readinessRoute(logs: ReadonlyMap<string, LogService>): Route {
+  return route({
+    path: '/readyz',
+    query: 'unchecked',
+    documentation: {
+      tag: 'operations',
+      summary: 'Whether submissions are taken, and why not',
+      answers: {
+        200: { description: 'They are.', content: { 'application/json': Readiness } },
+        503: { description: 'They are not.', content: { 'application/json': Readiness } },
+      },
+    },
+    handle() {
+      const states = [...logs].map(([name, log]) => ({ name: name || 'main', ...log.mode() }))
+      const ready = states.every(({ mode }) => mode === 'writable')
+      return jsonAnswer({ logs: states }, UNCACHED, ready ? 200 : 503)
+    },
+  })
+}
+
+/** Of the process. */
+export function processRoutes(metrics: Metrics): Route[] {
+  return [
+    route({
+      path: '/healthz',
+      query: 'unchecked',
+      documentation: {
+        tag: 'operations',
+        summary: 'Whether the process is up',
+        answers: { 200: { description: 'It is.', content: { [TEXT]: Text } } },
+      },
+      handle: () => answer(TEXT, UNCACHED, 'ok\n'),
+    }),
+    route({
+      path: '/metrics',
+      query: 'unchecked',
+      documentation: {
+        tag: 'operations',
+        summary: 'Metrics for Prometheus',
+        answers: { 200: { description: 'Its text format.', content: { [TEXT]: Text } } },
+      },
+      async handle() {
+        const { mediaType, body } = await metrics.expose()
+        return answer(mediaType, UNCACHED, body)
+      },
+    }),
+  ]
+}
+
+const LINKS: readonly [path: string, what: string][] = [
+  ['/checkpoint', 'the newest published checkpoint'],
+  ['/ct/v1/get-sth', 'the same as an RFC 6962 signed tree head'],
+  ['/openapi.json', 'every route, described'],
+]
+
+function textPage(log: LogService, prefix: string): Answer {
+  const lines = [
+    `${log.origin}: a Cairn transparency log`,
+    `${log.publication().size} leaves`,
+    '',
+    'verifier keys:',
+    ...log.vkeys,
+    '',
+    ...LINKS.map(([path, what]) => `${prefix}${path}  ${what}`),
+  ]
+  return answer(TEXT, UNCACHED, `${lines.join('\n')}\n`, { Vary: 'Accept' })
+}
+
+function htmlPage(log: LogService, prefix: string): Answer {
+  const origin = escapeHtml(log.origin)
+  const links = LINKS.map(
+    ([path, what]) => `<li><a href="${escapeHtml(prefix + path)}">${path}</a> ${what}</li>`,
+  )
+  const page = [
+    '<!doctype html><html lang="en"><meta charset="utf-8">',
+    `<meta name="viewport" content="width=device-width"><title>${origin}</title>`,
+    `<h1>${origin}</h1><p>A Cairn transparency log of ${log.publication().size} leaves.</p>`,
+    `<h2>Verifier keys</h2><pre>${log.vkeys.map(escapeHtml).join('\n')}</pre>`,
+    `<h2>Resources</h2><ul>${links.join('')}</ul></html>`,
+  ]
+  return answer('text/html; charset=utf-8', UNCACHED, `${page.join('\n')}\n`, {
+    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
+    Vary: 'Accept',
+  })
+}
+
+function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
+}

@@ -1,0 +1,113 @@
+/**
+ * What goes wrong, as an RFC 9457 problem document. One table maps each error code to a status; what is not an
+ * error of ours becomes a 500 that tells the outside nothing.
+ */
+import { CairnError, type CairnErrorCode } from '../errors.ts'
+import { type Answer, UNCACHED } from './answer.ts'
+
+/** Refusals that only HTTP knows. */
+type HttpErrorCode =
+  | 'BAD_REQUEST_TARGET'
+  | 'METHOD_NOT_ALLOWED'
+  | 'NOT_ACCEPTABLE'
+  | 'UNSUPPORTED_MEDIA_TYPE'
+  | 'REQUEST_TIMEOUT'
+  | 'HEADERS_TOO_LARGE'
+  | 'INTERNAL'
+
+export type ProblemCode = CairnErrorCode | HttpErrorCode
+
+interface Kind {
+  readonly status: number
+  readonly title: string
+  readonly headers?: Readonly<Record<string, string>>
+}
+
+const INTERNAL: Kind = { status: 500, title: 'The log could not answer' }
+
+const KINDS: Readonly<Record<ProblemCode, Kind>> = {
+  MALFORMED: { status: 400, title: 'The request is not well formed' },
+  BAD_REQUEST_TARGET: { status: 400, title: 'The request target cannot be used' },
+  UNAUTHORIZED: { status: 401, title: 'A valid token is needed' },
+  NOT_FOUND: { status: 404, title: 'There is nothing here' },
+  METHOD_NOT_ALLOWED: { status: 405, title: 'This resource does not have that method' },
+  NOT_ACCEPTABLE: { status: 406, title: 'None of the accepted media types is offered' },
+  REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
+  TOO_LARGE: { status: 413, title: 'The request is larger than the log accepts' },
+  UNSUPPORTED_MEDIA_TYPE: {
+    status: 415,
+    title: 'The body has a media type that is not taken here',
+  },
+  CONFLICT: { status: 422, title: 'The request contradicts an earlier one' },
+  VERIFICATION_FAILED: { status: 422, title: 'A proof or signature does not hold' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'The header fields are larger than the log accepts' },
+  OVERLOADED: {
+    status: 503,
+    title: 'The log is busy',
+    headers: { 'Retry-After': '1' },
+  },
+  READ_ONLY: { status: 503, title: 'The log takes no submissions' },
+  STOPPED: { status: 503, title: 'The log has stopped' },
+  DISK_FULL: { status: 507, title: 'The log has no space left' },
+  LOCKED: INTERNAL,
+  FOREIGN_DIRECTORY: INTERNAL,
+  NEWER_FORMAT: INTERNAL,
+  CORRUPT: INTERNAL,
+  IO: INTERNAL,
+  USAGE: INTERNAL,
+  INTERNAL,
+}
+
+/** Thrown where a request is refused for a reason that only HTTP knows. */
+export class Refusal extends Error {
+  override readonly name = 'Refusal'
+  readonly code: ProblemCode
+  readonly headers: Readonly<Record<string, string>>
+
+  constructor(code: HttpErrorCode, detail: string, headers: Readonly<Record<string, string>> = {}) {
+    super(detail)
+    this.code = code
+    this.headers = headers
+  }
+}
+
+/** A problem document: `detail` says what to mend. */
+export function problem(
+  code: ProblemCode,
+  detail: string,
+  headers?: Readonly<Record<string, string>>,
+): Answer {
+  const kind = KINDS[code]
+  return {
+    status: kind.status,
+    headers: {
+      'Content-Type': 'application/problem+json',
+      'Cache-Control': UNCACHED,
+      'Access-Control-Allow-Origin': '*',
+      ...kind.headers,
+      ...headers,
+    },
+    body: JSON.stringify({
+      type: `urn:cairn:problem:${code.toLowerCase().replaceAll('_', '-')}`,
+      title: kind.title,
+      status: kind.status,
+      detail,
+      code,
+    }),
+  }
+}
+
+/**
+ * The answer to a request that threw. What happened inside is for `report`, never for the client.
+ */
+export function problemOf(error: unknown, report: (error: unknown) => void): Answer {
+  if (error instanceof Refusal) return problem(error.code, error.message, error.headers)
+  if (error instanceof CairnError && KINDS[error.code] !== INTERNAL) {
+    return problem(error.code, error.message)
+  }
+  report(error)
+  return problem(
+    error instanceof CairnError ? error.code : 'INTERNAL',
+    'the log could not answer this request; its operator finds the reason in the log of the server',
+  )
+}

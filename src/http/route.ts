@@ -1,0 +1,120 @@
+/**
+ * A route: what it is called, what it takes and gives, and the function behind it. The router and the OpenAPI
+ * document are both made from these, so neither can know a route that the other does not.
+ */
+import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox'
+import { Compile } from 'typebox/compile'
+import { malformed } from '../errors.ts'
+import type { HeaderFields } from './admission.ts'
+import type { Answer } from './answer.ts'
+import { parseQuery } from './query.ts'
+
+/** What a route sees of a request. */
+export interface RouteRequest<Params = Readonly<Record<string, string>>, Query = string> {
+  readonly params: Params
+  readonly query: Query
+  /** The path below the log's prefix, as it was sent, without the leading slash. */
+  readonly path: string
+  /** The query as it was sent, without its question mark. */
+  readonly rawQuery: string
+  /** All header fields, by their names in lower case. */
+  readonly headers: HeaderFields
+  /** The body, once `check` has agreed to its length. */
+  body(check: (size: number) => void): Promise<Uint8Array>
+}
+
+/** The representations of one answer, by media type. */
+export interface AnswerDocumentation {
+  readonly description: string
+  readonly content?: Readonly<Record<string, TSchema>>
+}
+
+export interface Documentation {
+  readonly summary: string
+  readonly description?: string
+  readonly tag: 'tlog' | 'submission' | 'proofs' | 'rfc6962' | 'operations'
+  readonly token?: boolean
+  readonly headers?: Readonly<Record<string, TSchema>>
+  readonly body?: Readonly<Record<string, TSchema>>
+  readonly answers: Readonly<Record<number, AnswerDocumentation>>
+}
+
+export interface Route {
+  readonly method: 'GET' | 'POST'
+  /** The path template of the documentation: `/v1/receipts/{index}`. */
+  readonly path: string
+  /** The router's pattern: `/v1/receipts/:index`. */
+  readonly pattern: string
+  readonly documentation: Documentation
+  readonly params: TObject
+  readonly query: TObject
+  handle(request: RouteRequest): Answer | Promise<Answer>
+}
+
+interface Definition<P extends TProperties, Q extends TProperties> {
+  readonly method?: 'GET' | 'POST'
+  readonly path: string
+  /** Only where a parameter spans several segments of the path. */
+  readonly pattern?: string
+  readonly params?: P
+  /** Parameters of the query; `'unchecked'` leaves it to `handle`. Without this there may be none. */
+  readonly query?: Q | 'unchecked'
+  readonly documentation: Documentation
+  handle(request: RouteRequest<Static<TObject<P>>, Static<TObject<Q>>>): Answer | Promise<Answer>
+}
+
+/** Bytes in a body, for the documentation. */
+export const Bytes: TSchema = Type.Unsafe<Uint8Array>({})
+export const Text: TSchema = Type.String()
+
+/** Completes a route: its parameters are checked against their schemas before `handle` sees them. */
+// biome-ignore lint/complexity/noBannedTypes: no properties at all is what `{}` means here
+export function route<P extends TProperties = {}, Q extends TProperties = {}>(
+  definition: Definition<P, Q>,
+): Route {
+  const { path, documentation, method = 'GET' } = definition
+  const params = Type.Object(definition.params ?? {})
+  const unchecked = definition.query === 'unchecked'
+  const query = Type.Object(definition.query === 'unchecked' ? {} : (definition.query ?? {}))
+  const queryNames = Object.keys(query.properties)
+  const checkParams = checker(params)
+  const checkQuery = checker(query)
+  return {
+    method,
+    path,
+    pattern: definition.pattern ?? path.replace(/\{(\w+)\}/g, ':$1'),
+    documentation,
+    params,
+    query,
+    handle(request) {
+      const given = unchecked ? {} : parseQuery(request.rawQuery, queryNames)
+      if (definition.pattern === undefined) checkParams(request.params)
+      checkQuery(given)
+      // Both were just checked against the schemas that give these types.
+      return definition.handle({ ...request, query: given } as unknown as RouteRequest<
+        Static<TObject<P>>,
+        Static<TObject<Q>>
+      >)
+    },
+  }
+}
+
+/** A check that names the first parameter that does not fit, in the words of its schema. */
+function checker(schema: TObject): (values: Readonly<Record<string, string>>) => void {
+  const validator = Compile(schema)
+  const members = Object.entries(schema.properties).map(
+    ([name, member]) => [name, member, Compile(member)] as const,
+  )
+  const required = new Set<string>(schema.required)
+  return (values) => {
+    if (validator.Check(values)) return
+    for (const [name, member, one] of members) {
+      const value = values[name]
+      if (value === undefined && !required.has(name)) continue
+      const { description = 'something else' } = member as { description?: string }
+      if (value === undefined) throw malformed(`"${name}" is missing; it is ${description}`)
+      if (!one.Check(value)) throw malformed(`"${name}" must be ${description}`)
+    }
+    throw malformed('the parameters do not fit together')
+  }
+}

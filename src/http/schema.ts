@@ -1,0 +1,103 @@
+/** The JSON that the routes take and give, as JSON Schema: documentation, and what the tests hold answers against. */
+import { type TInteger, type TObject, type TString, type TUnion, Type } from 'typebox'
+
+const MAX_SIZE = Number.MAX_SAFE_INTEGER
+
+/** A decimal number in a path or query, which is text there. */
+export const Decimal: TString = Type.String({
+  pattern: '^(0|[1-9][0-9]{0,15})$',
+  description: 'a decimal number up to 2^53-1 without sign or leading zeros',
+})
+
+export const LeafReference: TString = Type.String({
+  pattern: '^(0|[1-9][0-9]{0,15}|[0-9a-f]{64})$',
+  description: 'a leaf index, or a leaf hash as 64 lowercase hexadecimal digits',
+})
+
+const HASH_IN_BASE64 = 'a SHA-256 hash in base64'
+
+/** 32 bytes. */
+const Hash: TString = Type.String({
+  pattern: '^[A-Za-z0-9+/]{43}=$',
+  description: HASH_IN_BASE64,
+})
+
+/** As a parameter its spelling is left to the decoder, which says more about what is wrong. */
+export const HashParameter: TString = Type.String({ description: HASH_IN_BASE64 })
+
+const Base64 = Type.String({ contentEncoding: 'base64' })
+const Hashes = Type.Array(Hash)
+const Size: TInteger = Type.Integer({ minimum: 0, maximum: MAX_SIZE })
+const closed = { additionalProperties: false }
+
+/** A receipt in JSON, `cairn-receipt/v1`. */
+export const Receipt: TObject = Type.Object(
+  {
+    version: Type.String({ pattern: '^cairn-receipt/v1$' }),
+    origin: Type.String(),
+    index: Size,
+    leaf_hash: Hash,
+    inclusion_path: Hashes,
+    tree_size: Size,
+    root_hash: Hash,
+    checkpoint: Type.String({ description: 'the checkpoint, a signed note' }),
+  },
+  closed,
+)
+
+export const Receipts: TObject = Type.Object({ receipts: Type.Array(Receipt) }, closed)
+export const Index: TObject = Type.Object({ index: Size }, closed)
+export const Indices: TObject = Type.Object({ indices: Type.Array(Size) }, closed)
+
+export const Accepted: TUnion = Type.Union([Receipt, Receipts, Index, Indices])
+
+export const InclusionProof: TObject = Type.Object(
+  { leaf_index: Size, tree_size: Size, inclusion_path: Hashes },
+  closed,
+)
+
+export const ConsistencyProof: TObject = Type.Object(
+  { first_size: Size, second_size: Size, consistency_path: Hashes },
+  closed,
+)
+
+export const SignedTreeHead: TObject = Type.Object(
+  { tree_size: Size, timestamp: Size, sha256_root_hash: Hash, tree_head_signature: Base64 },
+  closed,
+)
+
+export const CtConsistency: TObject = Type.Object({ consistency: Hashes }, closed)
+
+export const CtProof: TObject = Type.Object({ leaf_index: Size, audit_path: Hashes }, closed)
+
+const CtEntry = { leaf_input: Base64, extra_data: Type.String({ maxLength: 0 }) }
+
+export const CtEntries: TObject = Type.Object(
+  { entries: Type.Array(Type.Object(CtEntry, closed)) },
+  closed,
+)
+
+export const CtEntryAndProof: TObject = Type.Object({ ...CtEntry, audit_path: Hashes }, closed)
+
+export const Readiness: TObject = Type.Object(
+  {
+    logs: Type.Array(
+      Type.Object(
+        { name: Type.String(), mode: Type.String(), reason: Type.Optional(Type.String()) },
+        closed,
+      ),
+    ),
+  },
+  closed,
+)
+
+const problemProperties = {
+  type: Type.String({ format: 'uri' }),
+  title: Type.String(),
+  status: Type.Integer({ minimum: 400, maximum: 599 }),
+  detail: Type.String({ description: 'what to mend' }),
+  code: Type.String({ description: 'a stable error code' }),
+}
+
+/** An RFC 9457 problem document. */
+export const Problem: TObject = Type.Object(problemProperties)

@@ -1,0 +1,76 @@
+/** The submission routes for embedding by `app.fetch`; `node-listener.ts` serves the same paths without a `Request`. */
+import type { LogService } from '../log/service.ts'
+import { admit, type SubmitRoute } from './admission.ts'
+import type { Answer } from './answer.ts'
+import { type Authenticate, unauthorized } from './authenticate.ts'
+import { Bytes, type Route, type RouteRequest, route, Text } from './route.ts'
+import { Accepted } from './schema.ts'
+import { checkBodySize, submitter } from './submit.ts'
+
+export function submissionRoutes(
+  log: LogService,
+  prefix: string,
+  authenticate: Authenticate,
+): Route[] {
+  const submit = submitter(log, prefix)
+
+  async function handle(
+    name: SubmitRoute,
+    request: RouteRequest<unknown, unknown>,
+  ): Promise<Answer> {
+    const authorization = request.headers.authorization as string | undefined
+    const from = authenticate(authorization)
+    if (from === undefined) return unauthorized(authorization)
+    const admission = admit(name, request.rawQuery, request.headers, from)
+    const body = await request.body((size) => checkBodySize(size, admission))
+    return submit(admission, body)
+  }
+
+  return [
+    route({
+      method: 'POST',
+      path: '/add',
+      query: 'unchecked',
+      documentation: {
+        tag: 'submission',
+        summary: 'Adds one leaf and answers with its index',
+        token: true,
+        headers: { 'Idempotency-Key': Text },
+        body: { 'application/octet-stream': Bytes },
+        answers: {
+          200: {
+            description: 'The index of the leaf, new or not.',
+            content: { 'text/plain; charset=utf-8': Text },
+          },
+        },
+      },
+      handle: (request) => handle('add', request),
+    }),
+    route({
+      method: 'POST',
+      path: '/v1/leaves',
+      query: 'unchecked',
+      documentation: {
+        tag: 'submission',
+        summary: 'Adds one leaf or many, all or none, and answers with receipts',
+        description:
+          '"Prefer: return=minimal" asks for indices only. "?wait=integrated" is the default. ' +
+          'Repeating a request with its Idempotency-Key has no further effect.',
+        token: true,
+        headers: { Accept: Text, Prefer: Text, 'Idempotency-Key': Text },
+        body: { 'application/octet-stream': Bytes, 'application/cbor-seq': Bytes },
+        answers: {
+          200: { description: 'Every leaf was in the log already.', content: RECEIPTS },
+          201: { description: 'At least one leaf is new.', content: RECEIPTS },
+        },
+      },
+      handle: (request) => handle('leaves', request),
+    }),
+  ]
+}
+
+const RECEIPTS = {
+  'application/json': Accepted,
+  'text/plain; charset=utf-8': Text,
+  'application/cose': Bytes,
+}

@@ -1,0 +1,148 @@
+/** Submissions: a body that was admitted becomes leaves, an acceptance, and the answer that was asked for. */
+import { CairnError, malformed } from '../errors.ts'
+import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
+import { decodeByteStrings } from '../formats/cbor.ts'
+import type { Acceptance, Accepted, Inclusion, LogService } from '../log/service.ts'
+import { type Admission, MAX_BATCH_LEAVES } from './admission.ts'
+import { type Answer, UNCACHED } from './answer.ts'
+import { type JsonReceiptWriter, jsonReceiptWriter, receipt } from './receipt.ts'
+
+/** Takes the body of an admitted submission to its answer. */
+export type Submit = (admission: Admission, body: Uint8Array) => Promise<Answer>
+
+const BATCH_LIMITS = { count: MAX_BATCH_LEAVES, length: MAX_ENTRY_SIZE }
+/** After so many receipts of a batch others get a turn. */
+const RECEIPTS_AT_ONCE = 256
+
+const INDEX_HEADERS = {
+  'Content-Type': 'text/plain; charset=utf-8',
+  'Cache-Control': UNCACHED,
+}
+const JSON_HEADERS = { 'Content-Type': 'application/json', 'Cache-Control': UNCACHED }
+const MINIMAL_HEADERS = { ...JSON_HEADERS, 'Preference-Applied': 'return=minimal' }
+
+/** Submissions to a log whose routes begin with `prefix`. */
+export function submitter(log: LogService, prefix: string): Submit {
+  const writeJson = jsonReceiptWriter(log.origin)
+  const location = `${prefix}/v1/receipts/`
+
+  return (admission, body) => {
+    const leaves = admission.batch ? batchOf(body) : [leafOf(body)]
+    const accepted = log.submit(leaves, admission.options)
+    if (admission.route === 'add') return accepted.then(addAnswer)
+    if (admission.batch) return accepted.then((all) => batchAnswer(log, writeJson, all, admission))
+    return accepted.then((one) => {
+      const leaf = one.leaves[0]!
+      return admission.answer === 'indices'
+        ? minimalAnswer(leaf, location)
+        : receiptAnswer(log, writeJson, leaf, one, admission.answer, location)
+    })
+  }
+}
+
+/** @throws TOO_LARGE for a body beyond the limit of its admission */
+export function checkBodySize(size: number, { limit, batch }: Admission): void {
+  if (size <= limit) return
+  const what = batch ? 'the body of a batch' : 'a leaf'
+  throw new CairnError('TOO_LARGE', `${what} has at most ${limit} bytes`)
+}
+
+function leafOf(body: Uint8Array): Uint8Array {
+  if (body.length === 0)
+    throw malformed(`the body is empty; a leaf has 1 to ${MAX_ENTRY_SIZE} bytes`)
+  return body
+}
+
+function batchOf(body: Uint8Array): Uint8Array[] {
+  const leaves = decodeByteStrings(body, BATCH_LIMITS)
+  if (leaves.length === 0) throw malformed('the body is empty; send 1 leaf or more')
+  const empty = leaves.findIndex((leaf) => leaf.length === 0)
+  if (empty >= 0) throw malformed(`leaf ${empty} of the batch is empty; a leaf has 1 byte or more`)
+  return leaves
+}
+
+/** Existing tools take nothing but 200 here, also for a leaf that is new. */
+function addAnswer({ leaves }: Acceptance): Answer {
+  return { status: 200, headers: INDEX_HEADERS, body: String(leaves[0]!.index) }
+}
+
+function statusOf({ duplicate }: Accepted): number {
+  return duplicate ? 200 : 201
+}
+
+function minimalAnswer(leaf: Accepted, location: string): Answer {
+  return {
+    status: statusOf(leaf),
+    headers: { ...MINIMAL_HEADERS, Location: location + leaf.index },
+    body: `{"index":${leaf.index}}`,
+  }
+}
+
+function receiptAnswer(
+  log: LogService,
+  writeJson: JsonReceiptWriter,
+  leaf: Accepted,
+  { head }: Acceptance,
+  type: Exclude<Admission['answer'], 'indices'>,
+  location: string,
+): Answer | Promise<Answer> {
+  const inclusion = log.inclusionUnder(leaf.index, leaf.leafHash, head)
+  const finish = (found: Inclusion): Answer | Promise<Answer> =>
+    type === 'application/json' || !canBe(type, found)
+      ? {
+          status: statusOf(leaf),
+          headers: {
+            'Content-Type': 'application/json',
+            'Cache-Control': UNCACHED,
+            Location: location + leaf.index,
+          },
+          body: writeJson(found),
+        }
+      : otherReceipt(log, writeJson, leaf, found, type, location)
+  return inclusion instanceof Promise ? inclusion.then(finish) : finish(inclusion)
+}
+
+/** A COSE receipt has no form for a tree of one leaf. That leaf is accepted all the same, so it gets the JSON one. */
+function canBe(type: Admission['answer'], { head }: Inclusion): boolean {
+  return type !== 'application/cose' || head.size > 1
+}
+
+async function otherReceipt(
+  log: LogService,
+  writeJson: JsonReceiptWriter,
+  leaf: Accepted,
+  inclusion: Inclusion,
+  type: Exclude<Admission['answer'], 'indices'>,
+  location: string,
+): Promise<Answer> {
+  const { mediaType, body } = await receipt(log, writeJson, inclusion, type)
+  return {
+    status: statusOf(leaf),
+    headers: {
+      'Content-Type': mediaType,
+      'Cache-Control': UNCACHED,
+      Location: location + leaf.index,
+    },
+    body,
+  }
+}
+
+async function batchAnswer(
+  log: LogService,
+  writeJson: JsonReceiptWriter,
+  { leaves, head }: Acceptance,
+  admission: Admission,
+): Promise<Answer> {
+  const status = leaves.every((leaf) => leaf.duplicate) ? 200 : 201
+  if (admission.answer === 'indices') {
+    const indices = leaves.map((leaf) => leaf.index).join(',')
+    return { status, headers: MINIMAL_HEADERS, body: `{"indices":[${indices}]}` }
+  }
+  const receipts: string[] = []
+  for (const leaf of leaves) {
+    const inclusion = log.inclusionUnder(leaf.index, leaf.leafHash, head)
+    receipts.push(writeJson(inclusion instanceof Promise ? await inclusion : inclusion))
+    if (receipts.length % RECEIPTS_AT_ONCE === 0) await new Promise(setImmediate)
+  }
+  return { status, headers: JSON_HEADERS, body: `{"receipts":[${receipts.join(',')}]}` }
+}
