@@ -125,14 +125,20 @@ export function fromDecimal(text: string, what = 'number'): number {
   return value
 }
 
-/** Big-endian 64-bit encoding of a safe integer. */
+/** Big-endian 64-bit encoding. @throws RangeError unless `value` is an integer from 0 to 2^53-1 */
 export function u64(value: number): Uint8Array {
+  if (!Number.isSafeInteger(value) || value < 0) {
+    throw new RangeError(`expected an integer from 0 to 2^53-1, got ${value}`)
+  }
   const out = new Uint8Array(8)
   new DataView(out.buffer).setBigUint64(0, BigInt(value))
   return out
 }
 
-/** Big-endian 16-bit encoding. */
+/** Big-endian 16-bit encoding. @throws RangeError unless `value` is an integer from 0 to 65,535 */
 export function u16(value: number): Uint8Array {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffff) {
+    throw new RangeError(`expected an integer from 0 to 65535, got ${value}`)
+  }
   return Uint8Array.of(value >> 8, value & 0xff)
 }

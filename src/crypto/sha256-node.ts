@@ -18,7 +18,9 @@ export function sha256(message: Uint8Array): Uint8Array {
   return out
 }
 
-/** Writes the SHA-256 digest of `message` to `out[offset..offset+32)`. */
+/** Writes the SHA-256 digest of `message` to `out[offset..offset+32)`. @throws RangeError when it does not fit */
 export function sha256Into(message: Uint8Array, out: Uint8Array, offset: number): void {
+  // Node would write what fits and say nothing.
+  if (offset < 0 || offset + 32 > out.length) throw new RangeError('no room for the digest')
   latin1Write.call(out, hash('sha256', message, 'binary'), offset, 32)
 }

@@ -6,7 +6,7 @@ export function sha256(message: Uint8Array): Uint8Array {
   return noble(message)
 }
 
-/** Writes the SHA-256 digest of `message` to `out[offset..offset+32)`. */
+/** Writes the SHA-256 digest of `message` to `out[offset..offset+32)`. @throws RangeError when it does not fit */
 export function sha256Into(message: Uint8Array, out: Uint8Array, offset: number): void {
   out.set(noble(message), offset)
 }
