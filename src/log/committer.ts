@@ -111,9 +111,9 @@ export class Committer {
     if (this.#mode.mode !== 'stopped') this.#mode = mode
   }
 
-  /** Takes submissions again after `refuse` with mode 'read-only'. */
+  /** Takes submissions again after `refuse` with mode 'disk-full'. */
   resume(): void {
-    if (this.#mode.mode === 'read-only') this.#mode = { mode: 'writable' }
+    if (this.#mode.mode === 'disk-full') this.#mode = { mode: 'writable' }
   }
 
   submit(leaves: readonly Uint8Array[], options: SubmitOptions = {}): Promise<Acceptance> {
@@ -364,8 +364,10 @@ export class Committer {
   }
 }
 
-function refusalOf(mode: Exclude<LogMode, { mode: 'writable' }>): CairnError {
-  return new CairnError(mode.mode === 'stopped' ? 'STOPPED' : 'READ_ONLY', mode.reason)
+const REFUSAL = { 'read-only': 'READ_ONLY', 'disk-full': 'DISK_FULL', stopped: 'STOPPED' } as const
+
+function refusalOf({ mode, reason }: Exclude<LogMode, { mode: 'writable' }>): CairnError {
+  return new CairnError(REFUSAL[mode], reason)
 }
 
 function hashOf(hashed: HashedLeaves, i: number): LeafHash {

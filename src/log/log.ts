@@ -47,6 +47,8 @@ export interface LogOptions {
   readonly renewMs?: number
   /** Submissions are refused while fewer bytes than this are free. */
   readonly freeSpaceFloor?: number
+  /** How often free space is looked at. */
+  readonly spaceCheckMs?: number
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly onEvent?: (event: LogEvent) => void
@@ -245,10 +247,10 @@ function watchSpace(
     low = !low
     if (low)
       committer.refuse({
-        mode: 'read-only',
+        mode: 'disk-full',
         reason: `fewer than ${floor} bytes are free on the disk; free some space`,
       })
     else committer.resume()
     onEvent({ event: low ? 'disk-low' : 'disk-ok', free: usage.free })
-  }, SPACE_CHECK_MS).unref()
+  }, options.spaceCheckMs ?? SPACE_CHECK_MS).unref()
 }

@@ -48,7 +48,7 @@ export interface SubmitOptions {
 
 export type LogMode =
   | { readonly mode: 'writable' }
-  | { readonly mode: 'read-only' | 'stopped'; readonly reason: string }
+  | { readonly mode: 'read-only' | 'disk-full' | 'stopped'; readonly reason: string }
 
 /** Counters and gauges since the log was opened; times in milliseconds. */
 export interface LogStatistics {
