@@ -1,6 +1,6 @@
 /** What `/metrics` shows, in the words of Prometheus. Counters of the log itself are read when they are asked for. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
-import type { LogService, LogStatistics } from '../log/service.ts'
+import type { LogService, LogStatistics, Publication } from '../log/service.ts'
 
 /** Notes one answered request: its status, and how long it took in milliseconds. */
 export type Observe = (status: number, milliseconds: number) => void
@@ -21,15 +21,22 @@ const COUNTERS: readonly [name: string, help: string, member: keyof LogStatistic
   ['cairn_commits_total', 'Synced writes of new leaves.', 'commits'],
 ]
 
-const GAUGES: readonly [name: string, help: string, read: (log: LogService) => number][] = [
+const GAUGES: readonly [
+  name: string,
+  help: string,
+  read: (log: LogService) => number | undefined,
+][] = [
   ['cairn_queue_leaves', 'Leaves waiting for a commit.', (log) => log.statistics().queued],
   ['cairn_queue_bytes', 'Bytes waiting for a commit.', (log) => log.statistics().queuedBytes],
   ['cairn_tree_size', 'Size of the committed tree.', (log) => log.head().size],
-  ['cairn_published_size', 'Size of the published tree.', (log) => log.publication().size],
+  ['cairn_published_size', 'Size of the published tree.', (log) => published(log)?.size],
   [
     'cairn_publication_age_seconds',
     'Age of the published checkpoint.',
-    (log) => Math.max(0, (Date.now() - log.publication().timestamp) / 1000),
+    (log) => {
+      const timestamp = published(log)?.timestamp
+      return timestamp === undefined ? undefined : Math.max(0, (Date.now() - timestamp) / 1000)
+    },
   ],
   [
     'cairn_writable',
@@ -37,6 +44,15 @@ const GAUGES: readonly [name: string, help: string, read: (log: LogService) => n
     (log) => (log.mode().mode === 'writable' ? 1 : 0),
   ],
 ]
+
+/** The publication, which a log that opened read-only may not have. */
+function published(log: LogService): Publication | undefined {
+  try {
+    return log.publication()
+  } catch {
+    return undefined
+  }
+}
 
 /** Metrics of the logs, each labelled with its name; the one at `/` is called `main`. */
 export function createMetrics(logs: ReadonlyMap<string, LogService>): Metrics {
@@ -64,7 +80,10 @@ export function createMetrics(logs: ReadonlyMap<string, LogService>): Metrics {
       labelNames: ['log'],
       registers,
       collect() {
-        for (const [label, log] of logs) this.set({ log: label || 'main' }, read(log))
+        for (const [label, log] of logs) {
+          const value = read(log)
+          if (value !== undefined) this.set({ log: label || 'main' }, value)
+        }
       },
     })
   }

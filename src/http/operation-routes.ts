@@ -90,7 +90,7 @@ const LINKS: readonly [path: string, what: string][] = [
 function textPage(log: LogService, prefix: string): Answer {
   const lines = [
     `${log.origin}: a Cairn transparency log`,
-    `${log.publication().size} leaves`,
+    `${log.head().size} leaves`,
     '',
     'verifier keys:',
     ...log.vkeys,
@@ -108,7 +108,7 @@ function htmlPage(log: LogService, prefix: string): Answer {
   const page = [
     '<!doctype html><html lang="en"><meta charset="utf-8">',
     `<meta name="viewport" content="width=device-width"><title>${origin}</title>`,
-    `<h1>${origin}</h1><p>A Cairn transparency log of ${log.publication().size} leaves.</p>`,
+    `<h1>${origin}</h1><p>A Cairn transparency log of ${log.head().size} leaves.</p>`,
     `<h2>Verifier keys</h2><pre>${log.vkeys.map(escapeHtml).join('\n')}</pre>`,
     `<h2>Resources</h2><ul>${links.join('')}</ul></html>`,
   ]

@@ -5,7 +5,7 @@ import type { Answer } from './answer.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
 import { Bytes, type Route, type RouteRequest, route, Text } from './route.ts'
 import { Accepted } from './schema.ts'
-import { checkBodySize, submitter } from './submit.ts'
+import { submitter, tooLarge } from './submit.ts'
 
 export function submissionRoutes(
   log: LogService,
@@ -22,7 +22,9 @@ export function submissionRoutes(
     const from = authenticate(authorization)
     if (from === undefined) return unauthorized(authorization)
     const admission = admit(name, request.rawQuery, request.headers, from)
-    const body = await request.body((size) => checkBodySize(size, admission))
+    const body = await request.body((size) => {
+      if (size > admission.limit) throw tooLarge(admission)
+    })
     return submit(admission, body)
   }
 

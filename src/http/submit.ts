@@ -40,11 +40,10 @@ export function submitter(log: LogService, prefix: string): Submit {
   }
 }
 
-/** @throws TOO_LARGE for a body beyond the limit of its admission */
-export function checkBodySize(size: number, { limit, batch }: Admission): void {
-  if (size <= limit) return
+/** The error for a body beyond the limit of its admission. */
+export function tooLarge({ limit, batch }: Admission): CairnError {
   const what = batch ? 'the body of a batch' : 'a leaf'
-  throw new CairnError('TOO_LARGE', `${what} has at most ${limit} bytes`)
+  return new CairnError('TOO_LARGE', `${what} has at most ${limit} bytes`)
 }
 
 function leafOf(body: Uint8Array): Uint8Array {
