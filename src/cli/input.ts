@@ -10,12 +10,19 @@ export const MAX_LEAF_SIZE = 65_535
 export async function readFileUpTo(path: string, limit: number): Promise<Uint8Array> {
   const file = await open(path)
   try {
-    const buffer = new Uint8Array(limit + 1)
+    const { size } = await file.stat()
+    // The size is only a guess for what is no plain file, so the end is looked for all the same.
+    let buffer = new Uint8Array(Math.min(size, limit) + 1)
     let length = 0
     for (;;) {
       const { bytesRead } = await file.read(buffer, length, buffer.length - length)
       length += bytesRead
       if (bytesRead === 0 || length > limit) break
+      if (length === buffer.length) {
+        const larger = new Uint8Array(Math.min(2 * length, limit + 1))
+        larger.set(buffer)
+        buffer = larger
+      }
     }
     if (length > limit) {
       throw new CairnError('TOO_LARGE', `${path} is larger than ${limit} bytes`)

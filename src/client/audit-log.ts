@@ -120,7 +120,7 @@ function checkTiles(wrong: number): Check {
 }
 
 function checkRoot(head: Checkpoint, tree: CheckedTree): Check {
-  const name = 'root hash'
+  const name = 'root-hash'
   if (tree.root === undefined) {
     return { name, status: 'failed', detail: 'cannot be recomputed from what the log has' }
   }

@@ -22,11 +22,11 @@ export function verifyCheckpoint(note: Uint8Array, trust: Trust): CheckpointVerd
   } catch (error) {
     if (error instanceof CairnError && error.code === 'USAGE') throw error
     const detail = messageOf(error)
-    return { ok: false, checks: [{ name: 'log signature', status: 'failed', detail }] }
+    return { ok: false, checks: [{ name: 'log-signature', status: 'failed', detail }] }
   }
   const signers = opened.logSignatures
   const signed: Check = {
-    name: 'log signature',
+    name: 'log-signature',
     status: 'held',
     detail: `${opened.checkpoint.origin} signed this head (${formatTypes(signers)})`,
   }
@@ -35,7 +35,7 @@ export function verifyCheckpoint(note: Uint8Array, trust: Trust): CheckpointVerd
 }
 
 function checkQuorum(opened: OpenedCheckpoint, { policy }: Trust): Check {
-  const name = 'witnesses'
+  const name = 'witness-quorum'
   if (policy === undefined) {
     return { name, status: 'skipped', detail: 'no policy was given, so no witness is required' }
   }

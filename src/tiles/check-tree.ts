@@ -37,7 +37,7 @@ export interface CheckTreeOptions {
   readonly earlier?: readonly TreeSize[]
   /** Bundles asked for ahead of the one at hand. */
   readonly concurrency?: number
-  /** Given the leaf hashes of each bundle that could be read, in order. */
+  /** Given the leaf hashes of each bundle, in order, as far as they are settled. */
   readonly onLeaves?: (first: number, leafHashes: Uint8Array) => void | Promise<void>
   /** Told how many entries are behind. */
   readonly progress?: (entries: number) => void
@@ -126,16 +126,32 @@ function rootOfEdge(levels: readonly OpenTile[], leafHashes: Uint8Array): RootHa
 interface LeafGroup {
   readonly bundle: number
   readonly width: number
+  readonly framed: Outcome<Uint8Array>
   readonly entries: Outcome<Uint8Array[]>
   readonly tile: Outcome<Uint8Array>
 }
 
 async function readGroup(source: TileSource, bundle: number, width: number): Promise<LeafGroup> {
-  const [entries, tile] = await Promise.all([
-    outcomeOf(async () => decodeBundle(await source.bundle(bundle, width), width)),
+  const [framed, tile] = await Promise.all([
+    outcomeOf(() => source.bundle(bundle, width)),
     tileOutcome(source, 0, bundle, width),
   ])
-  return { bundle, width, entries, tile }
+  const entries =
+    'fault' in framed ? framed : await outcomeOf(async () => decodeBundle(framed.value, width))
+  return { bundle, width, framed, entries, tile }
+}
+
+/** How many entries of a bundle with broken framing are still as the tile has them. */
+function readableEntries(framed: Uint8Array, stored: Uint8Array): number {
+  let at = 0
+  for (let i = 0; i < stored.length / HASH_SIZE; i++) {
+    const end = at + 2 + framed[at]! * 256 + framed[at + 1]!
+    // Past the end of the bytes `end` is not a number, and the comparison false.
+    if (!(end <= framed.length)) return i
+    if (!equal(hashLeaf(framed.subarray(at + 2, end)), hashAt(stored, i))) return i
+    at = end
+  }
+  return stored.length / HASH_SIZE
 }
 
 /** Reads the groups of a tree in order, a few ahead of the one that is being looked at. */
@@ -183,13 +199,13 @@ export async function* checkTree(
         computed.set(hashLeaf(entry), i * HASH_SIZE)
         bytes += entry.length
       }
-      await options.onLeaves?.(first, computed)
     }
     const hashes = yield* settleLeaves(source, size, group, {
       computed,
       levels,
       root: options.root,
     })
+    if (hashes !== undefined) await options.onLeaves?.(first, hashes)
     for (const mark of wanted) {
       if (mark < first || mark >= first + TILE_WIDTH || hashes === undefined) continue
       const root = rootOfEdge(levels, hashes.subarray(0, (mark - first) * HASH_SIZE))
@@ -223,9 +239,10 @@ async function* settleLeaves(
   const { computed } = known
   const stored = 'value' in group.tile ? group.tile.value : undefined
   if ('fault' in group.entries) {
-    const last = bundle * TILE_WIDTH + width - 1
-    const detail = `entries ${bundle * TILE_WIDTH} to ${last}: ${group.entries.fault}`
-    yield { kind: 'bundle', name: `bundle ${bundle}`, detail }
+    const good = 'value' in group.framed && stored ? readableEntries(group.framed.value, stored) : 0
+    const [first, last] = [bundle * TILE_WIDTH + good, bundle * TILE_WIDTH + width - 1]
+    const which = good >= width ? 'after its last entry' : `entries ${first} to ${last}`
+    yield { kind: 'bundle', name: `bundle ${bundle}`, detail: `${which}: ${group.entries.fault}` }
   }
   if ('fault' in group.tile) {
     yield { kind: 'tile', name: `tile 0/${bundle}`, detail: group.tile.fault }

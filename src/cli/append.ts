@@ -1,0 +1,204 @@
+/** `cairn append`: a file, or each of its lines, becomes a leaf; the receipts are kept. */
+import { mkdir, stat } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { createLogClient, type LogClient } from '../client/log-client.ts'
+import { CairnError } from '../errors.ts'
+import { parseCheckpoint } from '../formats/checkpoint.ts'
+import type { ParsedJsonReceipt } from '../formats/json-receipt.ts'
+import { parseNote } from '../formats/note.ts'
+import { formatTlogProof } from '../formats/tlog-proof.ts'
+import {
+  type Connection,
+  interruptible,
+  printJson,
+  terminal,
+  withCommonHelp,
+  withConnection,
+} from './command.ts'
+import { clientOptions } from './connect.ts'
+import { readLeaf, readLines } from './input.ts'
+import { startProgress } from './progress.ts'
+import { writeReceipt } from './receipt-files.ts'
+import { count, duration, plural, printable } from './style.ts'
+
+/** Receipt files written at the same time. */
+const WRITES_AT_ONCE = 32
+
+interface AppendFlags extends Connection {
+  readonly lines?: boolean
+  readonly skipEmpty?: boolean
+  readonly receipts?: string
+  readonly json?: boolean
+}
+
+/** What became of the leaves. */
+interface Outcome {
+  leaves: number
+  /** Leaves that the log had before, or that came up twice. */
+  duplicates: number
+  first: number | undefined
+  last: number | undefined
+  origin: string | undefined
+  /** In order; gathered only for --json. */
+  readonly indices: number[]
+}
+
+export function configure(command: Command): void {
+  command
+    .description(
+      'Add a file to a log as one leaf, or each of its lines as a leaf. Leaves that the log has already ' +
+        'keep their index, so a run that was cut short can simply be repeated.',
+    )
+    .argument('<file>', 'file to add, - for standard input')
+    .option('--lines', 'each line is a leaf, without its newline')
+    .option('--skip-empty', 'leave empty lines out (with --lines)')
+    .option('--receipts <folder>', 'keep each leaf and its receipt there')
+    .action((file: string, flags: AppendFlags) => append(file, flags))
+  withConnection(command)
+  withCommonHelp(command, [
+    'cairn append decision.json --receipts receipts --token-file cairn-data/admin.token',
+    'cat records.ndjson | cairn append - --lines --url https://log.example.com',
+  ])
+}
+
+async function append(file: string, flags: AppendFlags): Promise<void> {
+  if (flags.skipEmpty === true && flags.lines !== true) {
+    throw new CairnError('USAGE', '--skip-empty goes with --lines')
+  }
+  const client = createLogClient(await clientOptions(flags))
+  if (flags.receipts !== undefined) await mkdir(flags.receipts, { recursive: true })
+  const started = performance.now()
+  const outcome = await submitAll(client, file, flags)
+  if (flags.json === true) return printJson(summary(outcome, flags))
+  report(outcome, flags, performance.now() - started)
+}
+
+async function submitAll(client: LogClient, file: string, flags: AppendFlags): Promise<Outcome> {
+  const total = flags.lines === true ? await sizeOf(file) : undefined
+  const quiet = flags.json === true
+  const progress = startProgress({ label: 'appending', unit: 'bytes', quiet })
+  const interrupt = interruptible()
+  const { signal } = interrupt
+  const outcome: Outcome = {
+    leaves: 0,
+    duplicates: 0,
+    first: undefined,
+    last: undefined,
+    origin: undefined,
+    indices: [],
+  }
+  let read = 0
+  const leaves =
+    flags.lines === true
+      ? readLines(file, { skipEmpty: flags.skipEmpty === true, onBytes: (bytes) => (read = bytes) })
+      : [await readLeaf(file)]
+  try {
+    const sizeBefore = await publishedSize(client, signal)
+    const seen = new Set<number>()
+    const record = (index: number): void => {
+      outcome.leaves++
+      if (index < sizeBefore || seen.has(index)) outcome.duplicates++
+      seen.add(index)
+      outcome.first = Math.min(outcome.first ?? index, index)
+      outcome.last = Math.max(outcome.last ?? index, index)
+      if (quiet) outcome.indices.push(index)
+    }
+    if (flags.receipts === undefined) {
+      for await (const indices of client.submitForIndices(leaves, { signal })) {
+        indices.forEach(record)
+        progress.update(read, total)
+      }
+    } else {
+      const submitted: Uint8Array[] = []
+      for await (const receipts of client.submitMany(remember(leaves, submitted), { signal })) {
+        const batch = submitted.splice(0, receipts.length)
+        await keep(flags.receipts, receipts, batch)
+        outcome.origin = receipts[0]?.origin
+        for (const receipt of receipts) record(receipt.index)
+        progress.update(read, total)
+      }
+    }
+  } catch (error) {
+    progress.clear()
+    throw outcome.leaves === 0 ? error : incomplete(error, outcome)
+  } finally {
+    interrupt.done()
+  }
+  progress.clear()
+  if (outcome.leaves > 0) return outcome
+  throw new CairnError('MALFORMED', `${file === '-' ? 'standard input' : file} has no leaf in it`)
+}
+
+/** Keeps what is handed on, until its receipt has come. */
+async function* remember(
+  leaves: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
+  submitted: Uint8Array[],
+): AsyncGenerator<Uint8Array> {
+  for await (const leaf of leaves) {
+    submitted.push(leaf)
+    yield leaf
+  }
+}
+
+async function keep(
+  folder: string,
+  receipts: readonly ParsedJsonReceipt[],
+  leaves: readonly Uint8Array[],
+): Promise<void> {
+  for (let start = 0; start < receipts.length; start += WRITES_AT_ONCE) {
+    const some = receipts.slice(start, start + WRITES_AT_ONCE)
+    await Promise.all(
+      some.map((receipt, i) =>
+        writeReceipt(folder, receipt.index, formatTlogProof(receipt), leaves[start + i]!),
+      ),
+    )
+  }
+}
+
+/** The size of a file that can be asked for it: not of a pipe. */
+async function sizeOf(file: string): Promise<number | undefined> {
+  if (file === '-') return undefined
+  const found = await stat(file)
+  return found.isFile() ? found.size : undefined
+}
+
+/** Leaves below this index were in the log before this run. */
+async function publishedSize(client: LogClient, signal: AbortSignal): Promise<number> {
+  const note = parseNote(await client.checkpoint({ signal }))
+  return parseCheckpoint(note.text).size
+}
+
+/** The error that ended a run, with how far it came. */
+function incomplete(error: unknown, outcome: Outcome): CairnError {
+  const done = plural(outcome.leaves, 'leaf was', 'leaves were')
+  const code = error instanceof CairnError ? error.code : 'IO'
+  const reason = error instanceof Error ? error.message : String(error)
+  const message = `${reason} (${done} appended before that; repeating the run is safe)`
+  return new CairnError(code, message, { cause: error })
+}
+
+function summary(outcome: Outcome, flags: AppendFlags): Record<string, unknown> {
+  return {
+    leaves: outcome.leaves,
+    duplicates: outcome.duplicates,
+    first_index: outcome.first,
+    last_index: outcome.last,
+    indices: outcome.indices,
+    ...(flags.receipts !== undefined && { receipts: flags.receipts }),
+  }
+}
+
+function report(outcome: Outcome, flags: AppendFlags, elapsedMs: number): void {
+  const { style, line } = terminal()
+  const { leaves, duplicates, first, last } = outcome
+  const where = first === last ? `index ${first}` : `indices ${count(first!)} to ${count(last!)}`
+  const log = outcome.origin === undefined ? flags.url : outcome.origin
+  line(
+    `${style.green('✓')} ${plural(leaves, 'leaf', 'leaves')} in ${printable(log)}, ${where} ` +
+      style.dim(`(${duration(elapsedMs)})`),
+  )
+  if (duplicates > 0) line(`  ${count(duplicates)} of them there before: they keep their index`)
+  if (flags.receipts !== undefined) {
+    line(`  receipts in ${flags.receipts}: cairn verify ${flags.receipts} --vkey <log.vkey>`)
+  }
+}

@@ -1,0 +1,68 @@
+/** `cairn fsck`: checks every value in the data directory of a stopped log. */
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { type Finding, type FsckSummary, fsck } from '../log/fsck.ts'
+import { interruptible, printJson, terminal, withCommonHelp } from './command.ts'
+import { exitFor } from './exit.ts'
+import { startProgress } from './progress.ts'
+import { openStore } from './stored-log.ts'
+import { byteCount, duration, plural, printable } from './style.ts'
+import { readVkeyFile } from './trust.ts'
+
+interface FsckFlags {
+  readonly json?: boolean
+}
+
+export function configure(command: Command): void {
+  command
+    .description(
+      'Check the data directory of a stopped log: heads and signatures, every entry, every hash of ' +
+        'every tile, every deduplication key. Goes on after a finding, and changes nothing.',
+    )
+    .argument('<folder>', 'data directory')
+    .action((folder: string, flags: FsckFlags) => check(folder, flags))
+  withCommonHelp(command, ['cairn fsck ./cairn-data'])
+}
+
+async function check(folder: string, flags: FsckFlags): Promise<void> {
+  const started = performance.now()
+  const quiet = flags.json === true
+  const { style, line } = terminal()
+  const store = await openStore(folder)
+  const interrupt = interruptible()
+  const progress = startProgress({ label: 'checking', unit: 'entries', quiet })
+  const findings: Finding[] = []
+  let found = 0
+  let summary: FsckSummary
+  try {
+    const pass = fsck(store, {
+      vkeys: await readVkeyFile(join(folder, 'log.vkey')),
+      progress: (done, total) => progress.update(done, total),
+      signal: interrupt.signal,
+    })
+    let step = await pass.next()
+    for (; !step.done; step = await pass.next()) {
+      found++
+      if (quiet) findings.push(step.value)
+      else {
+        progress.clear()
+        line(`${style.red('✗')} ${style.bold(step.value.name)} ${printable(step.value.detail)}`)
+      }
+    }
+    summary = step.value
+  } finally {
+    progress.clear()
+    await store.close()
+    interrupt.done()
+  }
+  process.exitCode = exitFor(found === 0)
+  const { size, bytes } = summary
+  if (quiet) return printJson({ folder, ok: found === 0, size, bytes, findings })
+  const checked = `${plural(size, 'entry', 'entries')}, ${byteCount(bytes)}`
+  const time = duration(performance.now() - started)
+  line(
+    found === 0
+      ? `${style.green('✓')} ${style.bold('nothing wrong')}: ${checked} ${style.dim(`(${time})`)}`
+      : style.red(style.bold(`${plural(found, 'finding')} in ${checked} (${time})`)),
+  )
+}

@@ -1,0 +1,41 @@
+/**
+ * Receipts on disk. A receipt `7.tlog-proof` (or `.json`, `.cose`) lies beside the leaf it is for, `7.leaf`; a folder
+ * holds any number of such pairs.
+ */
+import { readdir, rename, writeFile } from 'node:fs/promises'
+import { basename, dirname, extname, join } from 'node:path'
+
+export const RECEIPT_EXTENSIONS: readonly string[] = ['.tlog-proof', '.json', '.cose']
+const LEAF_EXTENSION = '.leaf'
+
+/** The file in which the leaf of a receipt is looked for. */
+export function leafFileOf(receipt: string): string {
+  return join(dirname(receipt), `${basename(receipt, extname(receipt))}${LEAF_EXTENSION}`)
+}
+
+/** The receipts in a folder, numbered ones in order of their numbers. */
+export async function receiptFiles(folder: string): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => RECEIPT_EXTENSIONS.includes(extname(name)))
+  const order = new Intl.Collator('en', { numeric: true })
+  return names.sort(order.compare).map((name) => join(folder, name))
+}
+
+/** Writes a receipt and its leaf under the leaf's index. */
+export async function writeReceipt(
+  folder: string,
+  index: number,
+  receipt: string | Uint8Array,
+  leaf: Uint8Array,
+): Promise<void> {
+  await Promise.all([
+    writeWhole(join(folder, `${index}.tlog-proof`), receipt),
+    writeWhole(join(folder, `${index}${LEAF_EXTENSION}`), leaf),
+  ])
+}
+
+/** Writes a file so that it is seen whole or not at all, also when the process is stopped in between. */
+export async function writeWhole(file: string, content: string | Uint8Array): Promise<void> {
+  const draft = join(dirname(file), `.${basename(file)}.${process.pid}.tmp`)
+  await writeFile(draft, content)
+  await rename(draft, file)
+}

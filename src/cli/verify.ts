@@ -1,0 +1,165 @@
+/** `cairn verify`: receipts and checkpoints against keys one trusts. Opens files, and never a socket. */
+import { stat } from 'node:fs/promises'
+import type { Command } from 'commander'
+import { toHex } from '../bytes.ts'
+import type { Check, Trust, Verdict } from '../client/verdict.ts'
+import { verifyCheckpoint } from '../client/verify-checkpoint.ts'
+import { verifyReceipt } from '../client/verify-receipt.ts'
+import { CairnError } from '../errors.ts'
+import { printJson, terminal, withCommonHelp, withTrust } from './command.ts'
+import { exitFor } from './exit.ts'
+import { MAX_LEAF_SIZE, readFileUpTo } from './input.ts'
+import { startProgress } from './progress.ts'
+import { leafFileOf, receiptFiles } from './receipt-files.ts'
+import { plural, printable } from './style.ts'
+import { formatChecks } from './table.ts'
+import { readTrust, type TrustFlags } from './trust.ts'
+
+/** Above the largest receipt of any format; what is larger is none. */
+const MAX_FILE_SIZE = 4 * 1024 * 1024
+/** Failed receipts of a folder that are shown one by one. */
+const MAX_SHOWN = 20
+
+interface VerifyFlags extends TrustFlags {
+  readonly leaf?: string
+  readonly json?: boolean
+}
+
+/** A verdict on a file, as `--json` prints it. */
+interface FileVerdict {
+  readonly file: string
+  readonly kind: Verdict['kind'] | 'checkpoint'
+  readonly ok: boolean
+  readonly origin?: string
+  readonly index?: number
+  readonly size?: number
+  readonly root?: string
+  readonly checks: readonly Check[]
+}
+
+export function configure(command: Command): void {
+  command
+    .description(
+      'Check a receipt (tlog-proof, JSON or COSE), a checkpoint, or a folder of receipts. Works offline.',
+    )
+    .argument('<file>', 'receipt, checkpoint, or folder of receipts')
+    .option('--leaf <file>', 'the leaf that the receipt is for (default: <file> ending in .leaf)')
+    .action((file: string, flags: VerifyFlags) => verify(file, flags))
+  withTrust(command)
+  withCommonHelp(command, [
+    'cairn verify receipts/7.tlog-proof --vkey cairn-data/log.vkey',
+    'cairn verify answer.cose --leaf record.json --policy policy.txt',
+    'cairn verify receipts --vkey cairn-data/log.vkey',
+  ])
+}
+
+async function verify(path: string, flags: VerifyFlags): Promise<void> {
+  const trust = await readTrust(flags)
+  const isFolder = (await stat(path)).isDirectory()
+  if (isFolder) await verifyFolder(path, trust, flags)
+  else await verifyOne(path, trust, flags)
+}
+
+async function verifyOne(file: string, trust: Trust, flags: VerifyFlags): Promise<void> {
+  const verdict = await judge(file, trust, flags.leaf)
+  process.exitCode = exitFor(verdict.ok)
+  if (flags.json === true) return printJson(verdict)
+  const { style, columns, line, text } = terminal()
+  line(style.bold(headline(verdict)))
+  text(formatChecks(verdict.checks, style, columns))
+  line(
+    verdict.ok
+      ? style.green(style.bold('verified'))
+      : style.red(style.bold('NOT VERIFIED: do not rely on this file')),
+  )
+}
+
+/** `7.tlog-proof: leaf 7 of example.com/log, tree of 12 leaves`. */
+function headline({ file, kind, origin, index, size }: FileVerdict): string {
+  if (origin === undefined || size === undefined) return printable(file)
+  const tree = plural(size, 'leaf', 'leaves')
+  const what = index === undefined ? `${kind} of` : `leaf ${index} of`
+  return `${printable(file)}: ${what} ${printable(origin)}, tree of ${tree}`
+}
+
+async function verifyFolder(folder: string, trust: Trust, flags: VerifyFlags): Promise<void> {
+  if (flags.leaf !== undefined) {
+    throw new CairnError('USAGE', '--leaf goes with one receipt, not with a folder')
+  }
+  const files = await receiptFiles(folder)
+  if (files.length === 0) {
+    throw new CairnError('USAGE', `${folder} has no receipts (.tlog-proof, .json, .cose) in it`)
+  }
+  const quiet = flags.json === true
+  const progress = startProgress({
+    label: 'verifying',
+    unit: 'receipts',
+    total: files.length,
+    quiet,
+  })
+  const failed: FileVerdict[] = []
+  const trees = new Set<string>()
+  for (const [done, file] of files.entries()) {
+    const verdict = await judge(file, trust, undefined)
+    if (!verdict.ok) failed.push(verdict)
+    trees.add(`${verdict.origin} ${verdict.size}`)
+    progress.update(done + 1)
+  }
+  progress.clear()
+
+  const ok = failed.length === 0
+  process.exitCode = exitFor(ok)
+  const counts = { verified: files.length - failed.length, failed: failed.length }
+  if (quiet) return printJson({ folder, ok, receipts: files.length, ...counts, failures: failed })
+  const { style, columns, line, text } = terminal()
+  for (const verdict of failed.slice(0, MAX_SHOWN)) {
+    line(style.bold(headline(verdict)))
+    text(formatChecks(verdict.checks.filter(isFailed), style, columns))
+  }
+  if (failed.length > MAX_SHOWN) line(`… and ${plural(failed.length - MAX_SHOWN, 'more failure')}`)
+  const receipts = plural(files.length, 'receipt')
+  const heads = `under ${plural(trees.size, 'head')}`
+  line(
+    ok
+      ? style.green(style.bold(`verified: ${receipts} ${heads}`))
+      : style.red(style.bold(`NOT VERIFIED: ${failed.length} of ${receipts} failed`)),
+  )
+}
+
+function isFailed(check: Check): boolean {
+  return check.status === 'failed'
+}
+
+/** Verifies a file, whatever it holds. What cannot be read is an error; what does not hold is a verdict. */
+async function judge(
+  file: string,
+  trust: Trust,
+  leafFlag: string | undefined,
+): Promise<FileVerdict> {
+  const bytes = await readFileUpTo(file, MAX_FILE_SIZE)
+  if (leafFlag === undefined && isCheckpoint(bytes)) return judgeCheckpoint(file, bytes, trust)
+  const leafFile = leafFlag ?? leafFileOf(file)
+  const leaf = await readFileUpTo(leafFile, MAX_LEAF_SIZE).catch((error: unknown) => {
+    if (leafFlag !== undefined || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    throw new CairnError(
+      'USAGE',
+      `${file} is a receipt for a leaf: name the leaf's file with --leaf, or put it at ${leafFile}`,
+    )
+  })
+  const { root, ...verdict } = verifyReceipt({ leaf, receipt: bytes, trust })
+  return { file, ...verdict, ...(root && { root: toHex(root) }) }
+}
+
+/** A note has a signature line after its last blank line; a tlog-proof has one too, but says so in its first line. */
+function isCheckpoint(bytes: Uint8Array): boolean {
+  const text = Buffer.from(bytes).toString('latin1')
+  const dash = Buffer.from('\n\n— ').toString('latin1')
+  return !text.startsWith('c2sp.org/tlog-proof@') && !text.startsWith('{') && text.includes(dash)
+}
+
+function judgeCheckpoint(file: string, bytes: Uint8Array, trust: Trust): FileVerdict {
+  const { ok, opened, checks } = verifyCheckpoint(bytes, trust)
+  if (opened === undefined) return { file, kind: 'checkpoint', ok, checks }
+  const { origin, size, root } = opened.checkpoint
+  return { file, kind: 'checkpoint', ok, origin, size, root: toHex(root), checks }
+}
