@@ -1,7 +1,7 @@
 /**
  * Ed25519 (RFC 8032) by Node's crypto, about ten times faster than portable code. OpenSSL's rules differ from
- * ed25519-web.ts in two corners: it takes public keys of small order or in a second spelling, and it compares without
- * the cofactor. The public key is therefore checked first, and a refusal is put to the portable code, so that a
+ * ed25519-web.ts in two corners: some versions take public keys of small order or in a second spelling, and all compare
+ * without the cofactor. The public key is therefore checked first, and a refusal is put to the portable code, so that a
  * browser and a server never disagree about a signature.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'

@@ -1,4 +1,4 @@
-import { createPublicKey, generateKeyPairSync, sign, verify } from 'node:crypto'
+import { generateKeyPairSync, sign } from 'node:crypto'
 import { Point } from '@noble/ed25519'
 import { sha512 } from '@noble/hashes/sha2.js'
 import fc from 'fast-check'
@@ -160,11 +160,8 @@ describe('Ed25519 in Node and in a browser', () => {
     }
   })
 
-  it('shut out a key of small order by which OpenSSL accepts any message', () => {
-    const spki = concat(fromHex('302a300506032b6570032100'), SMALL_ORDER[0]!)
-    const key = createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' })
+  it('shut out a key of small order by which some versions of OpenSSL accept any message', () => {
     const forged = concat(SMALL_ORDER[0]!, new Uint8Array(32))
-    expect(verify(null, utf8('anything'), key, forged)).toBe(true)
     expect(verdict(forged, utf8('anything'), SMALL_ORDER[0]!)).toBe(false)
   })
 
