@@ -83,6 +83,13 @@ export function writeDedupKey(out: Uint8Array, at: number, hashes: Uint8Array, f
   for (let i = 0; i < DIGEST_BYTES; i++) out[at + 1 + i] = hashes[from + i]!
 }
 
+/** The deduplication key of a leaf hash. */
+export function dedupKey(hash: Uint8Array): Uint8Array {
+  const key = new Uint8Array(DEDUP_KEY_BYTES)
+  writeDedupKey(key, 0, hash, 0)
+  return key
+}
+
 export function idempotencyKey(digest: Uint8Array): Uint8Array {
   if (digest.length !== DIGEST_BYTES) {
     throw new RangeError(

@@ -17,6 +17,7 @@ import {
   bundleKey,
   bundleRange,
   DEDUP_KEY_BYTES,
+  describeKey,
   HEAD_KEY,
   INDEX_BYTES,
   idempotencyKey,
@@ -205,6 +206,7 @@ class LevelStore implements LogStore {
       const value = values[i]
       if (value === undefined) continue
       const index = readIndex(value, 0)
+      if (value.length !== INDEX_BYTES || index >= this.#size) throw strayKey(keys[i]!)
       const number = Math.floor(index / WIDTH)
       let tile = tiles.get(number)
       if (tile === undefined) {
@@ -320,6 +322,13 @@ function dedupKeys(leafHashes: readonly Uint8Array[]): Uint8Array[] {
 function hashesOf(bytes: Uint8Array): Uint8Array[] {
   return Array.from({ length: bytes.length / HASH_SIZE }, (_, i) =>
     bytes.subarray(HASH_SIZE * i, HASH_SIZE * (i + 1)),
+  )
+}
+
+function strayKey(key: Uint8Array): CairnError {
+  return new CairnError(
+    'CORRUPT',
+    `${describeKey(key)} leads to no entry; keep a copy of the directory and restore a backup`,
   )
 }
 

@@ -117,3 +117,8 @@ function runsBetween(
 export function someLeaves(count: number, seed: string): Uint8Array[] {
   return Array.from({ length: count }, (_, i) => utf8(`leaf ${i} of ${seed}`))
 }
+
+/** The leaves of a log that has always the same leaf at the same index. */
+export function leavesOf(from: number, count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => utf8(`entry ${from + i} `.repeat(12)))
+}

@@ -1,0 +1,82 @@
+/** A process of its own that uses a store, for tests that need a second one or one that dies. */
+import { execFileSync } from 'node:child_process'
+import { mkdtempSync, rmSync } from 'node:fs'
+import { mkdtemp, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import { build } from 'esbuild'
+
+const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
+
+/** What the process does: hold the store open, or commit for ever and print each size once it is acknowledged. */
+const PROGRAMS = {
+  hold: `
+    await openLevelStore(process.argv[2])
+    console.log('open')
+    setInterval(() => {}, 1000)`,
+  commit: `
+    const store = await openLevelStore(process.argv[2])
+    const model = new ModelLog()
+    const { size } = (await store.head()) ?? { size: 0 }
+    for (let i = 0; i < size; i++) model.append(leavesOf(i, 1))
+    for (;;) {
+      const commit = model.append(leavesOf(model.leaves.length, 1 + (model.leaves.length % 97)))
+      await store.commit(commit)
+      process.stdout.write(commit.head.size + '\\n')
+    }`,
+}
+
+let bundled: Promise<string> | undefined
+
+/** The arguments for node that run a program on a store. */
+export async function storeWorker(
+  program: keyof typeof PROGRAMS,
+  directory: string,
+): Promise<string[]> {
+  bundled ??= bundle()
+  return [join(await bundled, `${program}.mjs`), directory]
+}
+
+async function bundle(): Promise<string> {
+  const out = await mkdtemp(join(tmpdir(), 'cairn-worker-'))
+  process.once('exit', () => rmSync(out, { recursive: true, force: true }))
+  for (const [name, program] of Object.entries(PROGRAMS)) {
+    const entry = `
+      import { openLevelStore } from ${JSON.stringify(here('../../src/storage/level.ts'))}
+      import { leavesOf, ModelLog } from ${JSON.stringify(here('commits.ts'))}
+      ${program}`
+    const built = await build({
+      stdin: { contents: entry, resolveDir: here('.'), loader: 'ts' },
+      bundle: true,
+      platform: 'node',
+      format: 'esm',
+      write: false,
+      alias: {
+        '#sha256': here('../../src/crypto/sha256-node.ts'),
+        // Native code is found beside the package, so that is not bundled.
+        level: here('../../node_modules/level/index.js'),
+      },
+      external: [here('../../node_modules/level/index.js')],
+    })
+    await writeFile(join(out, `${name}.mjs`), built.outputFiles[0]!.contents)
+  }
+  return out
+}
+
+/** Whether this user may mount file systems. */
+export function canMount(): boolean {
+  const directory = mkdtempSync(join(tmpdir(), 'cairn-mount-'))
+  try {
+    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=64k', 'cairn-test', directory], {
+      stdio: 'ignore',
+    })
+    execFileSync('umount', [directory])
+    return true
+  } catch {
+    console.log('skipping tests on a file system of their own: this user may not mount one')
+    return false
+  } finally {
+    rmSync(directory, { recursive: true })
+  }
+}
