@@ -5,7 +5,13 @@
  */
 import { type BundleCoordinate, TILE_WIDTH, type TileCoordinate } from '../formats/tile.ts'
 import { frontierPositions } from '../merkle/frontier.ts'
-import { isComplete, type Position, shiftRight, type TreeSize } from '../merkle/position.ts'
+import {
+  isComplete,
+  type Position,
+  shiftRight,
+  type TreeSize,
+  treeSize,
+} from '../merkle/position.ts'
 
 /** Heights from one level of tiles to the next. */
 export const TILE_HEIGHT = 8
@@ -68,7 +74,7 @@ export function partialWidth(level: number, size: TreeSize): number {
  * The tiles of a tree of `size` leaves, level by level, each at the width it has there. With `since`, only those
  * that a tree of `since` leaves does not have, or has at a smaller width.
  */
-export function* tilesOf(size: TreeSize, since: number = 0): Generator<TileCoordinate> {
+export function* tilesOf(size: TreeSize, since: TreeSize = treeSize(0)): Generator<TileCoordinate> {
   for (let level = 0, hashes: number = size; hashes > 0; level++) {
     const known = shiftRight(since, TILE_HEIGHT * level)
     if (known < hashes) {
@@ -81,7 +87,10 @@ export function* tilesOf(size: TreeSize, since: number = 0): Generator<TileCoord
 }
 
 /** The entry bundles of a tree of `size` leaves, each at its width; with `since`, as for `tilesOf`. */
-export function* bundlesOf(size: TreeSize, since: number = 0): Generator<BundleCoordinate> {
+export function* bundlesOf(
+  size: TreeSize,
+  since: TreeSize = treeSize(0),
+): Generator<BundleCoordinate> {
   if (since >= size) return
   for (let bundle = shiftRight(since, TILE_HEIGHT); bundle * TILE_WIDTH < size; bundle++) {
     yield { bundle, width: bundleWidth(bundle, size) }

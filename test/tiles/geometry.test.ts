@@ -146,8 +146,8 @@ describe('the width of a tile', () => {
 })
 
 describe('the tiles of a tree', () => {
-  const listed = (size: number, since?: number): string[] =>
-    [...tilesOf(treeSize(size), since)].map((t) => `${t.level}/${t.tile}:${t.width}`)
+  const listed = (size: number, since = 0): string[] =>
+    [...tilesOf(treeSize(size), treeSize(since))].map((t) => `${t.level}/${t.tile}:${t.width}`)
 
   /** By the words of tlog-tiles: every tile with a hash in it. */
   function expected(size: number): string[] {
@@ -186,9 +186,12 @@ describe('the tiles of a tree', () => {
   it('can be listed bit by bit for the largest tree', () => {
     const tiles = tilesOf(treeSize(MAX))
     expect(tiles.next().value).toEqual({ level: 0, tile: 0, width: 256 })
-    const last = [...tilesOf(treeSize(MAX), MAX - 1)].map(({ level, width }) => [level, width])
+    const last = [...tilesOf(treeSize(MAX), treeSize(MAX - 1))].map(({ level, width }) => [
+      level,
+      width,
+    ])
     expect(last).toEqual([[0, 255]])
-    const grown = [...tilesOf(treeSize(2 ** 48), 2 ** 48 - 1)]
+    const grown = [...tilesOf(treeSize(2 ** 48), treeSize(2 ** 48 - 1))]
     expect(grown.map(({ level, tile, width }) => [level, tile, width])).toEqual([
       [0, 2 ** 40 - 1, 256],
       [1, 2 ** 32 - 1, 256],
@@ -206,8 +209,10 @@ describe('the entry bundles of a tree', () => {
     const pairs = [0, 1, 255, 256, 257, 600, 70_000]
     for (const size of pairs) {
       for (const since of pairs) {
-        const tiles = [...tilesOf(treeSize(size), since)].filter(({ level }) => level === 0)
-        expect([...bundlesOf(treeSize(size), since)]).toEqual(
+        const tiles = [...tilesOf(treeSize(size), treeSize(since))].filter(
+          ({ level }) => level === 0,
+        )
+        expect([...bundlesOf(treeSize(size), treeSize(since))]).toEqual(
           tiles.map(({ tile, width }) => ({ bundle: tile, width })),
         )
       }
