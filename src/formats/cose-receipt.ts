@@ -126,18 +126,31 @@ export function parseCoseReceipt(bytes: Uint8Array): ParsedCoseReceipt {
         `${stated.index} of ${stated.size}`,
     )
   }
-  const kid = message.protectedHeader.get(HEADER.kid)
-  if (!(kid instanceof Uint8Array) || kid.length !== 4) {
-    throw malformed('the COSE receipt does not name its key by a kid of 4 bytes')
-  }
-  const receipt = { ...stated, proof: proven.proof, keyId: toHex(kid) }
+  const receipt = { ...stated, proof: proven.proof, keyId: parseSigner(message) }
   if (!equal(encodeCoseReceipt(receipt, message.signature), bytes)) {
     throw malformed('the COSE receipt has headers beyond its profile, or another order of them')
   }
   return { ...receipt, message }
 }
 
-/** What RFC 9942 demands of every receipt, and that it is signed as ours are. */
+/** The key id; and the algorithm and signature are those of such a key. */
+function parseSigner(message: CoseSign1): string {
+  if (message.protectedHeader.get(HEADER.alg) !== ALGORITHM.ed25519) {
+    throw malformed(
+      'the COSE receipt does not say, protected, that it is signed by Ed25519 (1: -19)',
+    )
+  }
+  if (message.signature.length !== ED25519_SIGNATURE_SIZE) {
+    throw malformed('the signature of the COSE receipt is not 64 bytes long')
+  }
+  const kid = message.protectedHeader.get(HEADER.kid)
+  if (!(kid instanceof Uint8Array) || kid.length !== 4) {
+    throw malformed('the COSE receipt does not name its key by a kid of 4 bytes')
+  }
+  return toHex(kid)
+}
+
+/** What RFC 9942 demands of every receipt, and a detached payload. */
 function checkStructure(message: CoseSign1): void {
   const structure = message.protectedHeader.get(HEADER.vds)
   if (structure !== RFC9162_SHA256) {
@@ -145,16 +158,8 @@ function checkStructure(message: CoseSign1): void {
       'the COSE receipt does not say, protected, that its tree is RFC9162_SHA256 (395: 1)',
     )
   }
-  if (message.protectedHeader.get(HEADER.alg) !== ALGORITHM.ed25519) {
-    throw malformed(
-      'the COSE receipt does not say, protected, that it is signed by Ed25519 (1: -19)',
-    )
-  }
   if (message.payload !== undefined) {
     throw malformed('the COSE receipt carries a payload; the root hash must be detached')
-  }
-  if (message.signature.length !== ED25519_SIGNATURE_SIZE) {
-    throw malformed('the signature of the COSE receipt is not 64 bytes long')
   }
 }
 
