@@ -119,7 +119,8 @@ function rootOfEdge(levels: readonly OpenTile[], leafHashes: Uint8Array): RootHa
     if (right !== undefined) subtrees.push(right)
     if (subtrees.length > 0) right = rootOver(subtrees)
   }
-  return right === undefined ? EMPTY_ROOT : rootHash(right)
+  // A copy: a single subtree is a view of a tile that goes on to be filled.
+  return right === undefined ? EMPTY_ROOT : rootHash(right.slice())
 }
 
 /** What is known of 256 leaves, or of the last few. */

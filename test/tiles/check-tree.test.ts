@@ -139,7 +139,9 @@ describe('checkTree', () => {
   })
 
   it('says from which entry on a bundle with broken framing cannot be read', async () => {
-    const source = changed(100, [{ name: 'bundle 0', change: (bytes) => void bytes.fill(255, 0, 1) }])
+    const source = changed(100, [
+      { name: 'bundle 0', change: (bytes) => void bytes.fill(255, 0, 1) },
+    ])
     const { faults } = await check(source, 100)
     expect(faults).toHaveLength(1)
     expect(faults[0]).toMatchObject({ kind: 'bundle', name: 'bundle 0' })
