@@ -1,0 +1,73 @@
+/** What a running server has to say: a line for people on a terminal, a JSON object a line for everything else. */
+import type { LogEvent } from '../log/log.ts'
+
+export type ServerEvent =
+  | {
+      readonly event: 'listening'
+      readonly url: string
+      readonly origin: string
+      readonly size: number
+      readonly vkeyFile: string
+      readonly tokenFile: string
+      readonly open: boolean
+    }
+  | { readonly event: 'keys-created'; readonly log: string; readonly file: string }
+  | { readonly event: 'keys-exposed'; readonly log: string; readonly file: string }
+  | {
+      readonly event: 'log-opened'
+      readonly log: string
+      readonly origin: string
+      readonly size: number
+    }
+  | { readonly event: 'error'; readonly message: string }
+  | { readonly event: 'closing' }
+  | { readonly event: 'closed' }
+  | (LogEvent & { readonly log: string })
+
+export type OnEvent = (event: ServerEvent) => void
+
+/** Writes events to a stream. */
+export function eventWriter(
+  stream: { readonly isTTY?: boolean; write(text: string): unknown },
+  now: () => Date = () => new Date(),
+): OnEvent {
+  return stream.isTTY === true
+    ? (event) => stream.write(`${describe(event)}\n`)
+    : (event) => stream.write(`${JSON.stringify({ time: now().toISOString(), ...event })}\n`)
+}
+
+/** An event in words. */
+export function describe(event: ServerEvent): string {
+  switch (event.event) {
+    case 'listening': {
+      const access = event.open
+        ? 'submissions: from anyone (open)'
+        : `access token: ${event.tokenFile}`
+      return [
+        `${event.origin} is served at ${event.url} (${event.size} leaves)`,
+        `  verifier keys: ${event.vkeyFile}`,
+        `  ${access}`,
+      ].join('\n')
+    }
+    case 'keys-created':
+      return `${event.log}: new keys in ${event.file}; keep a copy of it in a safe place`
+    case 'keys-exposed':
+      return `${event.log}: other users can read ${event.file}; make it private with chmod 600`
+    case 'log-opened':
+      return `${event.log}: ${event.origin}, ${event.size} leaves`
+    case 'error':
+      return `error: ${event.message}`
+    case 'closing':
+      return 'finishing what was accepted'
+    case 'closed':
+      return 'stopped'
+    case 'read-only':
+      return `${event.log}: read-only: ${event.reason}`
+    case 'stopped':
+      return `${event.log}: stopped: ${event.reason}`
+    case 'disk-low':
+      return `${event.log}: ${event.free} bytes are free on the disk; submissions are refused`
+    case 'disk-ok':
+      return `${event.log}: there is space on the disk again; submissions are taken`
+  }
+}

@@ -1,0 +1,119 @@
+/** One log from its data directory: keys, signer's state, store and tokens, each opened and, at first, made. */
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { utf8 } from '../bytes.ts'
+import { CairnError, messageOf } from '../errors.ts'
+import { formatVkey } from '../formats/vkey.ts'
+import type { HostedLog } from '../http/app.ts'
+import { allowAnyone } from '../http/authenticate.ts'
+import { localSigner } from '../log/local-signer.ts'
+import { openLog } from '../log/log.ts'
+import { openSignedState } from '../log/signed-state.ts'
+import type { LogSigner } from '../log/signer.ts'
+import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
+import { durableWriteFile } from '../storage/durable-file.ts'
+import { openLevelStore } from '../storage/level.ts'
+import type { Config, LogConfig } from './config.ts'
+import type { OnEvent } from './events.ts'
+import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
+import { authenticateBy, openTokens } from './tokens.ts'
+
+const PUBLIC_FILE = 0o644
+
+export interface OpenedLog extends HostedLog {
+  readonly directory: DataDirectory
+}
+
+/**
+ * Opens a log, making it at the first start. `name` is for events.
+ * @throws USAGE, LOCKED, FOREIGN_DIRECTORY, NEWER_FORMAT, CORRUPT, DISK_FULL, IO
+ */
+export async function openHostedLog(
+  name: string,
+  own: LogConfig,
+  config: Config,
+  onEvent: OnEvent,
+): Promise<OpenedLog> {
+  const directory = await openDataDirectory(own.data, { create: true })
+  // The store goes first: it is what keeps another process from doing the same at the same time.
+  const store = await openLevelStore(directory.store, { leavesAreNew: config.dedup })
+  const opened: { close(): Promise<void> }[] = [store]
+  try {
+    const { keys } = await keysOf(name, own, config, directory, onEvent)
+    const signer = localSigner(keys)
+    opened.push(signer)
+    await keepVkeys(directory, signer)
+    const signedState = await openSignedState(
+      own.signerState ?? join(directory.keys, 'signed-head'),
+      keys.origin,
+    )
+    opened.push(signedState)
+    const tokens = await openTokens(directory)
+    const log = await openLog({
+      store,
+      signer,
+      signedState,
+      adoptHead: own.adoptHead,
+      dedup: config.dedup,
+      queue: { maxLeaves: config.queueLeaves, maxBytes: config.queueBytes },
+      publishIntervalMs: config.publishIntervalMs,
+      renewMs: config.renewIntervalMs,
+      freeSpaceFloor: config.freeSpaceFloor,
+      onEvent: (event) => onEvent({ ...event, log: name }),
+    })
+    onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })
+    return { log, authenticate: own.open ? allowAnyone : authenticateBy(tokens), directory }
+  } catch (error) {
+    for (const part of opened.reverse()) await part.close().catch(() => undefined)
+    throw error
+  }
+}
+
+async function keysOf(
+  name: string,
+  { origin }: LogConfig,
+  { passphrase }: Config,
+  directory: DataDirectory,
+  onEvent: OnEvent,
+): Promise<OpenedKeys> {
+  const options = {
+    directory: directory.keys,
+    ...(origin === undefined ? {} : { origin }),
+    ...(passphrase === undefined ? {} : { passphrase }),
+  }
+  const found = await readKeys(options)
+  if (found?.exposed === true) onEvent({ event: 'keys-exposed', log: name, file: found.file })
+  if (found !== undefined) return found
+  if ((await vkeysIn(directory)) !== undefined) {
+    throw new CairnError(
+      'CORRUPT',
+      `the keys of this log are missing from ${directory.keys}; put their backup back (new keys cannot continue an old log)`,
+    )
+  }
+  const made = await createKeys(options)
+  onEvent({ event: 'keys-created', log: name, file: made.file })
+  return made
+}
+
+/** Writes the verifier keys beside the data, or finds those that were written before. */
+async function keepVkeys(directory: DataDirectory, signer: LogSigner): Promise<void> {
+  const vkeys = `${formatVkey(signer.ed25519)}\n${formatVkey(signer.mlDsa)}\n`
+  const written = await vkeysIn(directory)
+  if (written === vkeys) return
+  if (written !== undefined) {
+    throw new CairnError(
+      'CORRUPT',
+      `${directory.vkeyFile} does not name the keys in ${directory.keys}; put back the file that is wrong`,
+    )
+  }
+  await durableWriteFile(directory.vkeyFile, utf8(vkeys), PUBLIC_FILE)
+}
+
+async function vkeysIn({ vkeyFile }: DataDirectory): Promise<string | undefined> {
+  try {
+    return await readFile(vkeyFile, 'utf8')
+  } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
+    throw new CairnError('IO', `cannot read ${vkeyFile}: ${messageOf(cause)}`, { cause })
+  }
+}

@@ -1,0 +1,109 @@
+/** The composition root: a configuration becomes a running server. */
+import { CairnError, messageOf } from '../errors.ts'
+import { createServerFor, type LogServer } from '../http/node-listener.ts'
+import type { Config } from './config.ts'
+import type { OnEvent } from './events.ts'
+import { type OpenedLog, openHostedLog } from './open.ts'
+
+/** What the main log is called in events. */
+const MAIN = 'main'
+/** More than Linux's default, which overflows under a burst of new connections and costs each a second. */
+const BACKLOG = 4_096
+
+export interface ServeOptions {
+  readonly onEvent?: OnEvent
+}
+
+export interface RunningServer {
+  /** Where the main log is: `http://127.0.0.1:6962`. */
+  readonly url: string
+  readonly origin: string
+  /** Takes no more requests, finishes what was accepted, and lets go of the data. Safe to call twice. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the logs of a configuration and serves them.
+ * @throws USAGE when the address is taken or the configuration does not fit the data
+ * @throws LOCKED, FOREIGN_DIRECTORY, NEWER_FORMAT, CORRUPT, DISK_FULL, IO
+ */
+export async function serve(config: Config, options: ServeOptions = {}): Promise<RunningServer> {
+  const { onEvent = () => {} } = options
+  const logs = await openAll(config, onEvent)
+  const closeLogs = async (): Promise<void> => {
+    for (const { log } of [...logs.values()].reverse()) await log.close()
+  }
+  const main = logs.get('')!
+  let http: LogServer
+  let url: string
+  try {
+    http = createServerFor({
+      logs,
+      requestTimeoutMs: config.requestTimeoutMs,
+      onError: (error) => onEvent({ event: 'error', message: messageOf(error) }),
+    })
+    url = await listen(http, config)
+  } catch (error) {
+    await closeLogs()
+    throw error
+  }
+  onEvent({
+    event: 'listening',
+    url,
+    origin: main.log.origin,
+    size: main.log.head().size,
+    vkeyFile: main.directory.vkeyFile,
+    tokenFile: main.directory.adminTokenFile,
+    open: config.open,
+  })
+
+  let closing: Promise<void> | undefined
+  async function close(): Promise<void> {
+    onEvent({ event: 'closing' })
+    await http.close()
+    await closeLogs()
+    onEvent({ event: 'closed' })
+  }
+  return {
+    url,
+    origin: main.log.origin,
+    close() {
+      closing ??= close()
+      return closing
+    },
+  }
+}
+
+async function openAll(config: Config, onEvent: OnEvent): Promise<Map<string, OpenedLog>> {
+  const logs = new Map<string, OpenedLog>()
+  try {
+    logs.set('', await openHostedLog(MAIN, config, config, onEvent))
+    for (const [name, own] of config.logs) {
+      logs.set(name, await openHostedLog(name, own, config, onEvent))
+    }
+    return logs
+  } catch (error) {
+    for (const { log } of logs.values()) await log.close()
+    throw error
+  }
+}
+
+function listen({ server }: LogServer, { host, port }: Config): Promise<string> {
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause: NodeJS.ErrnoException) => {
+      const why = cause.code === 'EADDRINUSE' ? 'something else listens there' : cause.message
+      reject(
+        new CairnError(
+          'USAGE',
+          `cannot listen on ${host} port ${port}: ${why}; choose another with --host and --port`,
+          { cause },
+        ),
+      )
+    })
+    server.listen({ host, port, backlog: BACKLOG }, () => {
+      const address = server.address()
+      const bound = typeof address === 'object' && address !== null ? address.port : port
+      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)
+    })
+  })
+}
