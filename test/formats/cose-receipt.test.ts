@@ -252,15 +252,13 @@ describe('a COSE receipt', () => {
   it.skipIf(!hasSharedVectors)(
     'of the plain kind is refused, since nothing signed states size and index',
     () => {
-      const plain = sharedBytes('generated/receipt-inclusion-alg-19.cose')
-      expect(() => parseCoseReceipt(plain)).toThrow(/tree size and leaf index are not bound/)
-      expect(code(() => parseCoseReceipt(plain))).toBe('VERIFICATION_FAILED')
-      // These are refused earlier: for their algorithm, and for proving consistency.
-      for (const name of [
-        'receipt-inclusion-alg-8',
-        'receipt-consistency-alg-8',
-        'receipt-consistency-alg-19',
-      ]) {
+      for (const name of ['receipt-inclusion-alg-19', 'receipt-inclusion-alg-8']) {
+        const plain = sharedBytes(`generated/${name}.cose`)
+        expect(() => parseCoseReceipt(plain)).toThrow(/tree size and leaf index are not bound/)
+        expect(code(() => parseCoseReceipt(plain))).toBe('VERIFICATION_FAILED')
+      }
+      // These prove no inclusion.
+      for (const name of ['receipt-consistency-alg-8', 'receipt-consistency-alg-19']) {
         expect(code(() => parseCoseReceipt(sharedBytes(`generated/${name}.cose`)))).toBe(
           'MALFORMED',
         )
