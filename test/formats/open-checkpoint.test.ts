@@ -89,7 +89,7 @@ describe('openCheckpoint', () => {
 
   it('counts repeated lines by one key once, and keeps the first time', () => {
     const opened = openCheckpoint(
-      note(logLine, logLine, w1Line, w1.cosign(text, 300), w1Line),
+      note(logLine, logLine, w1Line, w1Line, w1.cosign(text, 300)),
       logKeys,
       witnesses,
     )
