@@ -5,9 +5,11 @@
 import { equal, toHex, utf8 } from '../bytes.ts'
 import { CairnError, malformed, messageOf } from '../errors.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
+import { parseCheckpoint } from '../formats/checkpoint.ts'
 import { parseCoseReceipt } from '../formats/cose-receipt.ts'
 import { verifyCoseSign1 } from '../formats/cose-sign1.ts'
 import { parseJsonReceipt } from '../formats/json-receipt.ts'
+import { parseNote } from '../formats/note.ts'
 import { openCheckpoint, type VerifiedCosignature } from '../formats/open-checkpoint.ts'
 import { quorumSatisfied } from '../formats/policy.ts'
 import { parseTlogProof, TLOG_PROOF_HEADER } from '../formats/tlog-proof.ts'
@@ -134,7 +136,12 @@ function verifyNote(kind: ReceiptKind, request: ReceiptToVerify, check: Checker)
 }
 
 function parseNoteReceipt(kind: ReceiptKind, bytes: Uint8Array): NoteReceipt {
-  if (kind === 'tlog-proof') return parseTlogProof(bytes)
+  if (kind === 'tlog-proof') {
+    const receipt = parseTlogProof(bytes)
+    // Opened again with its signatures; here, only so that a broken one is a matter of format.
+    parseCheckpoint(parseNote(utf8(receipt.checkpoint)).text)
+    return receipt
+  }
   if (kind === 'json') return parseJsonReceipt(bytes)
   throw malformed('the receipt is neither a tlog-proof, nor a JSON receipt, nor a COSE receipt')
 }

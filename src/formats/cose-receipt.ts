@@ -55,13 +55,12 @@ export interface ParsedCoseReceipt extends CoseReceipt {
 }
 
 /**
- * Builds and signs a receipt for a leaf of a tree with `root`. The root hash itself is not in it: whoever verifies the
- * receipt computes it from leaf and proof.
+ * The bytes that the log signs for a receipt: the protected header and the root of the tree. The root itself is not in
+ * the receipt, since whoever verifies it computes the root from leaf and proof.
  * @throws NOT_FOUND for a tree of one leaf, whose empty proof the RFC's grammar cannot express
  */
-export function buildCoseReceipt(
+export function coseReceiptToBeSigned(
   receipt: CoseReceipt & { readonly root: RootHash },
-  sign: (toBeSigned: Uint8Array) => Uint8Array,
 ): Uint8Array {
   if (receipt.proof.length === 0) {
     throw new CairnError(
@@ -69,13 +68,6 @@ export function buildCoseReceipt(
       'a COSE receipt cannot be given in a tree of one leaf; take another format or wait for the next leaf',
     )
   }
-  return encodeCoseReceipt(receipt, sign(coseReceiptToBeSigned(receipt)))
-}
-
-/** The bytes that a receipt's signature is over: for a signer that answers later. */
-export function coseReceiptToBeSigned(
-  receipt: CoseReceipt & { readonly root: RootHash },
-): Uint8Array {
   return toBeSigned(protectedBytesOf(receipt), { payload: receipt.root })
 }
 

@@ -3,7 +3,7 @@
 import { ed25519Sign } from '#ed25519'
 import { fromHex, utf8 } from '../../src/bytes.ts'
 import { formatCheckpoint } from '../../src/formats/checkpoint.ts'
-import { buildCoseReceipt } from '../../src/formats/cose-receipt.ts'
+import { coseReceiptToBeSigned, encodeCoseReceipt } from '../../src/formats/cose-receipt.ts'
 import { formatJsonReceipt } from '../../src/formats/json-receipt.ts'
 import { formatNote } from '../../src/formats/note.ts'
 import { cosigningKey, ed25519SigningKey, type SigningKey } from '../../src/formats/signing-key.ts'
@@ -138,8 +138,6 @@ export function jsonReceiptAt(
 
 export function coseReceiptAt(index: number, size: number): Uint8Array {
   const { keyId } = LOG_KEY.vkey
-  return buildCoseReceipt(
-    { ...inclusionAt(index, size), size: treeSize(size), root: rootAt(size), keyId },
-    (message) => ed25519Sign(message, LOG_SEED),
-  )
+  const receipt = { ...inclusionAt(index, size), size: treeSize(size), root: rootAt(size), keyId }
+  return encodeCoseReceipt(receipt, ed25519Sign(coseReceiptToBeSigned(receipt), LOG_SEED))
 }
