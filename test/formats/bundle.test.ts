@@ -113,6 +113,13 @@ describe('the beginning of an entry bundle', () => {
     )
   })
 
+  it('is refused when the bundle is cut before it ends', () => {
+    const framed = fromHex(THREE)
+    for (let length = 0; length < framed.length; length++) {
+      expect(codeOf(() => bundlePrefix(framed.subarray(0, length), 3))).toBe('MALFORMED')
+    }
+  })
+
   it('is refused when the bundle has fewer entries', () => {
     expect(codeOf(() => bundlePrefix(fromHex(THREE), 4))).toBe('MALFORMED')
     expect(codeOf(() => bundlePrefix(fromHex(THREE).subarray(0, 6), 2))).toBe('MALFORMED')
