@@ -1,6 +1,6 @@
 /** One log from its data directory: keys, signer's state, store and tokens, each opened and, at first, made. */
 import { readFile } from 'node:fs/promises'
-import { join } from 'node:path'
+import { join, resolve } from 'node:path'
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { formatVkey } from '../formats/vkey.ts'
@@ -44,8 +44,8 @@ export async function openHostedLog(
     opened.push(signer)
     await keepVkeys(directory, signer)
     const signedState = await openSignedState(
-      own.signerState ?? join(directory.keys, 'signed-head'),
-      keys.origin,
+      own.signerState ?? defaultSignerState(own.data, signer),
+      formatVkey(signer.ed25519),
     )
     opened.push(signedState)
     const tokens = await openTokens(directory)
@@ -67,6 +67,14 @@ export async function openHostedLog(
     for (const part of opened.reverse()) await part.close().catch(() => undefined)
     throw error
   }
+}
+
+/**
+ * Beside the data directory, not in it: whoever restores an old copy of the directory must not restore this with it.
+ * Named by the key, so that a new log in the place of a discarded one begins afresh.
+ */
+function defaultSignerState(data: string, { ed25519 }: LogSigner): string {
+  return join(`${resolve(data)}.signer`, `${ed25519.keyId}.head`)
 }
 
 async function keysOf(

@@ -30,7 +30,7 @@ const OF_A_LOG = {
   ),
   open: toggle(false, 'take submissions without a token'),
   'signer-state': file(
-    'file that remembers the last head signed; keep it away from the data and out of its backups (default: keys/signed-head in the data directory)',
+    'file that remembers the last head signed; keep it away from the data and out of its backups (default: a file in <data>.signer, beside the data directory)',
   ),
   'adopt-head': toggle(
     false,

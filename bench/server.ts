@@ -1,0 +1,113 @@
+/** A real `cairn serve` as a process of its own, with its CPU time and memory as the kernel counts them. */
+import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { createServer } from 'node:net'
+import { tmpdir } from 'node:os'
+import { dirname, join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+import type { LoadPlan, LoadResult } from './load.ts'
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..')
+const cli = join(root, 'dist/cli/main.js')
+
+export interface BenchServer {
+  readonly port: number
+  readonly data: string
+  /** Milliseconds from starting the process to its first answer. */
+  readonly startMs: number
+  /** Seconds of CPU used so far, all threads. */
+  cpuSeconds(): Promise<number>
+  /** Resident memory in MB, and the part of it that is not file pages. */
+  memory(): Promise<{ resident: number; anonymous: number }>
+  stop(): Promise<void>
+}
+
+export function newData(): Promise<string> {
+  return mkdtemp(join(tmpdir(), 'cairn-bench-'))
+}
+
+export async function discard(data: string): Promise<void> {
+  await rm(data, { recursive: true, force: true })
+}
+
+async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as { port: number }
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+export async function startServer(directory: string): Promise<BenchServer> {
+  const port = await freePort()
+  const data = join(directory, 'log')
+  const started = performance.now()
+  const args = [cli, 'serve', '--data', data, '--port', String(port), '--open']
+  const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
+  await firstAnswer(port, server)
+  const startMs = performance.now() - started
+  const proc = `/proc/${server.pid}`
+  return {
+    port,
+    data,
+    startMs,
+    async cpuSeconds() {
+      const fields = (await readFile(`${proc}/stat`, 'utf8')).split(') ')[1]!.split(' ')
+      return (Number(fields[11]) + Number(fields[12])) / 100
+    },
+    async memory() {
+      const status = await readFile(`${proc}/status`, 'utf8')
+      const megabytes = (name: string): number =>
+        Number(new RegExp(`${name}:\\s+(\\d+) kB`).exec(status)?.[1] ?? Number.NaN) / 1024
+      return { resident: megabytes('VmRSS'), anonymous: megabytes('RssAnon') }
+    },
+    async stop() {
+      server.kill('SIGTERM')
+      if (server.exitCode === null) await once(server, 'exit')
+    },
+  }
+}
+
+async function firstAnswer(port: number, server: ChildProcess): Promise<void> {
+  for (;;) {
+    if (server.exitCode !== null) throw new Error(`cairn serve ended with code ${server.exitCode}`)
+    const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
+    if (answer?.ok) return
+    await new Promise((resolve) => setTimeout(resolve, 5))
+  }
+}
+
+/** Runs the load generator beside the server. */
+export async function load(server: BenchServer, plan: Partial<LoadPlan>): Promise<LoadResult> {
+  const whole: LoadPlan = {
+    host: '127.0.0.1',
+    port: server.port,
+    path: '/add',
+    headers: { 'Content-Type': 'application/octet-stream' },
+    connections: 1,
+    requests: 1,
+    warmUp: 0,
+    leafBytes: 300,
+    leavesPerRequest: 1,
+    ...plan,
+  }
+  const tsx = import.meta.resolve('tsx')
+  const args = ['--import', tsx, join(root, 'bench/load.ts'), JSON.stringify(whole)]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
+  let output = ''
+  child.stdout.on('data', (chunk: Buffer) => {
+    output += chunk.toString()
+  })
+  const [code] = (await once(child, 'close')) as [number]
+  if (code !== 0) throw new Error('the load generator failed')
+  const result = JSON.parse(output) as LoadResult
+  if (result.errors > 0) throw new Error(`${result.errors} of ${result.requests} requests failed`)
+  return result
+}
+
+/** Bytes that a directory takes on the disk. */
+export function diskBytes(directory: string): number {
+  return Number(execFileSync('du', ['-sk', directory]).toString().split('\t')[0]) * 1024
+}

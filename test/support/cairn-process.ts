@@ -1,0 +1,63 @@
+/** The built command as a process of its own: what is tested is what is shipped. */
+import { type ChildProcess, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import { fileURLToPath } from 'node:url'
+
+export const CLI = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as { port: number }
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
+
+export interface ServeProcess {
+  readonly url: string
+  readonly process: ChildProcess
+  /** Ends it at once, as a power cut would. */
+  kill(): Promise<void>
+  /** Asks it to end. Resolves to its exit code. */
+  stop(): Promise<number | null>
+}
+
+/** Starts `cairn serve` on a directory and waits until it answers. @throws Error with its output when it ends instead */
+export async function startServe(
+  data: string,
+  port: number,
+  flags: readonly string[] = [],
+): Promise<ServeProcess> {
+  const args = [CLI, 'serve', '--data', data, '--port', String(port), ...flags]
+  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  let output = ''
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on('data', (chunk: Buffer) => {
+      output += chunk.toString()
+    })
+  }
+  const exited = once(child, 'exit')
+  const url = `http://127.0.0.1:${port}`
+  for (;;) {
+    if (child.exitCode !== null)
+      throw new Error(`cairn serve ended with ${child.exitCode}: ${output}`)
+    const answer = await fetch(`${url}/healthz`).catch(() => undefined)
+    if (answer?.ok) break
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return {
+    url,
+    process: child,
+    async kill() {
+      child.kill('SIGKILL')
+      await exited
+    },
+    async stop() {
+      child.kill('SIGTERM')
+      await exited
+      return child.exitCode
+    },
+  }
+}
