@@ -10,7 +10,7 @@ import { treeSource } from './tree-source.ts'
 /** Large enough for a full tile of level 1, and a partial one at each level. */
 const LARGE = 65_536 + 300
 
-const tree = countingTree(LARGE)
+const tree = countingTree()
 const rootAt = (size: number): RootHash => rootHash(tree.root(0, size))
 
 async function check(source: TileSource, size: number, options: CheckTreeOptions = {}) {
