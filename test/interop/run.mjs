@@ -1,0 +1,102 @@
+// Fills a log over HTTP and has it read by the Go program beside this file: node test/interop/run.mjs [leaves]
+// Needs a built checkout and Go. Exits with 1 when anything differs.
+import { spawn, spawnSync } from 'node:child_process'
+import { once } from 'node:events'
+import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { createInterface } from 'node:readline'
+import { fileURLToPath } from 'node:url'
+
+const HERE = fileURLToPath(new URL('.', import.meta.url))
+const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
+const VECTORS = fileURLToPath(new URL('../../spec/vectors', import.meta.url))
+/** Just past the point where the tree gets a third level of tiles. */
+const LEAVES = Number(process.argv[2] ?? 66_000)
+const BATCH = 5_000
+
+const place = mkdtempSync(join(tmpdir(), 'cairn-interop-'))
+try {
+  const program = build()
+  const server = await start()
+  try {
+    await fill(server.url)
+    check(program, ['-url', server.url, '-vkey', server.vkey_file])
+  } finally {
+    await server.stop()
+  }
+  if (existsSync(VECTORS)) check(program, ['-vectors', VECTORS])
+} finally {
+  rmSync(place, { recursive: true, force: true })
+}
+
+function build() {
+  const program = join(place, 'interop')
+  const { status } = spawnSync('go', ['build', '-o', program, '.'], { cwd: HERE, stdio: 'inherit' })
+  if (status !== 0) throw new Error('the Go program cannot be built')
+  return program
+}
+
+/** A server of its own, and what it says about itself. */
+async function start() {
+  const flags = ['serve', '--data', join(place, 'log'), '--port', '0', '--open', '--json']
+  const child = spawn(process.execPath, [COMMAND, ...flags], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  })
+  const exited = once(child, 'exit')
+  let text = ''
+  for await (const line of createInterface({ input: child.stdout })) {
+    text += line
+    if (line === '}') break
+  }
+  return {
+    ...JSON.parse(text),
+    async stop() {
+      child.kill('SIGTERM')
+      const [code] = await exited
+      if (code !== 0) throw new Error(`the server ended with ${code}`)
+    },
+  }
+}
+
+/** One leaf by each way of sending one, then batches. */
+async function fill(url) {
+  const started = performance.now()
+  await post(`${url}/add`, 'text/plain', 'the first leaf')
+  await post(`${url}/v1/leaves`, 'application/octet-stream', 'the second leaf')
+  for (let next = 2; next < LEAVES; next += BATCH) {
+    const count = Math.min(BATCH, LEAVES - next)
+    const leaves = Array.from({ length: count }, (_, i) => byteString(`leaf ${next + i}`))
+    await post(`${url}/v1/leaves`, 'application/cbor-seq', Buffer.concat(leaves))
+  }
+  await published(url)
+  const seconds = ((performance.now() - started) / 1000).toFixed(1)
+  console.log(`${LEAVES} leaves appended in ${seconds} s`)
+}
+
+async function post(url, type, body) {
+  const headers = { 'Content-Type': type, Prefer: 'return=minimal' }
+  const answer = await fetch(url, { method: 'POST', headers, body })
+  if (!answer.ok) throw new Error(`POST ${url}: ${answer.status} ${await answer.text()}`)
+  await answer.arrayBuffer()
+}
+
+/** A CBOR byte string of up to 255 bytes. */
+function byteString(text) {
+  const bytes = Buffer.from(text)
+  const head = bytes.length < 24 ? [0x40 + bytes.length] : [0x58, bytes.length]
+  return Buffer.concat([Buffer.from(head), bytes])
+}
+
+async function published(url) {
+  for (;;) {
+    const checkpoint = await (await fetch(`${url}/checkpoint`)).text()
+    if (checkpoint.split('\n')[1] === String(LEAVES)) return
+    await new Promise((resolve) => setTimeout(resolve, 50))
+  }
+}
+
+function check(program, flags) {
+  const { status } = spawnSync(program, flags, { stdio: 'inherit' })
+  if (status !== 0) process.exitCode = 1
+}
