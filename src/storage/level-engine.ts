@@ -3,6 +3,7 @@ import { type DatabaseOptions, Level } from 'level'
 import { CairnError, messageOf } from '../errors.ts'
 
 export type LevelDatabase = Level<Uint8Array, Uint8Array>
+export type LevelBatch = ReturnType<LevelDatabase['batch']>
 
 const TUNING: DatabaseOptions<Uint8Array, Uint8Array> = {
   keyEncoding: 'view',
@@ -63,4 +64,9 @@ export function engineFailure(what: string, error: unknown): CairnError {
     })
   }
   return new CairnError('IO', `cannot ${what}: ${message}`, { cause: error })
+}
+
+/** The engine gives Buffers, whose slice() does not copy; nothing above should meet one. */
+export function plain(buffer: Uint8Array): Uint8Array {
+  return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 }

@@ -136,6 +136,17 @@ export function logStoreConformance(name: string, place: () => Promise<StorePlac
       await expectHolds(store, good)
     })
 
+    it('refuses a commit with a record of a wrong shape, and goes on', async () => {
+      const { store } = await fresh()
+      const model = new ModelLog()
+      const commit = model.append(someLeaves(3, 'shape'))
+      const record = { key: new Uint8Array(15), request: new Uint8Array(32), indices: [] }
+      await expect(store.commit({ ...commit, idempotency: [record] })).rejects.toThrow(RangeError)
+      expect(await store.head()).toBeUndefined()
+      await store.commit(commit)
+      await expectHolds(store, model)
+    })
+
     it('finds the first index of a leaf, by its whole hash', async () => {
       const { store, reopen } = await fresh()
       const model = new ModelLog()
