@@ -35,7 +35,7 @@ export function verifyCheckpoint(note: Uint8Array, trust: Trust): CheckpointVerd
 }
 
 function checkQuorum(opened: OpenedCheckpoint, { policy }: Trust): Check {
-  const name = 'witness-quorum'
+  const name = 'witnesses'
   if (policy === undefined) {
     return { name, status: 'skipped', detail: 'no policy was given, so no witness is required' }
   }

@@ -135,7 +135,14 @@ describe('fsck', () => {
     await changeEntry(3, flipFirst)
     await changeEntry(298, flipFirst)
     await tamper((database) => database.del(dedupKeyOf(100)))
-    expect(names(await check())).toEqual(['entry 3', 'deduplication key of entry 100', 'entry 298'])
+    const findings = await check()
+    expect(names(findings).slice(0, 3)).toEqual([
+      'entry 3',
+      'deduplication key of entry 100',
+      'entry 298',
+    ])
+    // The adapter counts its keys too.
+    expect(findings.slice(3).map(({ kind }) => kind)).toEqual(['storage'])
   })
 
   it('names a deduplication key that is missing', async () => {
@@ -177,7 +184,7 @@ describe('fsck', () => {
     await change(key, (value) => {
       length = value.length
     })
-    const step = Math.max(1, Math.floor(length / 12))
+    const step = Math.max(1, Math.floor(length / 5))
     for (let at = 0; at < length; at += step) {
       await change(key, (value) => {
         value[at]! ^= 1

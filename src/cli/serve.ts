@@ -1,0 +1,113 @@
+/** `cairn serve`: runs a log until it is told to stop. */
+import { type Command, Option } from 'commander'
+import { CairnError } from '../errors.ts'
+import { type Config, loadConfig } from '../server/config.ts'
+import { eventWriter, type OnEvent, type ServerEvent } from '../server/events.ts'
+import { serve } from '../server/serve.ts'
+import { SETTINGS, type Setting } from '../server/settings.ts'
+import { note, printJson, terminal, withCommonHelp } from './command.ts'
+import { plural, printable } from './style.ts'
+
+/** Where the data goes when nobody says where. */
+const DEFAULT_DATA = 'cairn-data'
+
+export function configure(command: Command): void {
+  command.description(
+    'Run a log. The first start makes its keys and an access token. Every setting can also be given ' +
+      'in the environment (--port as CAIRN_PORT) or in a YAML file (port: 6962); flags win.',
+  )
+  for (const setting of SETTINGS) command.addOption(optionFor(setting))
+  command
+    .option('--config <file>', 'YAML file of settings')
+    .addOption(new Option('--policy <file>').hideHelp())
+    .action(async () => run(command))
+  withCommonHelp(command, [
+    'cairn serve --data ./cairn-data',
+    'cairn serve --data /var/lib/cairn --origin log.example.com/audit --host 0.0.0.0',
+    'CAIRN_DATA=/var/lib/cairn cairn serve --config /etc/cairn.yaml',
+  ])
+}
+
+/** The flag of a setting. Its text is checked together with the other sources, so that all say the same. */
+function optionFor({ name, type, default: fallback, description }: Setting): Option {
+  if (type === 'switch') {
+    return fallback === true
+      ? new Option(`--no-${name}`, `do not ${description}`)
+      : new Option(`--${name}`, description)
+  }
+  const shown = fallback === undefined ? '' : ` (default: ${fallback})`
+  const value = { path: 'path', integer: 'number', text: 'name' }[type]
+  return new Option(`--${name} <${value}>`, description + shown)
+}
+
+async function run(command: Command): Promise<void> {
+  const flags = command.opts<Record<string, unknown>>()
+  if (flags.policy !== undefined) {
+    throw new CairnError(
+      'USAGE',
+      'this version of cairn serve asks no witnesses, so it cannot keep to a policy: leave out --policy',
+    )
+  }
+  const config = await configOf(command)
+  const asJson = flags.json === true
+  const stop = stopRequest()
+  const server = await serve(config, { onEvent: announcer(asJson) })
+  await stop
+  await server.close()
+}
+
+/** Settings from the flags that were really given, the environment, and the file. */
+function configOf(command: Command): Promise<Config> {
+  const given: Record<string, unknown> = {}
+  for (const name of [...SETTINGS.map((setting) => setting.name), 'config']) {
+    const attribute = name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
+    if (command.getOptionValueSource(attribute) === 'cli') {
+      given[name] = command.getOptionValue(attribute)
+    }
+  }
+  const { CAIRN_DATA, CAIRN_CONFIG } = process.env
+  if ((given.data ?? given.config ?? CAIRN_DATA ?? CAIRN_CONFIG) === undefined) {
+    given.data = DEFAULT_DATA
+    note(`no --data was given: using ./${DEFAULT_DATA}`)
+  }
+  return loadConfig({ flags: given, env: process.env })
+}
+
+/** Says on standard output where everything is; what happens later goes to standard error. */
+function announcer(asJson: boolean): OnEvent {
+  const later = eventWriter(process.stderr)
+  return (event) => {
+    if (event.event === 'log-opened') return
+    if (event.event !== 'listening') return later(event)
+    if (asJson) printJson(jsonOf(event))
+    else announce(event)
+  }
+}
+
+type Listening = Extract<ServerEvent, { event: 'listening' }>
+
+function jsonOf({ url, origin, size, vkeyFile, tokenFile, open }: Listening): unknown {
+  return { url, origin, size, vkey_file: vkeyFile, token_file: tokenFile, open }
+}
+
+function announce({ url, origin, size, vkeyFile, tokenFile, open }: Listening): void {
+  const { style, line } = terminal()
+  line(`${style.bold(printable(origin))} (${plural(size, 'leaf', 'leaves')})`)
+  line(`  address         ${style.cyan(url)}`)
+  line(`  verifier keys   ${vkeyFile}`)
+  line(`  access token    ${open ? 'not needed: anyone may submit (--open)' : tokenFile}`)
+  line(style.dim('stop it with Ctrl-C'))
+}
+
+/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
+function stopRequest(): Promise<void> {
+  return new Promise((resolve) => {
+    const onSignal = (): void => {
+      process.off('SIGINT', onSignal)
+      process.off('SIGTERM', onSignal)
+      resolve()
+    }
+    process.on('SIGINT', onSignal)
+    process.on('SIGTERM', onSignal)
+  })
+}
