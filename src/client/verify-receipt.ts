@@ -129,7 +129,9 @@ function verifyNote(kind: ReceiptKind, request: ReceiptToVerify, check: Checker)
   checkQuorum(request.trust, cosignatures, check)
   const { origin, size, root } = checkpoint
   check('inclusion', () => {
-    verifyInclusion(receipt.index, size, leaf, receipt.proof, root)
+    explained(notIncluded(receipt.index, size, origin), () =>
+      verifyInclusion(receipt.index, size, leaf, receipt.proof, root),
+    )
     return { value: undefined, detail: inclusionSentence(receipt.index, size, origin) }
   })
   return { origin, index: receipt.index, size, root }
@@ -152,7 +154,9 @@ function verifyCose(request: ReceiptToVerify, check: Checker): Proven {
   const leaf = checkLeaf(request.leaf, receipt.leafHash, check)
   // The root is nowhere in the receipt: the signature tells whether this is the one that the log signed.
   const root = check('inclusion', () => ({
-    value: rootFromInclusion(index, size, leaf, receipt.proof),
+    value: explained(notIncluded(index, size, origin), () =>
+      rootFromInclusion(index, size, leaf, receipt.proof),
+    ),
   }))
   check('log signature', () => {
     const key = logKeysOf(request.trust).find(
@@ -163,7 +167,9 @@ function verifyCose(request: ReceiptToVerify, check: Checker): Proven {
       const reason = `no given log key is the Ed25519 key ${keyId} of ${origin}, which the receipt names`
       throw new CairnError('VERIFICATION_FAILED', reason)
     }
-    verifyCoseSign1(receipt.message, key.publicKey, { payload: root })
+    explained(`${origin} has not signed that the leaf is entry ${index} of ${size}`, () =>
+      verifyCoseSign1(receipt.message, key.publicKey, { payload: root }),
+    )
     return { value: undefined, detail: signatureSentence(size, origin, [key]) }
   })
   checkQuorum(request.trust, undefined, check)
@@ -279,6 +285,19 @@ function signatureSentence(size: number, origin: string, keys: readonly Verifier
 
 function inclusionSentence(index: number, size: number, origin: string): string {
   return `the leaf is entry ${index} of the ${size} in ${origin}'s tree (the first is entry 0)`
+}
+
+function notIncluded(index: number, size: number, origin: string): string {
+  return `the leaf is not shown to be entry ${index} of the ${size} in ${origin}'s tree`
+}
+
+/** Puts what a failure means before what it was. */
+function explained<T>(meaning: string, run: () => T): T {
+  try {
+    return run()
+  } catch (cause) {
+    throw new CairnError('VERIFICATION_FAILED', `${meaning}: ${messageOf(cause)}`, { cause })
+  }
 }
 
 /** Details quote what strangers wrote: no characters that steer a terminal or reorder text, and no novels. */
