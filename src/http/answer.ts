@@ -7,7 +7,7 @@ export interface Answer {
 }
 
 /** Public data may be read from any origin, and is never to be taken for another media type than it is. */
-const COMMON = { 'Access-Control-Allow-Origin': '*', 'X-Content-Type-Options': 'nosniff' }
+export const COMMON = { 'Access-Control-Allow-Origin': '*', 'X-Content-Type-Options': 'nosniff' }
 
 /** What never changes once it exists. */
 export const IMMUTABLE = 'public, max-age=31536000, immutable'
@@ -40,9 +40,11 @@ export function jsonAnswer(value: unknown, cacheControl: string, status = 200): 
 }
 
 export function toResponse({ status, headers, body }: Answer): Response {
-  const empty = status === 204 || status === 304
-  return new Response(empty ? null : (body as ConstructorParameters<typeof Response>[0]), {
+  if (status === 204 || status === 304) return new Response(null, { status, headers })
+  // Given here rather than left to the server, so that HEAD tells it as well.
+  const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
+  return new Response(body as ConstructorParameters<typeof Response>[0], {
     status,
-    headers,
+    headers: { ...headers, 'Content-Length': String(length) },
   })
 }

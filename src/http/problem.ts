@@ -3,7 +3,7 @@
  * error of ours becomes a 500 that tells the outside nothing.
  */
 import { CairnError, type CairnErrorCode } from '../errors.ts'
-import { type Answer, UNCACHED } from './answer.ts'
+import { type Answer, COMMON, UNCACHED } from './answer.ts'
 
 /** Refusals that only HTTP knows. */
 type HttpErrorCode =
@@ -83,7 +83,7 @@ export function problem(
     headers: {
       'Content-Type': 'application/problem+json',
       'Cache-Control': UNCACHED,
-      'Access-Control-Allow-Origin': '*',
+      ...COMMON,
       ...kind.headers,
       ...headers,
     },

@@ -1,0 +1,128 @@
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { utf8 } from '../../src/bytes.ts'
+import { prefixOf } from '../../src/http/app.ts'
+import type { LogService } from '../../src/log/service.ts'
+import { type LiveServer, liveServer } from '../support/live-server.ts'
+import { discard, newKeys, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
+
+let place: TestLogPlace
+let otherPlace: TestLogPlace
+let log: LogService
+let other: LogService
+let server: LiveServer
+
+beforeAll(async () => {
+  place = await newPlace()
+  otherPlace = { ...(await newPlace()), keys: newKeys('other.example/<b>&log') }
+  log = await openAt(place)
+  other = await openAt(otherPlace)
+  await log.submit([utf8('zero'), utf8('one')])
+  server = await liveServer({ '': log, other })
+})
+
+afterAll(async () => {
+  await server.close()
+  await log.close()
+  await other.close()
+  await discard(place)
+  await discard(otherPlace)
+})
+
+describe('health', () => {
+  it('says that the process is up', async () => {
+    const response = await fetch(`${server.url}/healthz`)
+    expect(response.status).toBe(200)
+    expect(await response.text()).toBe('ok\n')
+  })
+
+  it('says which logs take submissions', async () => {
+    const all = await fetch(`${server.url}/readyz`)
+    expect(all.status).toBe(200)
+    expect(await all.json()).toEqual({
+      logs: [
+        { name: 'main', mode: 'writable' },
+        { name: 'other', mode: 'writable' },
+      ],
+    })
+    const one = await fetch(`${server.url}/logs/other/readyz`)
+    expect(await one.json()).toEqual({ logs: [{ name: 'other', mode: 'writable' }] })
+  })
+})
+
+describe('/metrics', () => {
+  it('counts what the log and the server did', async () => {
+    for (let i = 0; i < 3; i++) {
+      await fetch(`${server.url}/add`, { method: 'POST', body: 'counted' })
+    }
+    await fetch(`${server.url}/checkpoint`)
+    const response = await fetch(`${server.url}/metrics`)
+    expect(response.headers.get('content-type')).toMatch(/^text\/plain; version=0\.0\.4/)
+    const text = await response.text()
+    for (const line of [
+      'cairn_leaves_accepted_total{log="main"} 3',
+      'cairn_leaves_duplicate_total{log="main"} 2',
+      'cairn_leaves_refused_total{log="main"} 0',
+      'cairn_tree_size{log="main"} 3',
+      'cairn_tree_size{log="other"} 0',
+      'cairn_queue_leaves{log="main"} 0',
+      'cairn_writable{log="main"} 1',
+      'cairn_http_answers_total{method="POST",route="/add",status="200"} 3',
+      'cairn_http_request_duration_seconds_count{method="GET",route="/checkpoint"} 1',
+    ]) {
+      expect(text.split('\n')).toContain(line)
+    }
+    for (const name of [
+      'cairn_commits_total',
+      'cairn_publication_age_seconds',
+      'process_cpu_seconds_total',
+    ]) {
+      expect(text).toContain(`# TYPE ${name}`)
+    }
+  })
+
+  it('counts from the log, however often it is asked', async () => {
+    const count = async () =>
+      /cairn_leaves_accepted_total\{log="main"\} ([0-9]+)/.exec(
+        await (await fetch(`${server.url}/metrics`)).text(),
+      )?.[1]
+    expect(await count()).toBe(await count())
+  })
+})
+
+describe('the first page', () => {
+  it('is text for programs', async () => {
+    const response = await fetch(server.url)
+    expect(response.headers.get('content-type')).toBe('text/plain; charset=utf-8')
+    const text = await response.text()
+    expect(text).toContain(log.origin)
+    for (const vkey of log.vkeys) expect(text.split('\n')).toContain(vkey)
+  })
+
+  it('is HTML for browsers, and lets nothing in that it did not write', async () => {
+    const accept = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8'
+    const response = await fetch(`${server.url}/logs/other/`, { headers: { accept } })
+    expect(response.headers.get('content-type')).toBe('text/html; charset=utf-8')
+    expect(response.headers.get('content-security-policy')).toContain("default-src 'none'")
+    const html = await response.text()
+    expect(html).toContain('other.example/&#60;b&#62;&#38;log')
+    expect(html).not.toContain('<b>')
+    expect(html).toContain('href="/logs/other/checkpoint"')
+  })
+})
+
+describe('further logs', () => {
+  it('have every route below their prefix', async () => {
+    const checkpoint = await (await fetch(`${server.url}/logs/other/checkpoint`)).text()
+    expect(checkpoint.startsWith('other.example/<b>&log\n0\n')).toBe(true)
+    expect((await fetch(`${server.url}/logs/other/tile/0/000.p/1`)).status).toBe(404)
+    expect((await fetch(`${server.url}/logs/other/tile/0/0`)).status).toBe(400)
+    const posted = await fetch(`${server.url}/logs/other/add`, { method: 'POST', body: 'zero' })
+    expect(await posted.text()).toBe('0')
+    expect((await fetch(`${server.url}/logs/other/tile/0/000.p/1`)).status).toBe(200)
+    expect((await fetch(`${server.url}/logs/nobody/checkpoint`)).status).toBe(404)
+  })
+
+  it.each(['Upper', 'a/b', '-a', 'a b', '..', 'x'.repeat(64)])('may not be called %s', (name) => {
+    expect(() => prefixOf(name)).toThrow(RangeError)
+  })
+})
