@@ -5,13 +5,25 @@ import { CairnError, messageOf } from '../errors.ts'
 export type LevelDatabase = Level<Uint8Array, Uint8Array>
 export type LevelBatch = ReturnType<LevelDatabase['batch']>
 
+/**
+ * Measured with 300-byte incompressible leaves in commits of 1,500, each leaf asked for with find() first, on two busy
+ * cores: 130,000 leaves/s over 1 million and 108,000 over 5 million (7.7 µs of CPU a leaf, of which 0.8 on the main
+ * thread), 366 bytes on disk a leaf, opened in 0.1 s. A commit of one leaf takes 0.2 ms.
+ */
 const TUNING: DatabaseOptions<Uint8Array, Uint8Array> = {
   keyEncoding: 'view',
   valueEncoding: 'view',
+  // A full buffer is replayed at the next start: 16 MB took half a second, and made loading no faster.
   writeBufferSize: 8 * 2 ** 20,
-  maxFileSize: 4 * 2 ** 20,
+  // Tables are mapped into memory, and count as the process's own while they are open. The engine keeps at least 64
+  // open, so these two bound that part at 128 MB: after reading every bundle of 5 million leaves the process was at
+  // 355 MB; with files of 4 MB it was at 490.
+  maxFileSize: 2 * 2 ** 20,
+  maxOpenFiles: 74,
+  // Only compressed blocks go through the cache; what is mapped is not copied.
   cacheSize: 8 * 2 ** 20,
-  maxOpenFiles: 100,
+  // Records are JSON and shrink; bytes that do not are left as they are, for a tenth more CPU in the background.
+  compression: true,
 }
 
 /** @throws LOCKED, NOT_FOUND, CORRUPT, DISK_FULL, IO */

@@ -27,6 +27,11 @@ import { decodeHead, decodeIdempotency, decodePublication } from './level-record
 
 const WIDTH = 256
 const LEVELS = 7
+const READ_AHEAD = { highWaterMarkBytes: 2 ** 20 }
+
+/** Leaves whose keys are looked for together, in the order of the keys, so that each table is visited once. */
+const TOGETHER = 2 ** 16
+const ASKED_AT_ONCE = 2 ** 10
 
 /** @throws CORRUPT, IO when the engine itself cannot read on */
 export async function* inspectLevel(
@@ -54,9 +59,14 @@ async function* inspectKeys(
   let keys = 0
   let dedupKeys = 0
   let hasHead = false
-  for await (const [key, value] of database.iterator()) {
+  for await (const [key, value] of database.iterator(READ_AHEAD)) {
     progress(++keys)
     const parsed = parseKey(key)
+    if (parsed.kind === 'dedup') {
+      dedupKeys += value.length === INDEX_BYTES ? 1 : 0
+      yield* inspectDedup(key, value, size)
+      continue
+    }
     const name = describeKey(key)
     switch (parsed.kind) {
       case 'unknown':
@@ -67,16 +77,6 @@ async function* inspectKeys(
       case 'idempotency':
         hasHead ||= parsed.kind === 'head'
         yield* inspectRecord(parsed.kind, name, value, size)
-        break
-      case 'dedup':
-        if (value.length !== INDEX_BYTES) {
-          yield `${name} has a value of ${value.length} bytes instead of ${INDEX_BYTES}`
-          break
-        }
-        dedupKeys++
-        if (readIndex(value, 0) >= size) {
-          yield `${name} points to entry ${readIndex(value, 0)}, beyond the size ${size}`
-        }
         break
       case 'bundle': {
         const at = parsed.bundle * WIDTH + parsed.first
@@ -111,6 +111,15 @@ async function* inspectKeys(
     if (end < wanted) yield `hashes from ${end} to ${wanted - 1} of tile level ${level} are missing`
   }
   return dedupKeys
+}
+
+/** The commonest key by far, so its name is only made for a complaint. */
+function* inspectDedup(key: Uint8Array, value: Uint8Array, size: TreeSize): Generator<string> {
+  if (value.length !== INDEX_BYTES) {
+    yield `${describeKey(key)} has a value of ${value.length} bytes instead of ${INDEX_BYTES}`
+  } else if (readIndex(value, 0) >= size) {
+    yield `${describeKey(key)} points to entry ${readIndex(value, 0)}, beyond the size ${size}`
+  }
 }
 
 function* inspectRecord(
@@ -148,6 +157,13 @@ function* inspectRun(
   else if (at < end) yield `${name} overlaps ${end - at} stored before it`
 }
 
+interface LeafKey {
+  readonly index: number
+  readonly key: Uint8Array
+  /** The key's first bytes as a number. */
+  readonly order: number
+}
+
 /** Asks for the key of each leaf; returns how many keys lead to the very leaf that was asked for. */
 async function* inspectLeaves(
   database: LevelDatabase,
@@ -155,30 +171,36 @@ async function* inspectLeaves(
 ): AsyncGenerator<string, number> {
   let matched = 0
   const range = { gte: Uint8Array.of(TILE, 0), lt: Uint8Array.of(TILE, 1) }
-  let leaves: { index: number; key: Uint8Array }[] = []
+  let leaves: LeafKey[] = []
   async function* look(): AsyncGenerator<string> {
-    const values = await database.getMany(leaves.map(({ key }) => key))
-    for (const [i, { index, key }] of leaves.entries()) {
-      const value = values[i]
-      if (value === undefined) yield `${describeKey(key)} of entry ${index} is missing`
-      if (value?.length !== INDEX_BYTES) continue
-      const named = readIndex(value, 0)
-      if (named === index) matched++
-      else if (named > index) {
-        yield `${describeKey(key)} points to entry ${named}, but entry ${index} comes first`
+    leaves.sort((a, b) => a.order - b.order)
+    for (let from = 0; from < leaves.length; from += ASKED_AT_ONCE) {
+      const asked = leaves.slice(from, from + ASKED_AT_ONCE)
+      const values = await database.getMany(asked.map(({ key }) => key))
+      for (const [i, { index, key }] of asked.entries()) {
+        const value = values[i]
+        if (value === undefined) yield `${describeKey(key)} of entry ${index} is missing`
+        if (value?.length !== INDEX_BYTES) continue
+        const named = readIndex(value, 0)
+        if (named === index) matched++
+        else if (named > index) {
+          yield `${describeKey(key)} points to entry ${named}, but entry ${index} comes first`
+        }
       }
     }
     leaves = []
   }
-  for await (const [key, hashes] of database.iterator(range)) {
+  for await (const [key, hashes] of database.iterator({ ...range, ...READ_AHEAD })) {
     const parsed = parseKey(key)
     if (parsed.kind !== 'tile') continue
     const start = parsed.tile * WIDTH + parsed.offset
     for (let at = 0; at + HASH_SIZE <= hashes.length; at += HASH_SIZE) {
       const index = start + at / HASH_SIZE
-      if (index < size) leaves.push({ index, key: dedupKey(hashes.subarray(at, at + HASH_SIZE)) })
+      if (index >= size) break
+      const key = dedupKey(hashes.subarray(at, at + HASH_SIZE))
+      leaves.push({ index, key, order: readIndex(key, 0) })
     }
-    if (leaves.length >= 1024) yield* look()
+    if (leaves.length >= TOGETHER) yield* look()
   }
   yield* look()
   return matched
@@ -190,7 +212,7 @@ async function* findStrayDedupKeys(
   size: TreeSize,
 ): AsyncGenerator<string> {
   const range = { gte: Uint8Array.of(DEDUP), lt: Uint8Array.of(DEDUP + 1) }
-  for await (const [key, value] of database.iterator(range)) {
+  for await (const [key, value] of database.iterator({ ...range, ...READ_AHEAD })) {
     if (parseKey(key).kind !== 'dedup' || value.length !== INDEX_BYTES) continue
     const index = readIndex(value, 0)
     if (index >= size) continue

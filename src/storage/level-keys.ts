@@ -104,7 +104,10 @@ export function idempotencyKey(digest: Uint8Array): Uint8Array {
 
 /** A key taken apart. */
 export type ParsedKey =
-  | { readonly kind: 'head' | 'publication' | 'idempotency' | 'dedup' }
+  | { readonly kind: 'head' }
+  | { readonly kind: 'publication' }
+  | { readonly kind: 'idempotency' }
+  | { readonly kind: 'dedup' }
   | {
       readonly kind: 'bundle'
       readonly bundle: number
