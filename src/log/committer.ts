@@ -13,11 +13,12 @@ import { sha256 } from '#sha256'
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
-import { hashLeaf, type LeafHash, leafHash } from '../merkle/hash.ts'
+import { HASH_SIZE, hashLeaf, type LeafHash, leafHash } from '../merkle/hash.ts'
 import { type LeafIndex, leafIndex } from '../merkle/position.ts'
 import type { Commit, IdempotencyRecord, LogStore } from '../storage/port.ts'
 import type { DoubleCheck } from './double-check.ts'
 import { type EdgeTree, type RightEdge, rootOfEdge } from './edge-tree.ts'
+import type { PresenceFilter } from './presence-filter.ts'
 import { type QueueLimits, type Submission, SubmissionQueue } from './queue.ts'
 import { bundleRuns, growTiles, type HashedLeaves, hashLeaves, pick } from './sequence.ts'
 import type {
@@ -43,6 +44,7 @@ export interface CommitterOptions {
   readonly signedState: SignedState
   readonly tree: EdgeTree
   readonly doubleCheck: DoubleCheck
+  readonly filter: PresenceFilter
   readonly head: CommittedHead
   /** What may wait. */
   readonly queue: QueueLimits
@@ -249,17 +251,17 @@ export class Committer {
 
   /** The index each leaf already has, in the store or in the batch that is being written. */
   async #known(hashed: HashedLeaves): Promise<(LeafIndex | undefined)[]> {
+    const { store, filter } = this.#options
     const { indices } = this.#recent
-    const known = hashed.keys.map((key) => indices.get(key))
+    const known = new Array<LeafIndex | undefined>(hashed.count)
     const asked: number[] = []
-    const hashes: LeafHash[] = []
     for (let i = 0; i < hashed.count; i++) {
-      if (known[i] !== undefined) continue
-      asked.push(i)
-      hashes.push(hashOf(hashed, i))
+      known[i] = indices.get(hashed.keys[i]!)
+      if (known[i] === undefined && !filter.isNew(hashed.hashes, i * HASH_SIZE)) asked.push(i)
     }
-    const found = await this.#options.store.find(hashes)
-    for (let i = 0; i < asked.length; i++) known[asked[i]!] = found[i]
+    if (asked.length === 0) return known
+    const found = await store.find(asked.map((i) => hashOf(hashed, i)))
+    for (const [k, i] of asked.entries()) known[i] = found[k]
     return known
   }
 
@@ -305,6 +307,7 @@ export class Committer {
     }
 
     const added = pick(hashed, places)
+    this.#options.filter.add(added.hashes)
     const runs = {
       previousSize,
       bundles: bundleRuns(previousSize, added),
@@ -371,7 +374,7 @@ function refusalOf({ mode, reason }: Exclude<LogMode, { mode: 'writable' }>): Ca
 }
 
 function hashOf(hashed: HashedLeaves, i: number): LeafHash {
-  return leafHash(hashed.hashes.subarray(i * 32, (i + 1) * 32))
+  return leafHash(hashed.hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE))
 }
 
 /** Digests what an idempotency key came with: the leaf hashes in order. */

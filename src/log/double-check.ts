@@ -2,16 +2,20 @@
  * The second opinion before a key is touched. It reads the very bytes that are about to be stored, hashes them along
  * another path and must arrive at the same root; a bit that flipped in memory stops the log instead of being signed.
  */
+import { sha256 } from '#sha256'
 import { equal } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
+import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
 import type { Frontier } from '../merkle/frontier.ts'
-import { HASH_SIZE, hashLeaf, type RootHash } from '../merkle/hash.ts'
+import { HASH_SIZE, leafHash, type RootHash } from '../merkle/hash.ts'
 import type { Commit } from '../storage/port.ts'
 
 type Unsigned = Pick<Commit, 'previousSize' | 'bundles' | 'tiles' | 'leafHashes'>
 
 export class DoubleCheck {
   readonly #frontier: Frontier
+  /** RFC 6962's 0x00, then the entry at hand. */
+  readonly #message = new Uint8Array(1 + MAX_ENTRY_SIZE)
 
   /** Starts from the frontier of the tree as it is stored. */
   constructor(frontier: Frontier) {
@@ -36,7 +40,8 @@ export class DoubleCheck {
       for (let i = 0; i < count; i++) {
         const start = at + 2
         at = start + framed[at]! * 256 + framed[at + 1]!
-        const hash = hashLeaf(framed.subarray(start, at))
+        this.#message.set(framed.subarray(start, at), 1)
+        const hash = leafHash(sha256(this.#message.subarray(0, 1 + at - start)))
         const told = leaves++ * HASH_SIZE
         if (!equal(hash, commit.leafHashes.subarray(told, told + HASH_SIZE)))
           fail('another leaf hash')
