@@ -64,7 +64,8 @@ async function* inspectKeys(
     const parsed = parseKey(key)
     if (parsed.kind === 'dedup') {
       dedupKeys += value.length === INDEX_BYTES ? 1 : 0
-      yield* inspectDedup(key, value, size)
+      const problem = dedupProblem(key, value, size)
+      if (problem !== undefined) yield problem
       continue
     }
     const name = describeKey(key)
@@ -113,13 +114,14 @@ async function* inspectKeys(
   return dedupKeys
 }
 
-/** The commonest key by far, so its name is only made for a complaint. */
-function* inspectDedup(key: Uint8Array, value: Uint8Array, size: TreeSize): Generator<string> {
+/** Not a generator like the others: this is the commonest key by far. */
+function dedupProblem(key: Uint8Array, value: Uint8Array, size: TreeSize): string | undefined {
   if (value.length !== INDEX_BYTES) {
-    yield `${describeKey(key)} has a value of ${value.length} bytes instead of ${INDEX_BYTES}`
-  } else if (readIndex(value, 0) >= size) {
-    yield `${describeKey(key)} points to entry ${readIndex(value, 0)}, beyond the size ${size}`
+    return `${describeKey(key)} has a value of ${value.length} bytes instead of ${INDEX_BYTES}`
   }
+  const index = readIndex(value, 0)
+  if (index < size) return undefined
+  return `${describeKey(key)} points to entry ${index}, beyond the size ${size}`
 }
 
 function* inspectRecord(
