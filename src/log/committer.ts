@@ -13,12 +13,11 @@ import { sha256 } from '#sha256'
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
-import { HASH_SIZE, hashLeaf, type LeafHash, leafHash } from '../merkle/hash.ts'
+import { hashLeaf } from '../merkle/hash.ts'
 import { type LeafIndex, leafIndex } from '../merkle/position.ts'
 import type { Commit, IdempotencyRecord, LogStore } from '../storage/port.ts'
 import type { DoubleCheck } from './double-check.ts'
 import { type EdgeTree, type RightEdge, rootOfEdge } from './edge-tree.ts'
-import type { PresenceFilter } from './presence-filter.ts'
 import { type QueueLimits, type Submission, SubmissionQueue } from './queue.ts'
 import { bundleRuns, growTiles, type HashedLeaves, hashLeaves, pick } from './sequence.ts'
 import type {
@@ -44,7 +43,6 @@ export interface CommitterOptions {
   readonly signedState: SignedState
   readonly tree: EdgeTree
   readonly doubleCheck: DoubleCheck
-  readonly filter: PresenceFilter
   readonly head: CommittedHead
   /** What may wait. */
   readonly queue: QueueLimits
@@ -251,17 +249,9 @@ export class Committer {
 
   /** The index each leaf already has, in the store or in the batch that is being written. */
   async #known(hashed: HashedLeaves): Promise<(LeafIndex | undefined)[]> {
-    const { store, filter } = this.#options
+    const known = await this.#options.store.find(hashed.leafHashes)
     const { indices } = this.#recent
-    const known = new Array<LeafIndex | undefined>(hashed.count)
-    const asked: number[] = []
-    for (let i = 0; i < hashed.count; i++) {
-      known[i] = indices.get(hashed.keys[i]!)
-      if (known[i] === undefined && !filter.isNew(hashed.hashes, i * HASH_SIZE)) asked.push(i)
-    }
-    if (asked.length === 0) return known
-    const found = await store.find(asked.map((i) => hashOf(hashed, i)))
-    for (const [k, i] of asked.entries()) known[i] = found[k]
+    for (let i = 0; i < hashed.count; i++) known[i] ??= indices.get(hashed.keys[i]!)
     return known
   }
 
@@ -288,7 +278,7 @@ export class Committer {
           places.push(place)
           recent.indices.set(key, index)
         }
-        leaves[i] = { index, leafHash: hashOf(hashed, place), duplicate: first !== undefined }
+        leaves[i] = { index, leafHash: hashed.leafHashes[place]!, duplicate: first !== undefined }
       }
       answers.push({ to, leaves })
       if (to.idempotencyKey !== undefined) {
@@ -307,7 +297,6 @@ export class Committer {
     }
 
     const added = pick(hashed, places)
-    this.#options.filter.add(added.hashes)
     const runs = {
       previousSize,
       bundles: bundleRuns(previousSize, added),
@@ -371,10 +360,6 @@ const REFUSAL = { 'read-only': 'READ_ONLY', 'disk-full': 'DISK_FULL', stopped: '
 
 function refusalOf({ mode, reason }: Exclude<LogMode, { mode: 'writable' }>): CairnError {
   return new CairnError(REFUSAL[mode], reason)
-}
-
-function hashOf(hashed: HashedLeaves, i: number): LeafHash {
-  return leafHash(hashed.hashes.subarray(i * HASH_SIZE, (i + 1) * HASH_SIZE))
 }
 
 /** Digests what an idempotency key came with: the leaf hashes in order. */

@@ -1,5 +1,5 @@
 /** A log, opened: its write path, its publications and its reads behind one small interface. */
-import { CairnError, messageOf } from '../errors.ts'
+import { CairnError } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
 import { coseReceiptToBeSigned, encodeCoseReceipt } from '../formats/cose-receipt.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
@@ -11,7 +11,6 @@ import { bundleWidth, tileWidth } from '../tiles/geometry.ts'
 import { consistencyProof, inclusionProof } from '../tiles/proofs.ts'
 import { type CommittedHead, Committer } from './committer.ts'
 import { DoubleCheck } from './double-check.ts'
-import { PresenceFilter } from './presence-filter.ts'
 import { Publisher } from './publisher.ts'
 import type { QueueLimits } from './queue.ts'
 import { disagreement, recover } from './recover.ts'
@@ -24,7 +23,6 @@ import { storedTiles } from './stored-tiles.ts'
 export type LogEvent =
   | { readonly event: 'read-only'; readonly reason: string }
   | { readonly event: 'stopped'; readonly reason: string }
-  | { readonly event: 'filter-failed'; readonly reason: string }
   | { readonly event: 'disk-low'; readonly free: number }
   | { readonly event: 'disk-ok'; readonly free: number }
 
@@ -60,8 +58,6 @@ const DEFAULT_QUEUE: QueueLimits = { maxLeaves: 20_000, maxBytes: 64 * 2 ** 20 }
 const DEFAULT_BATCH: QueueLimits = { maxLeaves: 4_096, maxBytes: 16 * 2 ** 20 }
 const DEFAULT_FLOOR = 64 * 2 ** 20
 const SPACE_CHECK_MS = 2_000
-/** Beyond this the filter of known leaves would take more than 256 MiB, and every leaf is looked up in the store. */
-const FILTERED_LEAVES = 100_000_000
 
 /**
  * Opens the log in a store, or begins one in an empty store. When the store and the signer's state disagree the log
@@ -80,16 +76,6 @@ export async function openLog(options: LogOptions): Promise<LogService> {
   const head = recovered.head ?? (await firstHead(signer))
   if (problem === undefined) await signedState.record(head)
 
-  const stop = new AbortController()
-  const filter = new PresenceFilter(FILTERED_LEAVES, tree.size)
-  const filled =
-    problem === undefined && (options.dedup ?? true) && tree.size > 0
-      ? filter.fill(tiles, tree.size, stop.signal).catch((error: unknown) => {
-          // Without the filter every leaf is looked up in the store: slower, and as right.
-          onEvent({ event: 'filter-failed', reason: messageOf(error) })
-        })
-      : undefined
-
   const publisher = new Publisher(recovered.publication, {
     store,
     signer,
@@ -105,7 +91,6 @@ export async function openLog(options: LogOptions): Promise<LogService> {
     signedState,
     tree,
     doubleCheck: new DoubleCheck(frontier),
-    filter,
     head,
     queue: options.queue ?? DEFAULT_QUEUE,
     batch: options.batch ?? DEFAULT_BATCH,
@@ -239,9 +224,7 @@ export async function openLog(options: LogOptions): Promise<LogService> {
 
     async close() {
       clearInterval(floor)
-      stop.abort()
       await committer.close()
-      await filled
       if (problem === undefined && !committer.failed) await publisher.close()
       await signer.close()
       await signedState.close()

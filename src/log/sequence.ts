@@ -5,7 +5,7 @@
  */
 import { sha256Into } from '#sha256'
 import { TILE_WIDTH } from '../formats/tile.ts'
-import { HASH_SIZE } from '../merkle/hash.ts'
+import { HASH_SIZE, type LeafHash, leafHash } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
 import type { BundleRun, TileRun } from '../storage/port.ts'
 import type { EdgeTree } from './edge-tree.ts'
@@ -19,6 +19,8 @@ export interface HashedLeaves {
   readonly starts: Uint32Array
   /** 32 bytes a leaf. */
   readonly hashes: Buffer
+  /** The same, a view each. */
+  readonly leafHashes: readonly LeafHash[]
   /** The hash of each leaf as 32 latin-1 characters: a cheap map key. */
   readonly keys: readonly string[]
 }
@@ -30,6 +32,7 @@ export function hashLeaves(leaves: readonly Uint8Array[]): HashedLeaves {
   const framed = Buffer.allocUnsafeSlow(length)
   const starts = new Uint32Array(leaves.length + 1)
   const hashes = Buffer.allocUnsafeSlow(leaves.length * HASH_SIZE)
+  const leafHashes = new Array<LeafHash>(leaves.length)
   const keys = new Array<string>(leaves.length)
   let at = 0
   for (let i = 0; i < leaves.length; i++) {
@@ -42,11 +45,12 @@ export function hashLeaves(leaves: readonly Uint8Array[]): HashedLeaves {
     framed.set(leaf, at + 2)
     sha256Into(framed.subarray(at + 1, end), hashes, i * HASH_SIZE)
     framed[at + 1] = leaf.length & 0xff
+    leafHashes[i] = leafHash(new Uint8Array(hashes.buffer, i * HASH_SIZE, HASH_SIZE))
     keys[i] = hashes.toString('latin1', i * HASH_SIZE, (i + 1) * HASH_SIZE)
     at = end
   }
   starts[leaves.length] = at
-  return { count: leaves.length, framed, starts, hashes, keys }
+  return { count: leaves.length, framed, starts, hashes, leafHashes, keys }
 }
 
 /** The leaves at the given places, in that order (ascending). Returns the same object when that is all of them. */
@@ -54,6 +58,7 @@ export function pick(leaves: HashedLeaves, places: readonly number[]): HashedLea
   if (places.length === leaves.count) return leaves
   const starts = new Uint32Array(places.length + 1)
   const hashes = Buffer.allocUnsafeSlow(places.length * HASH_SIZE)
+  const leafHashes = new Array<LeafHash>(places.length)
   const keys = new Array<string>(places.length)
   let at = 0
   places.forEach((place, i) => {
@@ -63,6 +68,7 @@ export function pick(leaves: HashedLeaves, places: readonly number[]): HashedLea
     leaves.framed.copyWithin(at, from, to)
     leaves.hashes.copy(hashes, i * HASH_SIZE, place * HASH_SIZE, (place + 1) * HASH_SIZE)
     starts[i] = at
+    leafHashes[i] = leaves.leafHashes[place]!
     keys[i] = leaves.keys[place]!
     at += to - from
   })
@@ -72,6 +78,7 @@ export function pick(leaves: HashedLeaves, places: readonly number[]): HashedLea
     framed: leaves.framed.subarray(0, at),
     starts,
     hashes,
+    leafHashes,
     keys,
   }
 }
