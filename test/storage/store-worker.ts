@@ -1,11 +1,12 @@
 /** A process of its own that uses a store, for tests that need a second one or one that dies. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { mkdtemp, writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build } from 'esbuild'
+import { afterAll } from 'vitest'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -28,6 +29,9 @@ const PROGRAMS = {
 }
 
 let bundled: Promise<string> | undefined
+afterAll(async () => {
+  if (bundled !== undefined) await rm(await bundled, { recursive: true })
+})
 
 /** The arguments for node that run a program on a store. */
 export async function storeWorker(
@@ -40,7 +44,6 @@ export async function storeWorker(
 
 async function bundle(): Promise<string> {
   const out = await mkdtemp(join(tmpdir(), 'cairn-worker-'))
-  process.once('exit', () => rmSync(out, { recursive: true, force: true }))
   for (const [name, program] of Object.entries(PROGRAMS)) {
     const entry = `
       import { openLevelStore } from ${JSON.stringify(here('../../src/storage/level.ts'))}
