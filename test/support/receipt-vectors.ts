@@ -82,7 +82,6 @@ export function tlogProofs(): object {
   const good = tlogProofAt(4, SIZE)
   const end = good.indexOf('\n\n')
   const lines = good.slice(0, end).split('\n')
-  const checkpoint = good.slice(end + 2)
   const other = tlogProofAt(4, SIZE - 1)
   const mlDsa = formatVkey(ML_DSA_KEY.vkey)
   return {
@@ -133,7 +132,6 @@ export function tlogProofs(): object {
         `${good.slice(0, end)}${other.slice(other.indexOf('\n\n'))}`,
       ),
     ],
-    parts: { index: 4, path: lines.slice(2), checkpoint },
   }
 }
 
