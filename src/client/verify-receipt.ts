@@ -17,7 +17,13 @@ import type { VerifierKey } from '../formats/vkey.ts'
 import { hashLeaf, type LeafHash, type NodeHash } from '../merkle/hash.ts'
 import { rootFromInclusion, verifyInclusion } from '../merkle/inclusion.ts'
 import type { LeafIndex } from '../merkle/position.ts'
-import { formatTypes } from './key-types.ts'
+import {
+  cosignatureWords,
+  inclusionSentence,
+  notIncluded,
+  printable,
+  signatureSentence,
+} from './receipt-words.ts'
 import type { Check, ReceiptKind, Trust, Verdict } from './verdict.ts'
 
 export interface ReceiptToVerify {
@@ -255,7 +261,7 @@ function checkQuorum(
     const who =
       cosignatures.length === 0
         ? 'by no witness of the policy'
-        : `by ${cosignatures.map(describeCosignature).join(', by ')}`
+        : `by ${cosignatures.map(cosignatureWords).join(', by ')}`
     if (
       !quorumSatisfied(
         policy,
@@ -272,25 +278,6 @@ function checkQuorum(
   })
 }
 
-function describeCosignature({ key, timestamp }: VerifiedCosignature): string {
-  // Beyond the year 275760 there is no Date.
-  if (timestamp === 0 || timestamp > 8.64e12) return key.name
-  return `${key.name} at ${new Date(timestamp * 1000).toISOString().replace('.000', '')}`
-}
-
-function signatureSentence(size: number, origin: string, keys: readonly VerifierKey[]): string {
-  const names = keys.map((key) => `${formatTypes([key])} key ${key.keyId}`).join(' and the ')
-  return `${origin} has signed its tree of ${size} ${size === 1 ? 'entry' : 'entries'} with the ${names}`
-}
-
-function inclusionSentence(index: number, size: number, origin: string): string {
-  return `the leaf is entry ${index} of the ${size} in ${origin}'s tree (the first is entry 0)`
-}
-
-function notIncluded(index: number, size: number, origin: string): string {
-  return `the leaf is not shown to be entry ${index} of the ${size} in ${origin}'s tree`
-}
-
 /** Puts what a failure means before what it was. */
 function explained<T>(meaning: string, run: () => T): T {
   try {
@@ -298,10 +285,4 @@ function explained<T>(meaning: string, run: () => T): T {
   } catch (cause) {
     throw new CairnError('VERIFICATION_FAILED', `${meaning}: ${messageOf(cause)}`, { cause })
   }
-}
-
-/** Details quote what strangers wrote: no characters that steer a terminal or reorder text, and no novels. */
-function printable(detail: string): string {
-  const plain = detail.replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, '\uFFFD')
-  return plain.length <= 2000 ? plain : `${plain.slice(0, 2000)}\u2026`
 }
