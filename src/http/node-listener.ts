@@ -10,7 +10,7 @@ import {
   type ServerResponse,
   STATUS_CODES,
 } from 'node:http'
-import type { Socket } from 'node:net'
+import { Server as NetServer, type Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import { type Admission, admit, type SubmitRoute } from './admission.ts'
 import { type Answer, toResponse } from './answer.ts'
@@ -40,7 +40,8 @@ const DEFAULT_REQUEST_TIMEOUT_MS = 60_000
 const HEADERS_TIMEOUT_MS = 15_000
 /** Longer than the minute after which load balancers give up idle connections, so that they are the first to. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
-const DEFAULT_GRACE_MS = 10_000
+/** Less than the ten seconds after which a container is killed. */
+const DEFAULT_GRACE_MS = 5_000
 /** A refused body up to this length is read and dropped, so that its connection can go on. */
 const MAX_DROPPED_BYTES = 64 * 1024 * 1024
 
@@ -78,6 +79,11 @@ export function createServerFor({
   let closing = false
   const listener: RequestListener = (request, response) => {
     if (closing) response.shouldKeepAlive = false
+    if (request.headers.host === undefined) {
+      dropBody(request, response)
+      send(response, problem('BAD_REQUEST_TARGET', 'the header field Host is missing'))
+      return
+    }
     if (request.method === 'POST') {
       const url = request.url!
       const question = url.indexOf('?')
@@ -97,6 +103,8 @@ export function createServerFor({
       keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
       connectionsCheckingInterval: Math.min(5_000, Math.ceil(requestTimeoutMs / 4)),
       noDelay: true,
+      // Checked by the listener, which answers with a problem.
+      requireHostHeader: false,
     },
     listener,
   )
@@ -226,23 +234,27 @@ function unparsedProblem(code: string | undefined): Answer {
 }
 
 const IDLE_CHECK_MS = 25
+/** For requests that are on their way while the server closes. */
+const LINGER_MS = 100
 
 function closeServer(server: Server, graceMs: number): Promise<void> {
-  return new Promise((resolve, reject) => {
-    // Connections become idle one by one as their answers leave; Node closes the idle ones only when asked.
-    const idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
+  return new Promise((resolve) => {
+    // Node would cut connections that seem idle at once, with requests in them that it has not read yet. So the
+    // listening socket goes first, and idle connections a little later, as their last answers leave.
+    let idle: NodeJS.Timeout | undefined
+    const linger = setTimeout(
+      () => {
+        idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
+      },
+      Math.min(LINGER_MS, graceMs),
+    )
     const cut = setTimeout(() => server.closeAllConnections(), graceMs)
-    server.close((error) => {
+    NetServer.prototype.close.call(server, () => {
+      clearTimeout(linger)
       clearInterval(idle)
       clearTimeout(cut)
-      if (
-        error === undefined ||
-        (error as NodeJS.ErrnoException).code === 'ERR_SERVER_NOT_RUNNING'
-      ) {
-        resolve()
-      } else {
-        reject(error)
-      }
+      // Ends what http.Server keeps beside its connections; that it listens no more is no news.
+      server.close(() => resolve())
     })
   })
 }

@@ -61,13 +61,11 @@ export function describe(event: ServerEvent): string {
       return 'finishing what was accepted'
     case 'closed':
       return 'stopped'
-    case 'read-only':
-      return `${event.log}: read-only: ${event.reason}`
-    case 'stopped':
-      return `${event.log}: stopped: ${event.reason}`
     case 'disk-low':
       return `${event.log}: ${event.free} bytes are free on the disk; submissions are refused`
     case 'disk-ok':
       return `${event.log}: there is space on the disk again; submissions are taken`
+    default:
+      return `${event.log}: ${event.event}: ${event.reason}`
   }
 }
