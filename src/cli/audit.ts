@@ -89,8 +89,10 @@ async function audit(where: string, flags: AuditFlags): Promise<void> {
 async function openTarget(where: string, flags: AuditFlags, signal: AbortSignal): Promise<Target> {
   if (/^https?:\/\//.test(where)) {
     const trust = await readTrust(flags)
-    const client = createLogClient({ url: where, ...(flags.token && { token: flags.token }) })
-    const checkpoint = await client.checkpoint({ signal })
+    const options = { url: where, ...(flags.token && { token: flags.token }) }
+    // A wrong address is said at once; later on, patience saves a long audit.
+    const checkpoint = await createLogClient({ ...options, retries: 1 }).checkpoint({ signal })
+    const client = createLogClient(options)
     return { source: client.tileSource({ signal }), checkpoint, trust, async close() {} }
   }
   if (isDataDirectory(where)) {

@@ -39,7 +39,7 @@ export function configure(command: Command): void {
 
 async function fetchReceipt(index: number, flags: ReceiptFlags): Promise<void> {
   const interrupt = interruptible()
-  const client = createLogClient(await clientOptions(flags))
+  const client = createLogClient({ ...(await clientOptions(flags)), retries: 2 })
   const bytes = await client.receipt(index, flags.format, { signal: interrupt.signal })
   interrupt.done()
   if (flags.out !== undefined) await writeWhole(flags.out, bytes)

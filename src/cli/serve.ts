@@ -57,7 +57,7 @@ async function run(command: Command): Promise<void> {
 }
 
 /** Settings from the flags that were really given, the environment, and the file. */
-function configOf(command: Command): Promise<Config> {
+async function configOf(command: Command): Promise<Config> {
   const given: Record<string, unknown> = {}
   for (const name of [...SETTINGS.map((setting) => setting.name), 'config']) {
     const attribute = name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
@@ -66,11 +66,11 @@ function configOf(command: Command): Promise<Config> {
     }
   }
   const { CAIRN_DATA, CAIRN_CONFIG } = process.env
-  if ((given.data ?? given.config ?? CAIRN_DATA ?? CAIRN_CONFIG) === undefined) {
-    given.data = DEFAULT_DATA
-    note(`no --data was given: using ./${DEFAULT_DATA}`)
-  }
-  return loadConfig({ flags: given, env: process.env })
+  const isPlaced = (given.data ?? given.config ?? CAIRN_DATA ?? CAIRN_CONFIG) !== undefined
+  if (!isPlaced) given.data = DEFAULT_DATA
+  const config = await loadConfig({ flags: given, env: process.env })
+  if (!isPlaced) note(`no --data was given: using ./${DEFAULT_DATA}`)
+  return config
 }
 
 /** Says on standard output where everything is; what happens later goes to standard error. */
