@@ -1,6 +1,7 @@
 /** What `/metrics` shows, in the words of Prometheus. Counters of the log itself are read when they are asked for. */
-import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from 'prom-client'
+import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
 import type { LogService, LogStatistics, Publication } from '../log/service.ts'
+import { durations } from './durations.ts'
 
 /** Notes one answered request: its status, and how long it took in milliseconds. */
 export type Observe = (status: number, milliseconds: number) => void
@@ -11,8 +12,6 @@ export interface Metrics {
   /** The exposition and its media type. */
   expose(): Promise<{ readonly mediaType: string; readonly body: string }>
 }
-
-const BUCKETS = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10]
 
 const COUNTERS: readonly [name: string, help: string, member: keyof LogStatistics][] = [
   ['cairn_leaves_accepted_total', 'New leaves that became durable.', 'accepted'],
@@ -87,36 +86,33 @@ export function createMetrics(logs: ReadonlyMap<string, LogService>): Metrics {
       },
     })
   }
-  const durations = new Histogram({
-    name: 'cairn_http_request_duration_seconds',
-    help: 'From the head of a request to its answer.',
-    labelNames: ['method', 'route'],
-    buckets: BUCKETS,
-    registers,
-  })
-  const answers = new Counter({
+  const timed = durations()
+  const answered: { labels: { method: string; route: string }; counts: Map<number, number> }[] = []
+  new Counter({
     name: 'cairn_http_answers_total',
     help: 'Answers given, by status.',
     labelNames: ['method', 'route', 'status'],
     registers,
+    collect() {
+      this.reset()
+      for (const { labels, counts } of answered) {
+        for (const [status, count] of counts) this.inc({ ...labels, status }, count)
+      }
+    },
   })
 
   return {
     observer(method, route) {
-      const duration = durations.labels(method, route)
-      const byStatus = new Map<number, { inc(): void }>()
+      const time = timed.series(method, route)
+      const counts = new Map<number, number>()
+      answered.push({ labels: { method, route }, counts })
       return (status, milliseconds) => {
-        duration.observe(milliseconds / 1000)
-        let counter = byStatus.get(status)
-        if (counter === undefined) {
-          counter = answers.labels(method, route, String(status))
-          byStatus.set(status, counter)
-        }
-        counter.inc()
+        time(milliseconds)
+        counts.set(status, (counts.get(status) ?? 0) + 1)
       }
     },
     async expose() {
-      return { mediaType: registry.contentType, body: await registry.metrics() }
+      return { mediaType: registry.contentType, body: (await registry.metrics()) + timed.expose() }
     },
   }
 }

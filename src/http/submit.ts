@@ -4,7 +4,7 @@ import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
 import { decodeByteStrings } from '../formats/cbor.ts'
 import type { Acceptance, Accepted, Inclusion, LogService } from '../log/service.ts'
 import { type Admission, MAX_BATCH_LEAVES } from './admission.ts'
-import { type Answer, UNCACHED } from './answer.ts'
+import type { Answer } from './answer.ts'
 import { type JsonReceiptWriter, jsonReceiptWriter, receipt } from './receipt.ts'
 
 /** Takes the body of an admitted submission to its answer. */
@@ -14,11 +14,9 @@ const BATCH_LIMITS = { count: MAX_BATCH_LEAVES, length: MAX_ENTRY_SIZE }
 /** After so many receipts of a batch others get a turn. */
 const RECEIPTS_AT_ONCE = 256
 
-const INDEX_HEADERS = {
-  'Content-Type': 'text/plain; charset=utf-8',
-  'Cache-Control': UNCACHED,
-}
-const JSON_HEADERS = { 'Content-Type': 'application/json', 'Cache-Control': UNCACHED }
+// No cache keeps the answer to a POST unasked, so these say nothing of caching.
+const INDEX_HEADERS = { 'Content-Type': 'text/plain; charset=utf-8' }
+const JSON_HEADERS = { 'Content-Type': 'application/json' }
 const MINIMAL_HEADERS = { ...JSON_HEADERS, 'Preference-Applied': 'return=minimal' }
 
 /** Submissions to a log whose routes begin with `prefix`. */
@@ -92,7 +90,6 @@ function receiptAnswer(
           status: statusOf(leaf),
           headers: {
             'Content-Type': 'application/json',
-            'Cache-Control': UNCACHED,
             Location: location + leaf.index,
           },
           body: writeJson(found),
@@ -119,7 +116,6 @@ async function otherReceipt(
     status: statusOf(leaf),
     headers: {
       'Content-Type': mediaType,
-      'Cache-Control': UNCACHED,
       Location: location + leaf.index,
     },
     body,
