@@ -4,7 +4,7 @@ import { malformed, messageOf } from '../errors.ts'
 import type { LogService } from '../log/service.ts'
 import type { HeaderFields } from './admission.ts'
 import { type Answer, toResponse } from './answer.ts'
-import type { Authenticate } from './authenticate.ts'
+import { type Authenticate, privateEntries, publicEntries } from './authenticate.ts'
 import { ctRoutes } from './ct-routes.ts'
 import { createMetrics, type Metrics } from './metrics.ts'
 import { openApiRoute } from './openapi.ts'
@@ -19,6 +19,8 @@ import { tlogRoutes } from './tlog-routes.ts'
 export interface HostedLog {
   readonly log: LogService
   readonly authenticate: Authenticate
+  /** Who may read entries; everyone without it. */
+  readonly readEntries?: Authenticate
 }
 
 export interface AppOptions {
@@ -71,13 +73,15 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
 }
 
 /** The routes of one log, wherever it is served. */
-export function logRoutes({ log, authenticate }: HostedLog, prefix: string): Route[] {
+export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
+  const { log, authenticate, readEntries } = hosted
+  const access = readEntries === undefined ? publicEntries : privateEntries(readEntries)
   return [
     indexRoute(log, prefix),
-    ...tlogRoutes(log),
+    ...tlogRoutes(log, access),
     ...submissionRoutes(log, prefix, authenticate),
     ...proofRoutes(log),
-    ...ctRoutes(log),
+    ...ctRoutes(log, access),
   ]
 }
 

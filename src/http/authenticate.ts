@@ -1,5 +1,5 @@
-/** Who may submit. The server decides how tokens are kept; routes only ask. */
-import type { Answer } from './answer.ts'
+/** Who may submit, and who may read entries. The server decides how tokens are kept; routes only ask. */
+import { type Answer, IMMUTABLE } from './answer.ts'
 import { problem } from './problem.ts'
 
 /** Somebody whose submissions are taken. */
@@ -25,4 +25,23 @@ export function unauthorized(authorization: string | undefined): Answer {
     : problem('UNAUTHORIZED', 'the token is not one of this log', {
         'WWW-Authenticate': 'Bearer realm="cairn", error="invalid_token"',
       })
+}
+
+/** Who may read entries. Hashes, proofs and checkpoints are for everyone in any case. */
+export interface EntryAccess {
+  /** How long the answer may be kept, and by whom. */
+  readonly cacheControl: string
+  /** The refusal of a request with this `Authorization`, if it is one. */
+  refusal(authorization: string | undefined): Answer | undefined
+}
+
+export const publicEntries: EntryAccess = { cacheControl: IMMUTABLE, refusal: () => undefined }
+
+/** Entries for those only whom `authenticate` knows. No shared cache may keep them. */
+export function privateEntries(authenticate: Authenticate): EntryAccess {
+  return {
+    cacheControl: IMMUTABLE.replace('public', 'private'),
+    refusal: (authorization) =>
+      authenticate(authorization) === undefined ? unauthorized(authorization) : undefined,
+  }
 }

@@ -10,6 +10,7 @@ import type { LogService } from '../log/service.ts'
 import { leafHash } from '../merkle/hash.ts'
 import type { LeafIndex } from '../merkle/position.ts'
 import { jsonAnswer, UNCACHED } from './answer.ts'
+import type { EntryAccess } from './authenticate.ts'
 import { indexParameter, sizeParameter } from './parameters.ts'
 import { type Route, route } from './route.ts'
 import {
@@ -25,7 +26,7 @@ import {
 /** Entries in one answer; clients ask again for the rest. */
 const MAX_ENTRIES = 256
 
-export function ctRoutes(log: LogService): Route[] {
+export function ctRoutes(log: LogService, access: EntryAccess): Route[] {
   return [
     route({
       path: '/ct/v1/get-sth',
@@ -88,7 +89,9 @@ export function ctRoutes(log: LogService): Route[] {
         summary: `Entries from start to end, both included; at most ${MAX_ENTRIES} at a time`,
         answers: { 200: { description: 'Them.', content: { 'application/json': CtEntries } } },
       },
-      async handle({ query }) {
+      async handle({ query, headers }) {
+        const refusal = access.refusal(headers.authorization as string | undefined)
+        if (refusal !== undefined) return refusal
         const start = indexParameter(query.start, 'start')
         const end = indexParameter(query.end, 'end')
         if (start > end) throw malformed('"start" is beyond "end"')
@@ -104,7 +107,9 @@ export function ctRoutes(log: LogService): Route[] {
         summary: 'An entry with its inclusion proof',
         answers: { 200: { description: 'It.', content: { 'application/json': CtEntryAndProof } } },
       },
-      async handle({ query }) {
+      async handle({ query, headers }) {
+        const refusal = access.refusal(headers.authorization as string | undefined)
+        if (refusal !== undefined) return refusal
         const index = indexParameter(query.leaf_index, 'leaf_index')
         const size = sizeParameter(query.tree_size, 'tree_size')
         const proof = await log.inclusionProof(index, size)

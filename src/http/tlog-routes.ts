@@ -9,6 +9,7 @@ import { parseTilePath, type TilePath } from '../formats/tile.ts'
 import type { LogService, Publication } from '../log/service.ts'
 import type { HeaderFields } from './admission.ts'
 import { type Answer, answer, IMMUTABLE, REVALIDATE } from './answer.ts'
+import type { EntryAccess } from './authenticate.ts'
 import { acceptsGzip } from './negotiate.ts'
 import { Bytes, type Route, route, Text } from './route.ts'
 
@@ -24,7 +25,7 @@ const BYTES_ANSWER = {
   200: { description: 'The bytes.', content: { 'application/octet-stream': Bytes } },
 }
 
-export function tlogRoutes(log: LogService): Route[] {
+export function tlogRoutes(log: LogService, access: EntryAccess): Route[] {
   const etag = checkpointTags()
   return [
     route({
@@ -61,7 +62,9 @@ export function tlogRoutes(log: LogService): Route[] {
         headers: { 'Accept-Encoding': Text },
         answers: BYTES_ANSWER,
       },
-      handle: ({ path, headers }) => entries(log, parseTilePath(path), headers),
+      handle: ({ path, headers }) =>
+        access.refusal(headers.authorization as string | undefined) ??
+        entries(log, parseTilePath(path), headers, access),
     }),
     route({
       path: '/tile/{level}/{tile}',
@@ -87,16 +90,21 @@ async function hashes(log: LogService, path: TilePath): Promise<Answer> {
   return answer('application/octet-stream', IMMUTABLE, bytes)
 }
 
-async function entries(log: LogService, path: TilePath, headers: HeaderFields): Promise<Answer> {
+async function entries(
+  log: LogService,
+  path: TilePath,
+  headers: HeaderFields,
+  { cacheControl }: EntryAccess,
+): Promise<Answer> {
   if (path.kind !== 'bundle') throw new CairnError('NOT_FOUND', 'there is no such entry bundle')
   const bytes = await log.bundle(path.bundle, path.width)
   if (bytes === undefined) throw notYet()
   const vary = { Vary: 'Accept-Encoding' }
   if (bytes.length < WORTH_COMPRESSING || !acceptsGzip(one(headers['accept-encoding']))) {
-    return answer('application/octet-stream', IMMUTABLE, bytes, vary)
+    return answer('application/octet-stream', cacheControl, bytes, vary)
   }
   const compressed = await compress(bytes)
-  return answer('application/octet-stream', IMMUTABLE, compressed, {
+  return answer('application/octet-stream', cacheControl, compressed, {
     ...vary,
     'Content-Encoding': 'gzip',
   })

@@ -15,6 +15,8 @@ export interface LogConfig {
   readonly data: string
   readonly origin?: string
   readonly open: boolean
+  /** Whether reading entries needs a token. */
+  readonly privateEntries: boolean
   /** Path of the signer's state; without it, one in the data directory. */
   readonly signerState?: string
   readonly adoptHead: boolean
@@ -83,7 +85,7 @@ export async function loadConfig({ flags, env }: ConfigSources): Promise<Config>
     logs: new Map(
       Object.entries(fromFile.logs).map(([name, own]) => {
         const missing = `data of the log "${name}" is missing in ${configFile}`
-        return [name, logConfig({ open: false, 'adopt-head': false, ...own }, missing)]
+        return [name, logConfig({ ...switchesOff(), ...own }, missing)]
       }),
     ),
   }
@@ -96,9 +98,14 @@ function logConfig(values: Values, missing: string): LogConfig {
     data: resolve(data as string),
     ...(origin === undefined ? {} : { origin: origin as string }),
     open: open as boolean,
+    privateEntries: values['private-entries'] as boolean,
     ...(signerState === undefined ? {} : { signerState: resolve(signerState as string) }),
     adoptHead: adoptHead as boolean,
   }
+}
+
+function switchesOff(): Values {
+  return { open: false, 'private-entries': false, 'adopt-head': false }
 }
 
 function defaults(): Values {

@@ -62,7 +62,14 @@ export async function openHostedLog(
       onEvent: (event) => onEvent({ ...event, log: name }),
     })
     onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })
-    return { log, authenticate: own.open ? allowAnyone : authenticateBy(tokens), directory }
+    // An open log takes leaves from anyone, but may still show them to token holders only.
+    const byToken = authenticateBy(tokens)
+    return {
+      log,
+      authenticate: own.open ? allowAnyone : byToken,
+      ...(own.privateEntries ? { readEntries: byToken } : {}),
+      directory,
+    }
   } catch (error) {
     for (const part of opened.reverse()) await part.close().catch(() => undefined)
     throw error

@@ -29,6 +29,10 @@ const OF_A_LOG = {
     }),
   ),
   open: toggle(false, 'take submissions without a token'),
+  'private-entries': toggle(
+    false,
+    'show entries only to those who have a token; hashes, proofs and checkpoints stay public',
+  ),
   'signer-state': file(
     'file that remembers the last head signed; keep it away from the data and out of its backups (default: a file in <data>.signer, beside the data directory)',
   ),

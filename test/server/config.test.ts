@@ -40,6 +40,7 @@ describe('the settings', () => {
       host: '127.0.0.1',
       port: 6962,
       open: false,
+      privateEntries: false,
       adoptHead: false,
       dedup: true,
       queueLeaves: 20_000,
@@ -120,13 +121,19 @@ describe('a file', () => {
 
   it('may have further logs, each with its own settings', async () => {
     const config = await file(
-      'data: d\nopen: true\nlogs:\n  second:\n    data: e\n    origin: second.example\n',
+      'data: d\nopen: true\nlogs:\n  second:\n    data: e\n    origin: second.example\n    private-entries: true\n',
     )
     const { logs } = await load({ config })
     expect([...logs]).toEqual([
       [
         'second',
-        { data: join(directory, 'e'), origin: 'second.example', open: false, adoptHead: false },
+        {
+          data: join(directory, 'e'),
+          origin: 'second.example',
+          open: false,
+          privateEntries: true,
+          adoptHead: false,
+        },
       ],
     ])
   })

@@ -97,6 +97,29 @@ describe('a server', () => {
     expect(await tokenOf()).toMatch(/^cairn_/)
   })
 
+  it('shows private entries to token holders only, and hashes and proofs to everyone', async () => {
+    const server = await start({ open: true, 'private-entries': true })
+    await add(server, 'one')
+    await add(server, 'two')
+    const headers = { authorization: `Bearer ${await tokenOf()}` }
+    for (const path of [
+      '/tile/entries/000.p/2',
+      '/ct/v1/get-entries?start=0&end=1',
+      '/ct/v1/get-entry-and-proof?leaf_index=0&tree_size=2',
+    ]) {
+      const refused = await fetch(server.url + path)
+      expect(refused.status).toBe(401)
+      expect(refused.headers.get('www-authenticate')).toContain('Bearer')
+      expect(refused.headers.get('cache-control')).toBe('no-store')
+      const given = await fetch(server.url + path, { headers })
+      expect(given.status).toBe(200)
+      expect(given.headers.get('cache-control')).not.toContain('public')
+    }
+    for (const path of ['/checkpoint', '/tile/0/000.p/2', '/v1/receipts/0', '/ct/v1/get-sth']) {
+      expect((await fetch(server.url + path)).status).toBe(200)
+    }
+  })
+
   it('serves further logs with tokens and keys of their own', async () => {
     const config = join(place, 'cairn.yaml')
     await writeFile(config, 'data: ./main\nlogs:\n  second:\n    data: ./second\n')
