@@ -87,6 +87,7 @@ export function createMetrics(logs: ReadonlyMap<string, LogService>): Metrics {
     })
   }
   const timed = durations()
+  const observers = new Map<string, Observe>()
   const answered: { labels: { method: string; route: string }; counts: Map<number, number> }[] = []
   new Counter({
     name: 'cairn_http_answers_total',
@@ -103,13 +104,19 @@ export function createMetrics(logs: ReadonlyMap<string, LogService>): Metrics {
 
   return {
     observer(method, route) {
+      // The listener and the app both have the submission routes; a series must stand in the text once.
+      const name = `${method} ${route}`
+      const known = observers.get(name)
+      if (known !== undefined) return known
       const time = timed.series(method, route)
       const counts = new Map<number, number>()
       answered.push({ labels: { method, route }, counts })
-      return (status, milliseconds) => {
+      const observe: Observe = (status, milliseconds) => {
         time(milliseconds)
         counts.set(status, (counts.get(status) ?? 0) + 1)
       }
+      observers.set(name, observe)
+      return observe
     },
     async expose() {
       return { mediaType: registry.contentType, body: (await registry.metrics()) + timed.expose() }

@@ -12,7 +12,8 @@ import {
 } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
-import { type Admission, admit, type SubmitRoute } from './admission.ts'
+import { CairnError } from '../errors.ts'
+import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admission.ts'
 import { type Answer, toResponse } from './answer.ts'
 import { createApp, type HostedLog, prefixOf, servicesOf } from './app.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
@@ -42,6 +43,10 @@ const HEADERS_TIMEOUT_MS = 15_000
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 /** Less than the ten seconds after which a container is killed. */
 const DEFAULT_GRACE_MS = 5_000
+/** Node's own limit is none: a client that takes no answer would keep it in memory for ever. */
+const SILENT_SOCKET_TIMEOUT_MS = 120_000
+/** Bodies of batches that may be arriving at the same time, by the lengths they state. */
+const MAX_ARRIVING_BYTES = 16 * MAX_BATCH_SIZE
 /** A refused body up to this length is read and dropped, so that its connection can go on. */
 const MAX_DROPPED_BYTES = 64 * 1024 * 1024
 
@@ -51,6 +56,8 @@ interface Target {
   readonly submit: Submit
   readonly authenticate: Authenticate
   readonly observe: Observe
+  /** Shared by all targets: bytes of batches that are arriving. */
+  readonly arriving: { bytes: number }
 }
 
 /** A server of some logs. @throws RangeError on a log name that does not fit a path */
@@ -65,12 +72,13 @@ export function createServerFor({
     errorHandler: (error) => toResponse(problemOf(refusalOf(error), onError)),
   })
   const targets = new Map<string, Target>()
+  const arriving = { bytes: 0 }
   for (const [name, { log, authenticate }] of logs) {
     const prefix = prefixOf(name)
     const submit = submitter(log, prefix)
     const add = (path: string, route: SubmitRoute): void => {
       const observe = metrics.observer('POST', prefix + path)
-      targets.set(prefix + path, { route, submit, authenticate, observe })
+      targets.set(prefix + path, { route, submit, authenticate, observe, arriving })
     }
     add('/add', 'add')
     add('/v1/leaves', 'leaves')
@@ -108,6 +116,7 @@ export function createServerFor({
     },
     listener,
   )
+  server.timeout = SILENT_SOCKET_TIMEOUT_MS
   server.on('clientError', refuseUnparsed)
   return {
     server,
@@ -120,7 +129,7 @@ export function createServerFor({
 
 /** Reads a submission's body within its limits and answers. A client that goes away ends only its own waiting. */
 function receive(
-  { route, submit, authenticate, observe }: Target,
+  { route, submit, authenticate, observe, arriving }: Target,
   query: string,
   request: IncomingMessage,
   response: ServerResponse,
@@ -149,6 +158,7 @@ function receive(
   try {
     admission = admit(route, query, headers, submitterFound)
     if (declared > admission.limit) throw tooLarge(admission)
+    if (admission.batch) reserve(arriving, declared < 0 ? admission.limit : declared, request)
   } catch (error) {
     refuse(error)
     return
@@ -181,6 +191,17 @@ function receive(
       if (size <= admission.limit) finish(Buffer.concat(earlier ?? []))
     })
   }
+}
+
+/** Makes room for a body until its request is over. @throws OVERLOADED when too much is arriving already */
+function reserve(arriving: { bytes: number }, bytes: number, request: IncomingMessage): void {
+  if (arriving.bytes + bytes > MAX_ARRIVING_BYTES) {
+    throw new CairnError('OVERLOADED', 'too many batches are arriving at once; try again shortly')
+  }
+  arriving.bytes += bytes
+  request.once('close', () => {
+    arriving.bytes -= bytes
+  })
 }
 
 /** Lets the rest of a refused body run out, or gives up the connection when there may be too much of it. */

@@ -135,6 +135,28 @@ describe('a submission', () => {
     expect(answer.match(/HTTP\/1\.1/g)).toHaveLength(1)
   })
 
+  it('waits its turn when too many large batches are arriving', async () => {
+    const other = await liveServer({ '': log })
+    const batch = (length: number) =>
+      `POST /v1/leaves HTTP/1.1\r\n${CLOSE}Content-Type: application/cbor-seq\r\nContent-Length: ${length}\r\n\r\n`
+    const sockets = await Promise.all(
+      Array.from({ length: 16 }, async () => {
+        const socket = connect(other.port, '127.0.0.1')
+        await new Promise((resolve) => socket.once('connect', resolve))
+        socket.write(batch(2 ** 24))
+        return socket
+      }),
+    )
+    const small = `${batch(2)}\x41z`
+    await vi.waitUntil(async () => (await exchange(other.port, small)).startsWith('HTTP/1.1 503'))
+    const refused = await exchange(other.port, small)
+    expect(refused).toMatch(/retry-after: 1/i)
+    expect((await fetch(`${other.url}/add`, { method: 'POST', body: 'single' })).status).toBe(200)
+    for (const socket of sockets) socket.destroy()
+    await vi.waitUntil(async () => /^HTTP\/1\.1 20/.test(await exchange(other.port, small)))
+    await other.close()
+  })
+
   it('that never ends is cut in time', async () => {
     const started = performance.now()
     const answer = await exchange(

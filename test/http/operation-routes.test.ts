@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import { prefixOf } from '../../src/http/app.ts'
 import type { LogService } from '../../src/log/service.ts'
-import { type LiveServer, liveServer } from '../support/live-server.ts'
+import { exchange, type LiveServer, liveServer } from '../support/live-server.ts'
 import { discard, newKeys, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
 
 let place: TestLogPlace
@@ -78,6 +78,18 @@ describe('/metrics', () => {
     ]) {
       expect(text).toContain(`# TYPE ${name}`)
     }
+  })
+
+  it('has each series once, also of a route that is served in two ways', async () => {
+    const direct =
+      'POST /add HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 1\r\n\r\na'
+    await exchange(server.port, direct)
+    const answer = await exchange(server.port, direct.replace('/add', 'http://x/add'))
+    expect(answer).toMatch(/^HTTP\/1\.1 200 OK/)
+    const text = await (await fetch(`${server.url}/metrics`)).text()
+    const series = text.split('\n').filter((line) => line !== '' && !line.startsWith('#'))
+    const names = series.map((line) => line.slice(0, line.lastIndexOf(' ')))
+    expect(names.filter((name, i) => names.indexOf(name) !== i)).toEqual([])
   })
 
   it('counts from the log, however often it is asked', async () => {
