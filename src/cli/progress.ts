@@ -2,10 +2,10 @@
  * A progress bar with rate and time left, on standard error and only on a terminal: pipes and logs stay clean.
  * It redraws at most every 80 ms, so that calling it for every item costs nothing.
  */
-import { columnsOf, count, duration, type Style, styleFor } from './style.ts'
+import { byteCount, columnsOf, compact, count, duration, type Style, styleFor } from './style.ts'
 
 const REDRAW_MS = 80
-const BAR_WIDTH = 24
+const BAR_WIDTH = 20
 
 export interface ProgressStream {
   readonly isTTY?: boolean
@@ -15,7 +15,7 @@ export interface ProgressStream {
 
 export interface ProgressOptions {
   readonly label: string
-  /** What is counted, as `leaves`. */
+  /** What is counted, as `leaves`; `bytes` are shown as KiB and MiB. */
   readonly unit: string
   /** How many there will be, where that is known. */
   readonly total?: number
@@ -39,16 +39,21 @@ export function progressLine(
   style: Style,
 ): string {
   const { done, total, elapsedMs } = state
+  const inBytes = options.unit === 'bytes'
   const rate = elapsedMs > 0 ? (done * 1000) / elapsedMs : 0
-  const speed = rate > 0 ? `${count(rate < 10 ? Number(rate.toFixed(1)) : Math.round(rate))}/s` : ''
+  const speed = rate > 0 ? `${inBytes ? byteCount(Math.round(rate)) : compact(rate)}/s` : ''
   if (total === undefined || total === 0) {
-    const line = `${options.label}  ${count(done)} ${options.unit}  ${speed}`
-    return line.slice(0, options.columns - 1)
+    const figure = inBytes ? byteCount(done) : `${count(done)} ${options.unit}`
+    return `${options.label}  ${figure}  ${speed}`.slice(0, options.columns - 1)
   }
   const share = Math.min(done / total, 1)
-  const left = rate > 0 && share < 1 ? `${duration(((total - done) * 1000) / rate)} left` : ''
+  // Whole seconds, so that the line does not flicker.
+  const leftMs = Math.ceil((total - done) / rate) * 1000
+  const left = rate > 0 && share < 1 ? `${duration(leftMs).replace('.0 s', ' s')} left` : ''
   const percent = `${String(Math.floor(share * 100)).padStart(3)}%`
-  const figures = `${count(done)}/${count(total)} ${options.unit}`
+  const figures = inBytes
+    ? `${byteCount(done)} of ${byteCount(total)}`
+    : `${count(done)}/${count(total)} ${options.unit}`
   const rest = `${percent}  ${[figures, speed, left].filter((part) => part !== '').join('  ')}`
   const room = options.columns - 1 - options.label.length - rest.length - 4
   const width = Math.min(BAR_WIDTH, room)

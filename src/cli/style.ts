@@ -68,6 +68,13 @@ export function count(value: number): string {
   return grouped.format(value)
 }
 
+const compacted = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 })
+
+/** 81636 as `81.6K`, where the exact number does not matter. */
+export function compact(value: number): string {
+  return compacted.format(value)
+}
+
 /** `1 leaf`, `2 leaves`. */
 export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`

@@ -14,9 +14,7 @@ describe('progressLine', () => {
 
   it('has a bar, figures, a rate and the time left', () => {
     const line = progressLine(shape, { done: 250, total: 1000, elapsedMs: 500 }, plain)
-    expect(line).toBe(
-      'auditing  ━━━━━━──────────────────   25%  250/1,000 entries  500/s  1.5 s left',
-    )
+    expect(line).toBe('auditing  ━━━━━───────────────   25%  250/1,000 entries  500/s  2 s left')
   })
 
   it('has no time left at the end', () => {
@@ -27,7 +25,13 @@ describe('progressLine', () => {
 
   it('counts when the total is not known', () => {
     const line = progressLine(shape, { done: 12_345, total: undefined, elapsedMs: 1000 }, plain)
-    expect(line).toBe('auditing  12,345 entries  12,345/s')
+    expect(line).toBe('auditing  12,345 entries  12.3K/s')
+  })
+
+  it('shows bytes as people do', () => {
+    const state = { done: 2 ** 20, total: 2 ** 22, elapsedMs: 500 }
+    const line = progressLine({ ...shape, unit: 'bytes' }, state, plain)
+    expect(line).toContain('25%  1.0 MiB of 4.0 MiB  2.0 MiB/s  2 s left')
   })
 
   it.each([20, 40, 60, 80, 120])('fits %i columns', (columns) => {

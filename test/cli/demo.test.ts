@@ -1,0 +1,32 @@
+import { mkdir, readdir } from 'node:fs/promises'
+import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { expectRefusal, temporaryFolder } from './fixture.ts'
+import { cairn } from './run.ts'
+
+let folder: Awaited<ReturnType<typeof temporaryFolder>>
+beforeAll(async () => {
+  folder = await temporaryFolder()
+})
+afterAll(() => folder.close())
+
+describe('cairn demo', () => {
+  it('goes through, and leaves nothing behind', async () => {
+    const temporary = folder.at('tmp')
+    await mkdir(temporary)
+    const run = await cairn(['demo'], { env: { TMPDIR: temporary } })
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    expect(run.stdout).toContain('200 of 200 receipts hold')
+    expect(run.stdout.match(/✓ found out/g)).toHaveLength(3)
+    for (const line of run.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
+    expect(await readdir(temporary)).toEqual([])
+  })
+
+  it('keeps its log when told to', async () => {
+    const run = await cairn(['demo', '--keep', folder.at('demo'), '--json'])
+    const { ok, steps, kept } = JSON.parse(run.stdout)
+    expect({ ok, kept }).toEqual({ ok: true, kept: folder.at('demo') })
+    expect(steps.every((step: { ok: boolean }) => step.ok)).toBe(true)
+    expect((await cairn(['audit', folder.at('demo', 'data')])).code).toBe(0)
+    expectRefusal(await cairn(['demo', '--keep', folder.at('demo')]), /name a new folder/)
+  })
+})
