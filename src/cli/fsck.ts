@@ -1,8 +1,14 @@
 /** `cairn fsck`: checks every value in the data directory of a stopped log. */
+import { createPublicKey } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { type Finding, type FsckSummary, fsck } from '../log/fsck.ts'
-import { interruptible, printJson, terminal, withCommonHelp } from './command.ts'
+import { formatVkey, type VerifierKey } from '../formats/vkey.ts'
+import { type Finding, type FsckOptions, type FsckSummary, fsck } from '../log/fsck.ts'
+import { openSignedState, type SignedHead } from '../log/signed-state.ts'
+import { readKeys } from '../server/keys.ts'
+import { defaultSignerState } from '../server/open.ts'
+import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
 import { exitFor } from './exit.ts'
 import { startProgress } from './progress.ts'
 import { openStore } from './stored-log.ts'
@@ -36,7 +42,7 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
   let summary: FsckSummary
   try {
     const pass = fsck(store, {
-      vkeys: await readVkeyFile(join(folder, 'log.vkey')),
+      ...(await knownTo(folder)),
       progress: (done, total) => progress.update(done, total),
       signal: interrupt.signal,
     })
@@ -65,4 +71,36 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
       ? `${style.green('✓')} ${style.bold('nothing wrong')}: ${checked} ${style.dim(`(${time})`)}`
       : style.red(style.bold(`${plural(found, 'finding')} in ${checked} (${time})`)),
   )
+}
+
+/** What the data directory knows beside its store: public keys, and the signer's memory where it is kept here. */
+async function knownTo(folder: string): Promise<Omit<FsckOptions, 'progress' | 'signal'>> {
+  const vkeys = await readVkeyFile(join(folder, 'log.vkey'))
+  const keys = await readOwnKeys(join(folder, 'keys'))
+  const signed = await readSignedHead(folder, vkeys[0]!)
+  const treeHeadKey =
+    keys && createPublicKey(keys.treeHeadKey).export({ type: 'spki', format: 'der' })
+  return { vkeys, ...(treeHeadKey && { treeHeadKey }), ...(signed && { signed }) }
+}
+
+/** The public half of the tree head key is only to be had from the private one. */
+async function readOwnKeys(directory: string): Promise<{ treeHeadKey: string } | undefined> {
+  const passphrase = process.env.CAIRN_PASSPHRASE
+  if (!existsSync(join(directory, 'log.key')) && passphrase === undefined) {
+    note('the keys are encrypted and no CAIRN_PASSPHRASE is given: one signature is not checked')
+    return undefined
+  }
+  return (await readKeys({ directory, ...(passphrase && { passphrase }) }))?.keys
+}
+
+/** Looks where the signer's state is unless the configuration says otherwise. */
+async function readSignedHead(
+  folder: string,
+  ed25519: VerifierKey,
+): Promise<SignedHead | undefined> {
+  const file = defaultSignerState(folder, { ed25519 })
+  if (!existsSync(file)) return undefined
+  const state = await openSignedState(file, formatVkey(ed25519))
+  await state.close()
+  return state.last
 }

@@ -3,19 +3,30 @@
  * entry, every hash of every tile, every deduplication key, and whatever only the adapter can see. A finding never
  * ends the check.
  */
+import { createPublicKey, verify } from 'node:crypto'
 import { equal, toHex } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { openCheckpoint } from '../formats/open-checkpoint.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
+import { parseDigitallySigned, treeHeadBytes } from '../formats/tree-head.ts'
 import type { VerifierKey } from '../formats/vkey.ts'
 import { HASH_SIZE, leafHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import type { LogStore, StoredHead, StoredPublication } from '../storage/port.ts'
 import { checkTree } from '../tiles/check-tree.ts'
+import type { SignedHead } from './signed-state.ts'
 import { storedTiles } from './stored-tiles.ts'
 
 export interface Finding {
-  readonly kind: 'head' | 'publication' | 'entry' | 'bundle' | 'tile' | 'dedup' | 'storage'
+  readonly kind:
+    | 'head'
+    | 'publication'
+    | 'signer'
+    | 'entry'
+    | 'bundle'
+    | 'tile'
+    | 'dedup'
+    | 'storage'
   /** Which value: `entry 5`, `tile 1/0 hash 3`, `head`. */
   readonly name: string
   /** What is wrong with it. */
@@ -23,8 +34,12 @@ export interface Finding {
 }
 
 export interface FsckOptions {
-  /** The log's own keys; without them signatures are not checked. */
+  /** The log's own keys. */
   readonly vkeys: readonly VerifierKey[]
+  /** DER SubjectPublicKeyInfo of the key that signs RFC 6962 tree heads; without it that signature is not checked. */
+  readonly treeHeadKey?: Uint8Array
+  /** The last head that the signer remembers, where that is known. */
+  readonly signed?: SignedHead
   /** Told how many entries are behind, of how many. */
   readonly progress?: (entries: number, total: number) => void
   readonly signal?: AbortSignal
@@ -53,7 +68,10 @@ export async function* fsck(
   const head = await readHead('head', () => store.head(), report)
   const publication = await readHead('publication', () => store.publication(), report)
   if (head !== undefined) checkSignature('head', head, options.vkeys, report)
-  if (publication !== undefined) checkSignature('publication', publication, options.vkeys, report)
+  if (publication !== undefined) {
+    checkSignature('publication', publication, options.vkeys, report)
+    if (options.treeHeadKey) checkTreeHead(publication, options.treeHeadKey, report)
+  }
   if (head === undefined && publication !== undefined && publication.size > 0) {
     const detail = `is missing, although a tree of ${publication.size} leaves was published`
     if (found.every(({ kind }) => kind !== 'head')) report({ kind: 'head', name: 'head', detail })
@@ -63,7 +81,7 @@ export async function* fsck(
   const size = head?.size ?? publication?.size ?? treeSize(0)
   const pass = checkTree(storedTiles(store), size, {
     ...(head && { root: head.root }),
-    ...(publication && { earlier: [publication.size] }),
+    earlier: [publication?.size, options.signed?.size].filter((wanted) => wanted !== undefined),
     ...(options.signal && { signal: options.signal }),
     onLeaves: (first, hashes) => checkDedup(store, first, hashes, report),
     progress: (entries) => options.progress?.(entries, size),
@@ -78,6 +96,7 @@ export async function* fsck(
   const tree = step.value
   if (head !== undefined) checkRoot('head', head, tree.root, report)
   if (publication !== undefined) checkPublication(publication, head, tree.earlier, report)
+  if (options.signed !== undefined) checkSigned(options.signed, size, tree.earlier, report)
   yield* drain()
 
   for await (const line of store.inspect(size)) {
@@ -118,6 +137,38 @@ function checkSignature(
   } catch (error) {
     wrong(messageOf(error))
   }
+}
+
+/** The RFC 6962 signature over a publication. */
+function checkTreeHead(publication: StoredPublication, key: Uint8Array, report: Report): void {
+  const wrong = (detail: string) =>
+    report({ kind: 'publication', name: 'tree head signature', detail })
+  try {
+    const { signature } = parseDigitallySigned(publication.treeHeadSignature)
+    const publicKey = createPublicKey({ key: Buffer.from(key), format: 'der', type: 'spki' })
+    if (!verify('sha256', treeHeadBytes(publication), publicKey, signature)) {
+      wrong("is not by the log's key over this size, root hash and timestamp")
+    }
+  } catch (error) {
+    wrong(messageOf(error))
+  }
+}
+
+/** What the signer has signed must still be there: otherwise the data has been rolled back, or is another's. */
+function checkSigned(
+  signed: SignedHead,
+  size: TreeSize,
+  roots: ReadonlyMap<number, Uint8Array>,
+  report: Report,
+): void {
+  const wrong = (detail: string) => report({ kind: 'signer', name: "signer's last head", detail })
+  if (signed.size > size) {
+    wrong(`has ${signed.size} leaves, but only ${size} are here: the data has been rolled back`)
+    return
+  }
+  const root = roots.get(signed.size)
+  if (root === undefined) wrong(`has ${signed.size} leaves, which cannot be recomputed here`)
+  else if (!equal(root, signed.root)) wrong('has another root hash than the same leaves here')
 }
 
 function checkRoot(

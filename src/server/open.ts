@@ -80,7 +80,7 @@ export async function openHostedLog(
  * Beside the data directory, not in it: whoever restores an old copy of the directory must not restore this with it.
  * Named by the key, so that a new log in the place of a discarded one begins afresh.
  */
-function defaultSignerState(data: string, { ed25519 }: LogSigner): string {
+export function defaultSignerState(data: string, { ed25519 }: Pick<LogSigner, 'ed25519'>): string {
   return join(`${resolve(data)}.signer`, `${ed25519.keyId}.head`)
 }
 

@@ -1,4 +1,4 @@
-import { readdir, readFile, writeFile } from 'node:fs/promises'
+import { cp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectRefusal, temporaryFolder } from './fixture.ts'
@@ -39,6 +39,23 @@ describe('a stopped log', () => {
       bytes: expect.any(Number),
       findings: [],
     })
+  })
+
+  it('fails fsck when its data is older than what it has signed', async () => {
+    const copy = folder.at('older')
+    await cp(place(), copy, { recursive: true })
+    const started = await served(['--data', place()])
+    const token = join(place(), 'admin.token')
+    const args = ['append', '-', '--url', started.url, '--token-file', token]
+    expect((await cairn(args, { input: 'one more' })).code).toBe(0)
+    await started.stop()
+    await rm(place(), { recursive: true })
+    await cp(copy, place(), { recursive: true })
+    const run = await cairn(['fsck', place()])
+    await rm(`${place()}.signer`, { recursive: true })
+    expect(run).toMatchObject({ code: 1, stderr: '' })
+    expect(run.stdout).toContain("✗ signer's last head")
+    expect(run.stdout).toContain('rolled back')
   })
 
   it('fails fsck when a signature is not by its key', async () => {

@@ -1,10 +1,12 @@
+import { generateKeyPairSync } from 'node:crypto'
 import { join } from 'node:path'
 import { Level } from 'level'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import { parseVkey, type VerifierKey } from '../../src/formats/vkey.ts'
-import { type Finding, fsck } from '../../src/log/fsck.ts'
-import { hashLeaf } from '../../src/merkle/hash.ts'
+import { type Finding, type FsckOptions, fsck } from '../../src/log/fsck.ts'
+import { hashLeaf, rootHash } from '../../src/merkle/hash.ts'
+import { treeSize } from '../../src/merkle/position.ts'
 import { openLevelStore } from '../../src/storage/level.ts'
 import {
   HEAD_KEY,
@@ -21,6 +23,7 @@ const leaf = (index: number): Uint8Array => utf8(`{"record":${index}}`)
 
 let place: TestLogPlace
 let vkeys: readonly VerifierKey[]
+let treeHeadKey: Uint8Array
 
 beforeEach(async () => {
   place = await newPlace()
@@ -31,6 +34,7 @@ afterEach(() => discard(place))
 async function makeLog(size: number): Promise<void> {
   const log = await openAt(place)
   vkeys = log.vkeys.map(parseVkey)
+  treeHeadKey = log.treeHeadKey
   if (size > 0) await log.submit(Array.from({ length: size }, (_, i) => leaf(i)))
   await log.close()
 }
@@ -80,11 +84,11 @@ function dedupKeyOf(index: number): Uint8Array {
   return key
 }
 
-async function check(): Promise<Finding[]> {
+async function check(options: Partial<FsckOptions> = {}): Promise<Finding[]> {
   const store = await openLevelStore(join(place.directory, 'store'), { createIfMissing: false })
   const findings: Finding[] = []
   try {
-    for await (const finding of fsck(store, { vkeys })) findings.push(finding)
+    for await (const finding of fsck(store, { vkeys, ...options })) findings.push(finding)
   } finally {
     await store.close()
   }
@@ -196,6 +200,26 @@ describe('fsck', () => {
     }
     expect(kind).toBeDefined()
     expect(await check()).toEqual([])
+  })
+
+  it('names a tree head signature that is not by the key of the log', async () => {
+    await makeLog(10)
+    const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
+    const stranger = publicKey.export({ type: 'spki', format: 'der' })
+    expect(await check({ treeHeadKey })).toEqual([])
+    expect(names(await check({ treeHeadKey: stranger }))).toEqual(['tree head signature'])
+  })
+
+  it('compares the tree with the last head that was signed', async () => {
+    await makeLog(10)
+    const store = await openLevelStore(join(place.directory, 'store'))
+    const { size, root } = (await store.head())!
+    await store.close()
+    expect(await check({ signed: { size, root } })).toEqual([])
+    const other = rootHash(new Uint8Array(32))
+    expect(await check({ signed: { size, root: other } })).toMatchObject([{ kind: 'signer' }])
+    const [rolledBack] = await check({ signed: { size: treeSize(11), root } })
+    expect(rolledBack?.detail).toContain('rolled back')
   })
 
   it('names what belongs to nothing', async () => {
