@@ -45,8 +45,15 @@ export async function startServer(directory: string): Promise<BenchServer> {
   const data = join(directory, 'log')
   const started = performance.now()
   const args = [cli, 'serve', '--data', data, '--port', String(port), '--open']
-  const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'inherit'] })
-  await firstAnswer(port, server)
+  const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  let said = ''
+  server.stderr.on('data', (chunk: Buffer) => {
+    said += chunk.toString()
+  })
+  await firstAnswer(port, server).catch((error: unknown) => {
+    console.error(said)
+    throw error
+  })
   const startMs = performance.now() - started
   const proc = `/proc/${server.pid}`
   return {

@@ -60,25 +60,22 @@ const BASE64 = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/
 const BASE64_VALUES = new Int8Array(128).fill(-1)
 for (let i = 0; i < 64; i++) BASE64_VALUES[BASE64.charCodeAt(i)] = i
 
+/** The two letters of every 12 bits: twice as quick as a letter at a time, and proofs are made of base64. */
+const PAIRS = Array.from({ length: 4096 }, (_, bits) => BASE64[bits >> 6]! + BASE64[bits & 63]!)
+
 /** Standard base64 with padding (RFC 4648 section 4). */
 export function toBase64(bytes: Uint8Array): string {
   let text = ''
   let i = 0
   for (; i + 2 < bytes.length; i += 3) {
     const word = (bytes[i]! << 16) | (bytes[i + 1]! << 8) | bytes[i + 2]!
-    text +=
-      BASE64[word >> 18]! +
-      BASE64[(word >> 12) & 63]! +
-      BASE64[(word >> 6) & 63]! +
-      BASE64[word & 63]!
+    text += PAIRS[word >> 12]! + PAIRS[word & 4095]!
   }
   const left = bytes.length - i
-  if (left === 1) {
-    const word = bytes[i]! << 4
-    text += `${BASE64[word >> 6]}${BASE64[word & 63]}==`
-  } else if (left === 2) {
+  if (left === 1) text += `${PAIRS[bytes[i]! << 4]}==`
+  else if (left === 2) {
     const word = (bytes[i]! << 10) | (bytes[i + 1]! << 2)
-    text += `${BASE64[word >> 12]}${BASE64[(word >> 6) & 63]}${BASE64[word & 63]}=`
+    text += `${PAIRS[word >> 6]}${BASE64[word & 63]}=`
   }
   return text
 }
