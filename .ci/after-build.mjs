@@ -1,5 +1,19 @@
-// The command must be executable straight from a checkout: tsc writes plain files.
-import { chmodSync, existsSync } from 'node:fs'
+// After tsc: the command must be executable straight from a checkout, and what was compiled from a source that is gone
+// must go as well, or it would be published.
+import { chmodSync, existsSync, readdirSync, rmSync } from 'node:fs'
+import { join, relative } from 'node:path'
+import { fileURLToPath } from 'node:url'
 
-const command = new URL('../dist/cli/main.js', import.meta.url)
+const [dist, src] = ['dist', 'src'].map((name) =>
+  fileURLToPath(new URL(`../${name}`, import.meta.url)),
+)
+
+for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true })) {
+  if (!entry.isFile()) continue
+  const file = join(entry.parentPath, entry.name)
+  const source = join(src, relative(dist, file))
+  if (!existsSync(source.replace(/(\.d)?\.ts$|\.js$/, '.ts')) && !existsSync(source)) rmSync(file)
+}
+
+const command = join(dist, 'cli/main.js')
 if (existsSync(command)) chmodSync(command, 0o755)

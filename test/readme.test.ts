@@ -16,8 +16,7 @@ import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { SETTINGS } from '../src/server/settings.ts'
-import { filesBelow, ROOT, readText } from './support/sources.ts'
+import { ROOT, readText } from './support/sources.ts'
 
 const README = readText('README.md')
 const COMMAND = join(ROOT, 'dist/cli/main.js')
@@ -151,65 +150,6 @@ describe.runIf(built)('the examples of the README', () => {
     },
   )
 })
-
-describe('what the documents say', () => {
-  const documents = [
-    ...['README.md', 'CHANGELOG.md', 'CONTRIBUTING.md', 'SECURITY.md'],
-    ...filesBelow('docs').filter((path) => path.endsWith('.md')),
-  ]
-
-  it.each(documents)('%s links to nothing that is missing', (path) => {
-    const targets = [...readText(path).matchAll(/\]\((?!https?:)([^)#]*)(#[^)]*)?\)/g)]
-    const folder = new URL(path, `file://${ROOT}`)
-    const missing = targets.filter(([, target, heading]) => {
-      const file = target === '' ? folder : new URL(target!, folder)
-      if (!existsSync(file)) return true
-      const name = decodeURI(file.pathname)
-      return heading !== undefined && !headingsOf(readText(name.slice(ROOT.length))).has(heading)
-    })
-    expect(missing.map(([link]) => link)).toEqual([])
-  })
-
-  it('lists every setting of the server with its default', () => {
-    const operating = readText('docs/operating.md')
-    for (const setting of SETTINGS) {
-      const row = operating.split('\n').find((line) => line.startsWith(`| \`${setting.name}\` |`))
-      expect(row, setting.name).toBeDefined()
-      const { default: fallback } = setting
-      if (typeof fallback === 'number') expect(row).toContain(fallback.toLocaleString('en'))
-      if (typeof fallback === 'string') expect(row).toContain(fallback)
-    }
-  })
-
-  it('lists every route', () => {
-    const { paths } = JSON.parse(readText('spec/openapi.json')) as { paths: object }
-    const missing = Object.keys(paths).filter((path) => {
-      const name = path.replace(/\{.*/, '').replace('/ct/v1/', '')
-      return !README.includes(name)
-    })
-    expect(missing).toEqual([])
-  })
-
-  it('lists every command', () => {
-    const help = readText('src/cli/main.ts').matchAll(/^ {2}(\w+): \{\s*summary:/gm)
-    const names = [...help].map(([, name]) => name)
-    expect(names.length).toBeGreaterThan(5)
-    for (const name of names) expect(README).toContain(`| \`cairn ${name}`)
-  })
-})
-
-/** The anchors of a document's headings, as they are made on the usual sites. */
-function headingsOf(markdown: string): Set<string> {
-  return new Set(
-    [...markdown.matchAll(/^#+ (.*)$/gm)].map(
-      ([, text]) =>
-        `#${text!
-          .toLowerCase()
-          .replace(/[^\w\- ]/g, '')
-          .replaceAll(' ', '-')}`,
-    ),
-  )
-}
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
