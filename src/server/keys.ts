@@ -9,7 +9,6 @@
 import { createPrivateKey, generateKeyPairSync, randomBytes } from 'node:crypto'
 import { readFile, stat } from 'node:fs/promises'
 import { join } from 'node:path'
-import { armor, Decrypter, Encrypter } from 'age-encryption'
 import { fromUtf8, toHex, utf8 } from '../bytes.ts'
 import { CairnError, malformed, messageOf } from '../errors.ts'
 import { formatSkey, parseSkey } from '../formats/signing-key.ts'
@@ -146,6 +145,8 @@ function checkOrigin(origin: string): void {
 
 /** Encrypts to a passphrase: an armored age file. */
 export async function encrypt(text: string, passphrase: string): Promise<string> {
+  // Loaded where it is needed: most logs start without it, and sooner.
+  const { armor, Encrypter } = await import('age-encryption')
   const encrypter = new Encrypter()
   encrypter.setPassphrase(passphrase)
   return armor.encode(await encrypter.encrypt(text))
@@ -161,6 +162,7 @@ async function decrypt(
       `${file} is encrypted; give its passphrase in CAIRN_PASSPHRASE or a passphrase file`,
     )
   }
+  const { armor, Decrypter } = await import('age-encryption')
   const decrypter = new Decrypter()
   decrypter.addPassphrase(passphrase)
   try {
