@@ -37,7 +37,7 @@ func main() {
 		if err != nil {
 			fail(one.name, err)
 		}
-		fmt.Printf("  held  %-52s %s\n", one.name, detail)
+		fmt.Printf("  held  %-56s %s\n", one.name, detail)
 	}
 }
 
