@@ -1,24 +1,16 @@
 /** What a web page would load: each browser entry as one bundle, run where there is nothing of Node. */
-import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import vm from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { build, type Plugin } from 'esbuild'
 import { beforeAll, describe, expect, it } from 'vitest'
-import { formatVkey } from '../src/formats/vkey.ts'
-import {
-  coseReceiptAt,
-  jsonReceiptAt,
-  LEAVES,
-  LOG_KEY,
-  tlogProofAt,
-} from './support/example-log.ts'
-import { ROOT } from './support/sources.ts'
+import type { ReceiptVector } from './support/receipt-vectors.ts'
+import { ROOT, readText } from './support/sources.ts'
 
 interface Manifest {
   readonly imports: Readonly<Record<string, string | { readonly default: string }>>
 }
-const manifest = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8')) as Manifest
+const manifest = JSON.parse(readText('package.json')) as Manifest
 
 /** Follows the package's `#…` imports as a browser's bundler does, but to the sources: no build is needed first. */
 const webImports: Plugin = {
@@ -33,6 +25,29 @@ const webImports: Plugin = {
     })
   },
 }
+
+const VECTORS = ['tlog-proofs.json', 'json-receipts.json', 'cose-receipts.json'].map(
+  (file) => [file, readText(`spec/vectors/${file}`)] as const,
+)
+
+/** Runs inside the context, so that all bytes are of its realm. */
+const JUDGE = `
+  const bytesOf = (hex) => Uint8Array.from(hex.match(/../g) ?? [], (pair) => parseInt(pair, 16))
+  const utf8 = (text) => new TextEncoder().encode(text)
+  function judge(text, isText) {
+    return JSON.stringify(JSON.parse(text).receipts.map(({ name, leaf, receipt, vkeys, policy }) => {
+      const verdict = cairn.verifyReceipt({
+        leaf: bytesOf(leaf),
+        receipt: isText ? utf8(receipt) : bytesOf(receipt),
+        trust: {
+          logKeys: vkeys.map((vkey) => cairn.parseVkey(vkey)),
+          ...(policy && { policy: cairn.parsePolicy(utf8(policy)) }),
+        },
+      })
+      return name + ': ' + (verdict.ok ? 'valid' : 'refused')
+    }))
+  }
+`
 
 interface Bundle {
   readonly code: string
@@ -93,39 +108,20 @@ describe.each([
 })
 
 describe('the verifier in a browser', () => {
-  const receipts = {
-    'a tlog-proof': new TextEncoder().encode(tlogProofAt(3, 13)),
-    'a JSON receipt': new TextEncoder().encode(jsonReceiptAt(3, 13)),
-    'a COSE receipt': coseReceiptAt(3, 13),
-  }
   let context: vm.Context
   beforeAll(async () => {
     context = browserLike()
     vm.runInContext((await bundle('src/verify.ts')).code, context)
+    vm.runInContext(JUDGE, context)
   })
 
-  /** Verifies inside the context, on its own bytes: those made outside are of another realm. */
-  function verdictOn(leaf: Uint8Array, receipt: Uint8Array): { ok: boolean; text: string } {
-    Object.assign(context, {
-      leafNumbers: [...leaf],
-      receiptNumbers: [...receipt],
-      vkey: formatVkey(LOG_KEY.vkey),
-    })
-    const script = `JSON.stringify(cairn.verifyReceipt({
-      leaf: Uint8Array.from(leafNumbers),
-      receipt: Uint8Array.from(receiptNumbers),
-      trust: { logKeys: [cairn.parseVkey(vkey)] },
-    }))`
-    const text = vm.runInContext(script, context) as string
-    return { ok: (JSON.parse(text) as { ok: boolean }).ok, text }
-  }
-
-  it.each(Object.entries(receipts))('accepts %s', (_name, receipt) => {
-    const { ok, text } = verdictOn(LEAVES[3]!, receipt)
-    expect(ok, text).toBe(true)
-  })
-
-  it.each(Object.entries(receipts))('refuses %s for another leaf', (_name, receipt) => {
-    expect(verdictOn(LEAVES[4]!, receipt).ok).toBe(false)
+  it.each(VECTORS)('gives the verdict of %s on every receipt', (file, text) => {
+    const { receipts } = JSON.parse(text) as { receipts: ReceiptVector[] }
+    expect(receipts.length).toBeGreaterThan(10)
+    Object.assign(context, { text, isText: file !== 'cose-receipts.json' })
+    const verdicts = JSON.parse(vm.runInContext('judge(text, isText)', context)) as string[]
+    expect(verdicts).toEqual(
+      receipts.map(({ name, valid }) => `${name}: ${valid ? 'valid' : 'refused'}`),
+    )
   })
 })
