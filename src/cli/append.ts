@@ -1,7 +1,7 @@
 /** `cairn append`: a file, or each of its lines, becomes a leaf; the receipts are kept. */
 import { mkdir, stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { createLogClient, type LogClient } from '../client/log-client.ts'
+import { createLogClient, type Leaves, type LogClient } from '../client/log-client.ts'
 import { CairnError } from '../errors.ts'
 import { parseCheckpoint } from '../formats/checkpoint.ts'
 import type { ParsedJsonReceipt } from '../formats/json-receipt.ts'
@@ -74,12 +74,63 @@ async function append(file: string, flags: AppendFlags): Promise<void> {
 }
 
 async function submitAll(client: LogClient, file: string, flags: AppendFlags): Promise<Outcome> {
-  const total = flags.lines === true ? await sizeOf(file) : undefined
-  const quiet = flags.json === true
-  const progress = startProgress({ label: 'appending', unit: 'bytes', quiet })
   const interrupt = interruptible()
   const { signal } = interrupt
-  const outcome: Outcome = {
+  const quiet = flags.json === true
+  const progress = startProgress({ label: 'appending', unit: 'bytes', quiet })
+  const outcome = newOutcome()
+  let read = 0
+  const onBytes = (bytes: number): void => {
+    read = bytes
+  }
+  try {
+    const total = flags.lines === true ? await sizeOf(file) : undefined
+    const skipEmpty = flags.skipEmpty === true
+    const leaves =
+      flags.lines === true
+        ? readLines(file, { skipEmpty, onBytes, signal })
+        : [await readLeaf(file, signal)]
+    const record = recorder(outcome, await publishedSize(client, signal), quiet)
+    for await (const batch of submitBatches(client, leaves, flags.receipts, signal)) {
+      outcome.origin ??= batch.origin
+      batch.indices.forEach(record)
+      progress.update(read, total)
+    }
+  } catch (error) {
+    throw outcome.leaves === 0 ? error : incomplete(error, outcome)
+  } finally {
+    progress.clear()
+    interrupt.done()
+  }
+  if (outcome.leaves > 0) return outcome
+  throw new CairnError('MALFORMED', `${file === '-' ? 'standard input' : file} has no leaf in it`)
+}
+
+interface Submitted {
+  readonly indices: readonly number[]
+  readonly origin?: string
+}
+
+/** Submits with or without keeping receipts; either way yields what became of each batch, once that is kept. */
+async function* submitBatches(
+  client: LogClient,
+  leaves: Leaves,
+  folder: string | undefined,
+  signal: AbortSignal,
+): AsyncGenerator<Submitted> {
+  if (folder === undefined) {
+    for await (const indices of client.submitForIndices(leaves, { signal })) yield { indices }
+    return
+  }
+  const waiting: Uint8Array[] = []
+  for await (const receipts of client.submitMany(remember(leaves, waiting), { signal })) {
+    await keep(folder, receipts, waiting.splice(0, receipts.length))
+    yield { indices: receipts.map(({ index }) => index), origin: receipts[0]!.origin }
+  }
+}
+
+function newOutcome(): Outcome {
+  return {
     leaves: 0,
     duplicates: 0,
     first: undefined,
@@ -87,55 +138,27 @@ async function submitAll(client: LogClient, file: string, flags: AppendFlags): P
     origin: undefined,
     indices: [],
   }
-  let read = 0
-  const leaves =
-    flags.lines === true
-      ? readLines(file, { skipEmpty: flags.skipEmpty === true, onBytes: (bytes) => (read = bytes) })
-      : [await readLeaf(file)]
-  try {
-    const sizeBefore = await publishedSize(client, signal)
-    const seen = new Set<number>()
-    const record = (index: number): void => {
-      outcome.leaves++
-      if (index < sizeBefore || seen.has(index)) outcome.duplicates++
-      seen.add(index)
-      outcome.first = Math.min(outcome.first ?? index, index)
-      outcome.last = Math.max(outcome.last ?? index, index)
-      if (quiet) outcome.indices.push(index)
-    }
-    if (flags.receipts === undefined) {
-      for await (const indices of client.submitForIndices(leaves, { signal })) {
-        indices.forEach(record)
-        progress.update(read, total)
-      }
-    } else {
-      const submitted: Uint8Array[] = []
-      for await (const receipts of client.submitMany(remember(leaves, submitted), { signal })) {
-        const batch = submitted.splice(0, receipts.length)
-        await keep(flags.receipts, receipts, batch)
-        outcome.origin = receipts[0]?.origin
-        for (const receipt of receipts) record(receipt.index)
-        progress.update(read, total)
-      }
-    }
-  } catch (error) {
-    progress.clear()
-    throw outcome.leaves === 0 ? error : incomplete(error, outcome)
-  } finally {
-    interrupt.done()
+}
+
+/** Counts indices. New leaves get ever larger ones, so one that is not larger than all before is a duplicate's. */
+function recorder(
+  outcome: Outcome,
+  sizeBefore: number,
+  keepIndices: boolean,
+): (index: number) => void {
+  return (index) => {
+    outcome.leaves++
+    if (index < sizeBefore || index <= (outcome.last ?? -1)) outcome.duplicates++
+    outcome.first = Math.min(outcome.first ?? index, index)
+    outcome.last = Math.max(outcome.last ?? index, index)
+    if (keepIndices) outcome.indices.push(index)
   }
-  progress.clear()
-  if (outcome.leaves > 0) return outcome
-  throw new CairnError('MALFORMED', `${file === '-' ? 'standard input' : file} has no leaf in it`)
 }
 
 /** Keeps what is handed on, until its receipt has come. */
-async function* remember(
-  leaves: Iterable<Uint8Array> | AsyncIterable<Uint8Array>,
-  submitted: Uint8Array[],
-): AsyncGenerator<Uint8Array> {
+async function* remember(leaves: Leaves, waiting: Uint8Array[]): AsyncGenerator<Uint8Array> {
   for await (const leaf of leaves) {
-    submitted.push(leaf)
+    waiting.push(leaf)
     yield leaf
   }
 }

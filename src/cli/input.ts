@@ -1,6 +1,7 @@
 /** Files that a command is given: read with a limit, and leaves taken from them one by one. */
 import { createReadStream } from 'node:fs'
 import { open } from 'node:fs/promises'
+import { addAbortSignal, type Readable } from 'node:stream'
 import { CairnError } from '../errors.ts'
 
 /** Bytes of a leaf at most: what the length prefix of an entry bundle can say. */
@@ -43,21 +44,23 @@ function withPath(error: unknown, path: string): unknown {
   return error
 }
 
-/** The chunks of a file, or of standard input for `-`. */
-export async function* readChunks(path: string): AsyncGenerator<Uint8Array> {
-  const stream = path === '-' ? process.stdin : createReadStream(path)
+/** The chunks of a file, or of standard input for `-`. @throws the signal's reason, also while it waits for input */
+async function* readChunks(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {
+  const stream: Readable = path === '-' ? process.stdin : createReadStream(path)
+  if (signal !== undefined) addAbortSignal(signal, stream)
   try {
     for await (const chunk of stream) yield chunk as Uint8Array
   } catch (error) {
+    signal?.throwIfAborted()
     throw withPath(error, path)
   }
 }
 
 /** All of the input as one leaf. @throws MALFORMED when empty, TOO_LARGE when it does not fit a leaf */
-export async function readLeaf(path: string): Promise<Uint8Array> {
+export async function readLeaf(path: string, signal?: AbortSignal): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
-  for await (const chunk of readChunks(path)) {
+  for await (const chunk of readChunks(path, signal)) {
     parts.push(chunk)
     length += chunk.length
     if (length > MAX_LEAF_SIZE) {
@@ -77,6 +80,7 @@ export interface LineOptions {
   readonly skipEmpty: boolean
   /** Told how many bytes of the input are behind each leaf. */
   readonly onBytes?: (bytes: number) => void
+  readonly signal?: AbortSignal
 }
 
 /**
@@ -105,7 +109,7 @@ export async function* readLines(path: string, options: LineOptions): AsyncGener
     )
   }
 
-  for await (const chunk of readChunks(path)) {
+  for await (const chunk of readChunks(path, options.signal)) {
     let start = 0
     for (let end = chunk.indexOf(10); end >= 0; end = chunk.indexOf(10, start)) {
       const leaf = finish(chunk.subarray(start, end))

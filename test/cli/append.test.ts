@@ -2,7 +2,7 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectRefusal, type Fixture, startFixture } from './fixture.ts'
-import { cairn } from './run.ts'
+import { cairn, interrupted } from './run.ts'
 
 let log: Fixture
 beforeAll(async () => {
@@ -60,6 +60,12 @@ describe('cairn append', () => {
     const env = { CAIRN_URL: log.url, CAIRN_TOKEN: token }
     const run = await cairn(['append', '-', '--lines', '--json'], { env, input: 'a\nb' })
     expect(JSON.parse(run.stdout)).toMatchObject({ leaves: 2, duplicates: 0 })
+  })
+
+  it('stops at once when it is interrupted while it waits for input', async () => {
+    const { code, stderr } = await interrupted(['append', '-', '--lines', ...log.reach])
+    expect(stderr).toBe('cairn: interrupted before it was done\n')
+    expect(code).toBe(2)
   })
 
   it('refuses empty lines by number, or leaves them out', async () => {

@@ -78,3 +78,18 @@ export function served(args: readonly string[], options: RunOptions = {}): Promi
     closed.then((code) => reject(new Error(`serve ended with ${code}: ${stderr}`)))
   })
 }
+
+/** Sends SIGINT to a command that waits for input which never comes. */
+export function interrupted(args: readonly string[]): Promise<Run> {
+  return new Promise((resolve) => {
+    const child = start(args, {})
+    let stdout = ''
+    let stderr = ''
+    child.stdout.on('data', (part) => (stdout += part))
+    child.stderr.on('data', (part) => (stderr += part))
+    child.on('close', (code) => resolve({ code, stdout, stderr }))
+    child.stdin.write('a line\n')
+    // Time enough to have started; a signal before that would end any process.
+    setTimeout(() => child.kill('SIGINT'), 1_000)
+  })
+}
