@@ -96,7 +96,7 @@ async function openTarget(where: string, flags: AuditFlags, signal: AbortSignal)
     return { source: client.tileSource({ signal }), checkpoint, trust, async close() {} }
   }
   if (isDataDirectory(where)) {
-    const own = flags.policy === undefined && flags.vkey.length === 0
+    const own = flags.policy === undefined && flags.vkey === undefined
     const trust = own
       ? { logKeys: await readVkeyFile(join(where, 'log.vkey')) }
       : await readTrust(flags)

@@ -45,8 +45,7 @@ export function withTrust(command: Command): void {
     .option(
       '--vkey <key>',
       'key of the log: a vkey, or a file of vkeys such as log.vkey (repeatable)',
-      (value: string, previous: readonly string[]) => [...previous, value],
-      [] as readonly string[],
+      (value: string, previous: readonly string[] = []) => [...previous, value],
     )
 }
 

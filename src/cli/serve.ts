@@ -91,12 +91,17 @@ function jsonOf({ url, origin, size, vkeyFile, tokenFile, open }: Listening): un
 }
 
 function announce({ url, origin, size, vkeyFile, tokenFile, open }: Listening): void {
-  const { style, line } = terminal()
-  line(`${style.bold(printable(origin))} (${plural(size, 'leaf', 'leaves')})`)
-  line(`  address         ${style.cyan(url)}`)
-  line(`  verifier keys   ${vkeyFile}`)
-  line(`  access token    ${open ? 'not needed: anyone may submit (--open)' : tokenFile}`)
-  line(style.dim('stop it with Ctrl-C'))
+  const { style, text } = terminal()
+  // In one write: whoever waits for the address finds the rest as well.
+  text(
+    [
+      `${style.bold(printable(origin))} (${plural(size, 'leaf', 'leaves')})`,
+      `  address         ${style.cyan(url)}`,
+      `  verifier keys   ${vkeyFile}`,
+      `  access token    ${open ? 'not needed: anyone may submit (--open)' : tokenFile}`,
+      `${style.dim('stop it with Ctrl-C')}\n`,
+    ].join('\n'),
+  )
 }
 
 /** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */

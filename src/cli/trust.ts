@@ -9,14 +9,14 @@ import { readFileUpTo } from './input.ts'
 
 export interface TrustFlags {
   readonly policy?: string
-  readonly vkey: readonly string[]
+  readonly vkey?: readonly string[]
 }
 
 const MAX_VKEY_FILE_SIZE = 1_000_000
 
 /** @throws USAGE when no log key is named, or what is named is neither a key nor a file of keys */
 export async function readTrust(flags: TrustFlags): Promise<Trust> {
-  const named = (await Promise.all(flags.vkey.map(readVkeys))).flat()
+  const named = (await Promise.all((flags.vkey ?? []).map(readVkeys))).flat()
   if (flags.policy === undefined) {
     if (named.length > 0) return { logKeys: named }
     throw new CairnError(
