@@ -1,7 +1,8 @@
 /** Runs the built command as people do. */
-import { spawn } from 'node:child_process'
+import { type ChildProcess, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
+import { afterAll } from 'vitest'
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 if (!existsSync(MAIN)) throw new Error('build first: npm run build')
@@ -24,11 +25,20 @@ function cleanEnvironment(): Record<string, string | undefined> {
   return Object.fromEntries(Object.entries(process.env).filter(([name]) => !dropped.test(name)))
 }
 
+/** Ended with the tests of a file, also when one of them failed before it could. */
+const running = new Set<ChildProcess>()
+afterAll(() => {
+  for (const child of running) child.kill('SIGKILL')
+})
+
 function start(args: readonly string[], { env, cwd }: RunOptions) {
-  return spawn(process.execPath, [MAIN, ...args], {
+  const child = spawn(process.execPath, [MAIN, ...args], {
     env: { ...cleanEnvironment(), ...env },
     ...(cwd && { cwd }),
   })
+  running.add(child)
+  child.on('close', () => running.delete(child))
+  return child
 }
 
 export function cairn(args: readonly string[], options: RunOptions = {}): Promise<Run> {
