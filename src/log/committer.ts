@@ -262,7 +262,7 @@ export class Committer {
     known: readonly (LeafIndex | undefined)[],
     answers: { to: Submission; leaves: readonly Accepted[] }[],
   ): Promise<Prepared> {
-    const { tree, doubleCheck, dedup } = this.#options
+    const { tree, doubleCheck, dedup, signedState } = this.#options
     const previousSize = tree.size
     const recent: Recent = { indices: new Map(), idempotency: new Map() }
     const places: number[] = []
@@ -306,6 +306,7 @@ export class Committer {
     const edge = tree.rightEdge()
     const root = rootOfEdge(edge)
     doubleCheck.follow(runs, root)
+    signedState.mustFollow({ size: tree.size, root })
     const checkpoint = await signHead(this.#options.signer, tree.size, root)
     const head = { size: tree.size, root, checkpoint, edge }
     const stored = { size: head.size, root, checkpoint: utf8(checkpoint) }

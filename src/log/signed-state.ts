@@ -6,11 +6,11 @@
  * the disk on the way of every submission instead of two), so a torn write leaves the other slot intact:
  * `cairn-signed-head/v1 <sequence> <key> <size> <root> <checksum>`, padded with spaces, one line each.
  */
-import { constants } from 'node:fs'
+import { constants, readSync } from 'node:fs'
 import { type FileHandle, mkdir, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { sha256 } from '#sha256'
-import { fromBase64, fromDecimal, toBase64, toHex, utf8 } from '../bytes.ts'
+import { equal, fromBase64, fromDecimal, toBase64, toHex, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { type RootHash, rootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
@@ -28,7 +28,13 @@ export interface SignedState {
   readonly last: SignedHead | undefined
   /** Whether the file was there when it was opened. */
   readonly existed: boolean
-  /** Records a head durably; it may be shown to others once this resolves. */
+  /**
+   * Demands, before a head is signed, that it does not contradict the last one recorded, and that nobody else has
+   * recorded one meanwhile. That the larger tree contains the smaller is for the caller to know.
+   * @throws CORRUPT otherwise
+   */
+  mustFollow(next: SignedHead): void
+  /** Records a head durably; it may be shown to others once this resolves. @throws IO */
   record(head: SignedHead): Promise<void>
   close(): Promise<void>
 }
@@ -40,21 +46,48 @@ export interface SignedState {
 export async function openSignedState(path: string, vkey: string): Promise<SignedState> {
   const owner = toHex(sha256(utf8(vkey))).slice(0, 32)
   const { file, existed } = await openOrCreate(path)
-  let { sequence, head } = await readSlots(file, path, owner).catch(async (error: unknown) => {
+  let sequence: number
+  let head: SignedHead | undefined
+  try {
+    ;({ sequence, head } = readSlots(file, path, owner))
+  } catch (error) {
     await file.close()
     throw error
-  })
+  }
 
+  let written = sequence
   return {
     existed,
     get last() {
       return head
     },
+    mustFollow(next) {
+      const fail = (what: string): never => {
+        throw new CairnError('CORRUPT', `${what} (${path}): this log must not sign`)
+      }
+      const found = readSlots(file, path, owner).sequence
+      // A record of our own may be on its way to the file.
+      if (found !== sequence && found !== written) {
+        fail("another process has used this log's key and signer state")
+      }
+      if (head === undefined) return
+      if (head.size > next.size) fail(`a head of ${head.size} leaves was signed before`)
+      if (head.size === next.size && !equal(head.root, next.root)) {
+        fail(`another head of ${head.size} leaves was signed before`)
+      }
+    },
     async record(next) {
       sequence++
       const body = `${MAGIC} ${sequence} ${owner} ${next.size} ${toBase64(next.root)}`
       const line = `${`${body} ${checksum(body)}`.padEnd(SLOT_SIZE - 1)}\n`
-      await file.write(utf8(line), 0, SLOT_SIZE, (sequence % 2) * SLOT_SIZE)
+      const { bytesWritten } = await file.write(
+        utf8(line),
+        0,
+        SLOT_SIZE,
+        (sequence % 2) * SLOT_SIZE,
+      )
+      if (bytesWritten !== SLOT_SIZE) throw new CairnError('IO', `cannot write all of ${path}`)
+      written = sequence
       head = next
     },
     close: () => file.close(),
@@ -90,9 +123,10 @@ interface Slots {
   readonly head: SignedHead | undefined
 }
 
-async function readSlots(file: FileHandle, path: string, owner: string): Promise<Slots> {
+/** Reads at once: a kilobyte that is in memory, before each signature. */
+function readSlots(file: FileHandle, path: string, owner: string): Slots {
   const buffer = new Uint8Array(2 * SLOT_SIZE + 1)
-  const { bytesRead } = await file.read(buffer, 0, buffer.length, 0)
+  const bytesRead = readSync(file.fd, buffer, 0, buffer.length, 0)
   if (bytesRead === 0) return { sequence: 0, head: undefined }
   const text = new TextDecoder('latin1').decode(buffer.subarray(0, bytesRead))
   const slots = [text.slice(0, SLOT_SIZE), text.slice(SLOT_SIZE)].map((slot) => readSlot(slot))

@@ -106,6 +106,15 @@ describe('fsck', () => {
     expect(await check()).toEqual([])
   })
 
+  it('finds nothing wrong with leaves that were logged more than once', async () => {
+    const log = await openAt(place, { dedup: false })
+    vkeys = log.vkeys.map(parseVkey)
+    await log.submit([leaf(0), leaf(1), leaf(0)])
+    await log.submit([leaf(1), leaf(2)])
+    await log.close()
+    expect(await check()).toEqual([])
+  })
+
   it('counts the entries it has looked at', async () => {
     await makeLog(300)
     const store = await openLevelStore(join(place.directory, 'store'))

@@ -83,6 +83,42 @@ describe('the signer state', () => {
     })
   })
 
+  it('refuses to let a smaller head be signed, or another of the same size', async () => {
+    const state = await openSignedState(file, VKEY)
+    state.mustFollow(headOf(5))
+    await state.record(headOf(5))
+    state.mustFollow(headOf(5))
+    state.mustFollow(headOf(6))
+    expect(() => state.mustFollow(headOf(4))).toThrow('5 leaves was signed before')
+    expect(() => state.mustFollow({ size: treeSize(5), root: headOf(9).root })).toThrow(
+      'another head of 5 leaves',
+    )
+    await state.close()
+  })
+
+  it('lets the next head be checked while the last one is being recorded', async () => {
+    const state = await openSignedState(file, VKEY)
+    for (let size = 1; size < 50; size++) {
+      const recording = state.record(headOf(size))
+      for (let i = 0; i < 20; i++) {
+        state.mustFollow(headOf(size + 1))
+        await new Promise(setImmediate)
+      }
+      await recording
+    }
+    await state.close()
+  })
+
+  it('notices that another process signs with the same key', async () => {
+    const ours = await openSignedState(file, VKEY)
+    await ours.record(headOf(1))
+    const theirs = await openSignedState(file, VKEY)
+    await theirs.record(headOf(2))
+    expect(() => ours.mustFollow(headOf(3))).toThrow('another process')
+    await ours.close()
+    await theirs.close()
+  })
+
   it('says where it cannot be kept', async () => {
     await writeFile(join(place, 'a-file'), '')
     const state = openSignedState(join(place, 'a-file', 'signed-head'), VKEY)
