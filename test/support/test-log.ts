@@ -42,9 +42,9 @@ export async function openAt(
 ): Promise<LogService> {
   const signer = localSigner(place.keys)
   const store = await openLevelStore(join(place.directory, 'store'))
+  const state = join(place.directory, 'signed-head')
+  const signedState = await openSignedState(state, formatVkey(signer.ed25519))
   try {
-    const state = join(place.directory, 'signed-head')
-    const signedState = await openSignedState(state, formatVkey(signer.ed25519))
     return await openLog({
       publishIntervalMs: 20,
       ...options,
@@ -53,6 +53,7 @@ export async function openAt(
       signedState,
     })
   } catch (error) {
+    await signedState.close()
     await store.close()
     throw error
   }
