@@ -2,14 +2,13 @@
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
-import { createServer } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
+import { CLI, freePort } from '../test/support/cairn-process.ts'
 import type { LoadPlan, LoadResult } from './load.ts'
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..')
-const cli = join(root, 'dist/cli/main.js')
 
 export interface BenchServer {
   readonly port: number
@@ -31,20 +30,11 @@ export async function discard(data: string): Promise<void> {
   await rm(data, { recursive: true, force: true })
 }
 
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as { port: number }
-  probe.close()
-  await once(probe, 'close')
-  return port
-}
-
 export async function startServer(directory: string): Promise<BenchServer> {
   const port = await freePort()
   const data = join(directory, 'log')
   const started = performance.now()
-  const args = [cli, 'serve', '--data', data, '--port', String(port), '--open']
+  const args = [CLI, 'serve', '--data', data, '--port', String(port), '--open']
   const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   server.stderr.on('data', (chunk: Buffer) => {
