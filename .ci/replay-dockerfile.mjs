@@ -16,7 +16,7 @@ const environment = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH
 
 try {
   const image = build(instructions(readFileSync(join(CONTEXT, 'Dockerfile'), 'utf8')))
-  for (const left of ['typescript', 'vitest', '@biomejs']) {
+  for (const left of ['typescript', 'vitest', '@biomejs/biome']) {
     if (existsSync(join(image.root, image.workdir, 'node_modules', left)))
       throw new Error(`${left} is in the image`)
   }
