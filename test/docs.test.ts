@@ -1,11 +1,17 @@
 /** The documents against the code: links, tables and catalogues. */
+import { execFileSync, spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { exitForError } from '../src/cli/exit.ts'
 import { CairnError, type CairnErrorCode } from '../src/errors.ts'
 import { createMetrics } from '../src/http/metrics.ts'
 import { type ProblemCode, problem } from '../src/http/problem.ts'
+import { loadConfig } from '../src/server/config.ts'
 import { SETTINGS } from '../src/server/settings.ts'
+import { authenticateBy, openTokens } from '../src/server/tokens.ts'
 import { filesBelow, ROOT, readText } from './support/sources.ts'
 
 describe('the catalogue of errors', () => {
@@ -79,6 +85,41 @@ describe('what the documents say', () => {
     expect(names.filter((name) => !operating.includes(`\`${name}\``))).toEqual([])
   })
 
+  it('has a configuration file that works', async () => {
+    const place = await mkdtemp(join(tmpdir(), 'cairn-docs-'))
+    try {
+      const file = join(place, 'cairn.yaml')
+      await writeFile(file, exampleOf('docs/operating.md', 'yaml', 'logs:'))
+      const config = await loadConfig({ flags: { config: file }, env: {} })
+      expect(config.data).toBe('/var/lib/cairn/log')
+      expect([...config.logs.keys()]).toEqual(['payments'])
+    } finally {
+      await rm(place, { recursive: true })
+    }
+  })
+
+  it('has a recipe for tokens that the server takes', async (context) => {
+    if (spawnSync('openssl', ['version']).status !== 0) context.skip('openssl is not here')
+    const place = await mkdtemp(join(tmpdir(), 'cairn-docs-'))
+    try {
+      const recipe = exampleOf('docs/operating.md', 'sh', 'TOKEN=').replaceAll('DIR', place)
+      const token = execFileSync('bash', ['-ec', `${recipe}\nprintf %s "$TOKEN"`], {
+        encoding: 'utf8',
+      })
+      const files = {
+        adminTokenFile: join(place, 'admin.token'),
+        tokensFile: join(place, 'tokens'),
+      }
+      const tokens = await openTokens(files)
+      expect(tokens.map(({ name }) => name)).toEqual(['payments-app'])
+      const authenticate = authenticateBy(tokens)
+      expect(authenticate(`Bearer ${token}`)).toBeDefined()
+      expect(authenticate(`Bearer ${token}x`)).toBeUndefined()
+    } finally {
+      await rm(place, { recursive: true })
+    }
+  })
+
   it('lists every route', () => {
     const readme = readText('README.md')
     const { paths } = JSON.parse(readText('spec/openapi.json')) as { paths: object }
@@ -108,4 +149,12 @@ function headingsOf(markdown: string): Set<string> {
           .replaceAll(' ', '-')}`,
     ),
   )
+}
+
+/** The example of a document in a language that has some text in it. */
+function exampleOf(path: string, language: string, text: string): string {
+  const fences = readText(path).matchAll(/^```(\w*)\n([\s\S]*?)^```$/gm)
+  const found = [...fences].find((fence) => fence[1] === language && fence[2]!.includes(text))
+  if (found === undefined) throw new Error(`${path} has no such example`)
+  return found[2]!
 }
