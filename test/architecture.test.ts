@@ -130,6 +130,19 @@ describe('browser-safe code', () => {
     expect(BROWSER_SAFE.flatMap((path) => nodeOnly(path, readText(path)))).toEqual([])
   })
 
+  it('is told apart from comments, strings and regular expressions', () => {
+    const code = [
+      `// the process, 'quoted`,
+      `const a = 'Buffer // process'`,
+      'const b = `process "x`',
+      `const c = text.replace(/[\\/'"\`]/g, '') /* Buffer */`,
+      `const d = [/'/, a / b / c]`,
+      `const e = "'" + (1 / 2) // "process`,
+    ].join('\n')
+    expect(nodeOnly('src/merkle/hash.ts', code)).toEqual([])
+    expect(nodeOnly('src/merkle/hash.ts', `${code}\nprocess.exit()`)).toHaveLength(1)
+  })
+
   it.each([
     `import { createHash } from 'node:crypto'`,
     `import type { Server } from 'node:http'`,

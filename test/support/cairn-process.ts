@@ -31,7 +31,11 @@ export async function startServe(
   flags: readonly string[] = [],
 ): Promise<ServeProcess> {
   const args = [CLI, 'serve', '--data', data, '--port', String(port), ...flags]
-  const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'pipe'] })
+  // Settings of this test run are none of the server's, which refuses variables it does not know.
+  const env = Object.fromEntries(
+    Object.entries(process.env).filter(([name]) => !name.startsWith('CAIRN_')),
+  )
+  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {

@@ -17,17 +17,21 @@ export function readText(path: string): string {
   return readFileSync(join(ROOT, path), 'utf8')
 }
 
-const COMMENT_OR_STRING =
-  /\/\*[\s\S]*?\*\/|\/\/[^\n]*|'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/g
+const COMMENT = /\/\*[\s\S]*?\*\/|\/\/[^\n]*/
+const STRING = /'(?:\\.|[^'\\\n])*'|"(?:\\.|[^"\\\n])*"|`(?:\\.|[^`\\])*`/
+/** Where an expression can begin: elsewhere a slash divides. */
+const PATTERN =
+  /(?<=[(=,:!&|?;{}[]\s*|return\s)\/(?![/*])(?:\\.|\[(?:\\.|[^\]\\\n])*\]|[^/\\\n[])+\/\w*/
+const TOKENS = new RegExp(`(${COMMENT.source})|${PATTERN.source}|${STRING.source}`, 'g')
 
 /** Code without its comments; strings stay. */
 export function withoutComments(code: string): string {
-  return code.replace(COMMENT_OR_STRING, (match) => (match.startsWith('/') ? '' : match))
+  return code.replace(TOKENS, (match, comment?: string) => (comment === undefined ? match : ''))
 }
 
-/** Code without its comments, and with nothing in its strings. */
+/** Code without its comments, and with nothing in its strings and regular expressions. */
 export function codeOnly(code: string): string {
-  return code.replace(COMMENT_OR_STRING, (match) => (match.startsWith('/') ? '' : "''"))
+  return code.replace(TOKENS, (_, comment?: string) => (comment === undefined ? "''" : ''))
 }
 
 const SPECIFIER =
