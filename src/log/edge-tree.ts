@@ -3,15 +3,7 @@
  * lately. Appending costs an amortised one hash a leaf, and a proof for a fresh leaf is a walk without hashing.
  */
 import { TILE_WIDTH } from '../formats/tile.ts'
-import {
-  EMPTY_ROOT,
-  HASH_SIZE,
-  hashChildren,
-  hashChildrenInto,
-  type NodeHash,
-  type RootHash,
-  rootHash,
-} from '../merkle/hash.ts'
+import { EMPTY_ROOT, hashChildren, type NodeHash, type RootHash, rootHash } from '../merkle/hash.ts'
 import { inclusionPath } from '../merkle/inclusion.ts'
 import {
   isComplete,
@@ -22,54 +14,7 @@ import {
   type TreeSize,
   treeHeight,
 } from '../merkle/position.ts'
-import { TILE_HEIGHT } from '../tiles/geometry.ts'
-
-/** A tile's own hashes and the nodes above them, up to the two children of the tile's root: 256 + 128 + … + 2. */
-const TILE_NODES = 510
-
-/** Where the nodes of a height begin inside a tile: 0, 256, 384, … */
-const HEIGHT_START = Array.from({ length: TILE_HEIGHT }, (_, height) => 512 - (512 >> height))
-
-/** One tile with its interior nodes. Nodes are written once, when their last leaf arrives, and never change. */
-class TileNodes {
-  readonly index: number
-  readonly #nodes = new Uint8Array(TILE_NODES * HASH_SIZE)
-  #count = 0
-
-  constructor(index: number) {
-    this.index = index
-  }
-
-  get count(): number {
-    return this.#count
-  }
-
-  /** Adds the next hash. Returns the tile's root when this completes it. */
-  append(source: Uint8Array, offset: number): NodeHash | undefined {
-    const nodes = this.#nodes
-    let at = this.#count++
-    nodes.set(source.subarray(offset, offset + HASH_SIZE), at * HASH_SIZE)
-    // Positions inside one tile are below 256, where bit operators are safe.
-    for (let height = 1; height < TILE_HEIGHT && (at & 1) === 1; height++) {
-      const left = (HEIGHT_START[height - 1]! + at - 1) * HASH_SIZE
-      at >>= 1
-      hashChildrenInto(nodes, left, nodes, (HEIGHT_START[height]! + at) * HASH_SIZE)
-    }
-    if (this.#count < TILE_WIDTH) return undefined
-    return hashChildren(this.node(TILE_HEIGHT - 1, 0), this.node(TILE_HEIGHT - 1, 1))
-  }
-
-  /** The `at`-th complete node, `height` levels above the tile's own hashes. */
-  node(height: number, at: number): NodeHash {
-    const start = (HEIGHT_START[height]! + at) * HASH_SIZE
-    return this.#nodes.subarray(start, start + HASH_SIZE) as NodeHash
-  }
-
-  /** The tile's own hashes from `from` up to `to`. */
-  hashes(from: number, to: number): Uint8Array {
-    return this.#nodes.subarray(from * HASH_SIZE, to * HASH_SIZE)
-  }
-}
+import { placeOf, TileNodes } from './tile-nodes.ts'
 
 /** One level of tiles: the one that grows, and the last few before it. */
 interface Level {
@@ -104,8 +49,7 @@ export class EdgeTree {
       const tile = Math.floor((count - 1) / TILE_WIDTH)
       const width = count - tile * TILE_WIDTH
       const hashes = await readTile(level, tile, width)
-      const growing = new TileNodes(tile)
-      for (let i = 0; i < width; i++) growing.append(hashes, i * HASH_SIZE)
+      const growing = TileNodes.of(tile, hashes)
       tree.#levels.push({ growing, recent: new Map() })
       count = Math.floor(count / TILE_WIDTH)
     }
@@ -141,22 +85,22 @@ export class EdgeTree {
 
   /** The hash of a complete subtree, or undefined when its tile is no longer in memory. */
   node(position: Position): NodeHash | undefined {
-    const tiles = this.#levels[Math.floor(position.height / TILE_HEIGHT)]
-    if (tiles === undefined) return undefined
-    const height = position.height % TILE_HEIGHT
-    const width = TILE_WIDTH >> height
-    const tile = Math.floor(position.index / width)
-    const nodes = tiles.growing.index === tile ? tiles.growing : tiles.recent.get(tile)
-    return nodes?.node(height, position.index - tile * width)
+    const { level, tile, height, at } = placeOf(position)
+    return this.#tile(level, tile)?.node(height, at)
   }
 
   /** Hashes `from` to `to` of a tile still in memory. @throws Error when it is not */
   tileHashes(level: number, tile: number, from: number, to: number): Uint8Array {
-    const tiles = this.#levels[level]
-    const nodes = tiles?.growing.index === tile ? tiles.growing : tiles?.recent.get(tile)
-    if (nodes === undefined)
+    const nodes = this.#tile(level, tile)
+    if (nodes === undefined) {
       throw new Error(`unreachable: tile ${level}/${tile} left the edge too soon`)
+    }
     return nodes.hashes(from, to)
+  }
+
+  #tile(level: number, tile: number): TileNodes | undefined {
+    const tiles = this.#levels[level]
+    return tiles?.growing.index === tile ? tiles.growing : tiles?.recent.get(tile)
   }
 
   /** The right edge at the present size. */

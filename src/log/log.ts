@@ -5,12 +5,14 @@ import { coseReceiptToBeSigned, encodeCoseReceipt } from '../formats/cose-receip
 import { TILE_WIDTH } from '../formats/tile.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import { HASH_SIZE, type LeafHash, leafHash, type NodeHash } from '../merkle/hash.ts'
-import type { LeafIndex, TreeSize } from '../merkle/position.ts'
+import { inclusionPath } from '../merkle/inclusion.ts'
+import { isComplete, type LeafIndex, type TreeSize } from '../merkle/position.ts'
 import type { LogStore } from '../storage/port.ts'
 import { bundleWidth, tileWidth } from '../tiles/geometry.ts'
-import { consistencyProof, inclusionProof } from '../tiles/proofs.ts'
+import { consistencyProof, readNodes } from '../tiles/proofs.ts'
 import { type CommittedHead, Committer } from './committer.ts'
 import { DoubleCheck } from './double-check.ts'
+import type { RightEdge } from './edge-tree.ts'
 import { Publisher } from './publisher.ts'
 import type { QueueLimits } from './queue.ts'
 import { disagreement, recover } from './recover.ts'
@@ -114,10 +116,23 @@ export async function openLog(options: LogOptions): Promise<LogService> {
 
   const newest = (): CommittedHead => committer.head
 
-  async function proveUnder(index: LeafIndex, size: TreeSize): Promise<readonly NodeHash[]> {
-    const { edge, size: present } = newest()
-    const fast = size === present ? tree.inclusionProof(index, size, edge) : undefined
-    return fast ?? inclusionProof(tiles, index, size)
+  /** From memory where it can be, else from stored tiles; `edge` is the right edge of the tree of `size` leaves. */
+  async function prove(
+    index: LeafIndex,
+    size: TreeSize,
+    edge: RightEdge | undefined = size === newest().size ? newest().edge : undefined,
+  ): Promise<readonly NodeHash[]> {
+    const fast = edge === undefined ? undefined : tree.inclusionProof(index, size, edge)
+    if (fast !== undefined) return fast
+    return Promise.all(
+      inclusionPath(index, size).map(async (position) => {
+        if (isComplete(position, size)) return tree.node(position) ?? tiles.node(position)
+        const known = edge?.[position.height]
+        if (known !== undefined) return known
+        const [node] = await readNodes(tiles, size, [position])
+        return node!
+      }),
+    )
   }
 
   async function leafHashAt(index: LeafIndex): Promise<LeafHash> {
@@ -149,7 +164,7 @@ export async function openLog(options: LogOptions): Promise<LogService> {
       mustContain(index, newest().size)
       const published = publisher.publication
       const under: Head = index < published.size ? published : newest()
-      const [proof, leaf] = await Promise.all([proveUnder(index, under.size), leafHashAt(index)])
+      const [proof, leaf] = await Promise.all([prove(index, under.size), leafHashAt(index)])
       return { index, leafHash: leaf, proof, head: under }
     },
 
@@ -157,7 +172,7 @@ export async function openLog(options: LogOptions): Promise<LogService> {
       const edge = (under as Partial<CommittedHead>).edge
       const proof = edge === undefined ? undefined : tree.inclusionProof(index, under.size, edge)
       if (proof !== undefined) return { index, leafHash: leaf, proof, head: under }
-      return inclusionProof(tiles, index, under.size).then((read) => ({
+      return prove(index, under.size, edge).then((read) => ({
         index,
         leafHash: leaf,
         proof: read,
@@ -167,7 +182,7 @@ export async function openLog(options: LogOptions): Promise<LogService> {
 
     async inclusionProof(index, size) {
       mustContain(index, size)
-      return proveUnder(index, size)
+      return prove(index, size)
     },
 
     async consistencyProof(first, second) {

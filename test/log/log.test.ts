@@ -170,6 +170,24 @@ describe('a log', () => {
     }
   })
 
+  it('proves every kind of place from stored tiles after a restart, under old and new sizes', async () => {
+    let log = await open()
+    const all = leaves(1_500)
+    await log.submit(all)
+    await close(log)
+    log = await open()
+    for (const size of [1, 255, 256, 257, 700, 1_024, 1_300, 1_500]) {
+      const root = rootOf(all.slice(0, size))
+      for (const index of [0, 1, 254, 255, 256, 511, 699, 1_023, 1_279, 1_499]) {
+        if (index >= size) continue
+        const proof = await log.inclusionProof(leafIndex(index), treeSize(size))
+        verifyInclusion(leafIndex(index), treeSize(size), hashLeaf(all[index]!), proof, root)
+      }
+    }
+    const { leafHash, proof, head } = await log.inclusion(leafIndex(77))
+    verifyInclusion(leafIndex(77), head.size, leafHash, proof, head.root)
+  })
+
   it('refuses leaves that no bundle can hold, and sizes it does not have', async () => {
     const log = await open()
     expect(await codeOf(log.submit([]))).toBe('MALFORMED')
