@@ -107,6 +107,16 @@ describe.runIf(built)('the examples of the README', () => {
     expect(commands.length).toBeGreaterThan(3)
   })
 
+  it('show what the demo prints', () => {
+    const transcript = examples.find(({ language }) => language === 'text')!.text
+    const run = spawnSync('cairn', ['demo'], { cwd: place, env, encoding: 'utf8' })
+    expect(run.status, run.stderr).toBe(0)
+    const printed = flat(run.stdout)
+    for (const paragraph of transcript.split(/\n(?= *[^ ] )/)) {
+      expect(printed).toContain(flat(paragraph))
+    }
+  })
+
   // In their order: later ones build on what earlier ones made.
   it.each(commands.map((text) => [text.split('\n')[0], text] as const))('%s', (_first, text) => {
     if (text.includes('curl') && !hasCurl) return
@@ -150,6 +160,14 @@ describe.runIf(built)('the examples of the README', () => {
     },
   )
 })
+
+/** Text without its line breaks and its times, which differ from run to run. */
+function flat(text: string): string {
+  return text
+    .replace(/\s+/g, ' ')
+    .replace(/\d+ ms/g, '… ms')
+    .trim()
+}
 
 function freePort(): Promise<number> {
   return new Promise((resolve) => {
