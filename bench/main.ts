@@ -136,6 +136,7 @@ async function growth(): Promise<void> {
       })
       size += filled.leaves
     }
+    await server.settle()
     const cpu = await server.cpuSeconds()
     const single = await load(server, { connections: 512, requests: probe })
     const cost = ((await server.cpuSeconds()) - cpu) / single.leaves

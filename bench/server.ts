@@ -19,6 +19,8 @@ export interface BenchServer {
   cpuSeconds(): Promise<number>
   /** Resident memory in MB, and the part of it that is not file pages. */
   memory(): Promise<{ resident: number; anonymous: number }>
+  /** Waits until the server has nothing left to do, such as merging what a bulk load has written. */
+  settle(): Promise<void>
   stop(): Promise<void>
 }
 
@@ -46,13 +48,22 @@ export async function startServer(directory: string): Promise<BenchServer> {
   })
   const startMs = performance.now() - started
   const proc = `/proc/${server.pid}`
+  const cpuSeconds = async (): Promise<number> => {
+    const fields = (await readFile(`${proc}/stat`, 'utf8')).split(') ')[1]!.split(' ')
+    return (Number(fields[11]) + Number(fields[12])) / 100
+  }
   return {
     port,
     data,
     startMs,
-    async cpuSeconds() {
-      const fields = (await readFile(`${proc}/stat`, 'utf8')).split(') ')[1]!.split(' ')
-      return (Number(fields[11]) + Number(fields[12])) / 100
+    cpuSeconds,
+    async settle() {
+      for (let before = await cpuSeconds(), idle = 0; idle < 3; ) {
+        await new Promise((resolve) => setTimeout(resolve, 500))
+        const now = await cpuSeconds()
+        idle = now - before < 0.03 ? idle + 1 : 0
+        before = now
+      }
     },
     async memory() {
       const status = await readFile(`${proc}/status`, 'utf8')
