@@ -80,6 +80,10 @@ export class Committer {
   #failed: CairnError | undefined
   #running = false
   #drained: (() => void) | undefined
+  /** Whether a head could not be noted, so that neither it nor any after it may be shown. */
+  #withheld = false
+  /** Resolves once the batches written so far have their answers. */
+  #released: Promise<void> = Promise.resolve()
   #recent: Recent = { indices: new Map(), idempotency: new Map() }
   readonly #counters = { accepted: 0, duplicates: 0, refused: 0, commits: 0 }
 
@@ -136,7 +140,12 @@ export class Committer {
   /** Refuses new submissions, and resolves once all accepted ones have their answer. */
   async close(): Promise<void> {
     this.refuse({ mode: 'stopped', reason: 'the log is shutting down' })
-    if (this.#running) await new Promise<void>((resolve) => (this.#drained = resolve))
+    if (this.#running) {
+      await new Promise<void>((resolve) => {
+        this.#drained = resolve
+      })
+    }
+    await this.#released
   }
 
   #refusal(leaves: readonly Uint8Array[], bytes: number): CairnError | undefined {
@@ -166,8 +175,7 @@ export class Committer {
   async #run(): Promise<void> {
     let writing: Promise<void> = Promise.resolve()
     while (this.#queue.leaves > 0) {
-      const submissions = this.#queue.take(this.#options.batch)
-      const prepared = await this.#prepare(submissions)
+      const prepared = await this.#prepare(this.#queue.take(this.#options.batch))
       await writing
       if (prepared === undefined) continue
       writing = this.#write(prepared)
@@ -313,26 +321,44 @@ export class Committer {
     return { commit: { ...runs, head: stored, idempotency }, head, answers, submissions }
   }
 
-  /** The commit point and what follows it. */
+  /** The commit point. What follows it goes on by itself, so that the next batch can be written meanwhile. */
   async #write(prepared: Prepared): Promise<void> {
-    const { store, signedState, onCommit } = this.#options
-    const { commit, head } = prepared
     // This batch builds on the one before: when that was not stored, neither is this.
     if (this.#rejectIfFailed(prepared.submissions)) return
-    if (commit !== undefined && head !== undefined) {
+    if (prepared.commit !== undefined) {
       try {
-        await store.commit(commit)
-        await signedState.record(head)
+        await this.#options.store.commit(prepared.commit)
       } catch (error) {
         this.#stop(error, prepared.submissions)
+        return
+      }
+    }
+    this.#released = this.#release(prepared, this.#released)
+  }
+
+  /** Notes the head with the signer, then lets it and the answers out; batches in order. */
+  async #release(prepared: Prepared, earlier: Promise<void>): Promise<void> {
+    const { commit, head, answers, submissions } = prepared
+    await earlier
+    // A later batch may have failed by now; this one is durable and goes out, unless the signer could not note it.
+    if (this.#withheld) {
+      this.#rejectIfFailed(submissions)
+      return
+    }
+    if (commit !== undefined && head !== undefined) {
+      try {
+        await this.#options.signedState.record(head)
+      } catch (error) {
+        this.#withheld = true
+        this.#stop(error, submissions)
         return
       }
       this.#counters.commits++
       this.#counters.accepted += head.size - commit.previousSize
       this.#head = head
-      onCommit(head)
+      this.#options.onCommit(head)
     }
-    for (const { to, leaves } of prepared.answers) {
+    for (const { to, leaves } of answers) {
       for (const leaf of leaves) if (leaf.duplicate) this.#counters.duplicates++
       to.resolve({ leaves, head: this.#head })
     }

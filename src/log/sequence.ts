@@ -3,7 +3,7 @@
  * rest into the runs that tiles and entry bundles grow by. This is the hot path: leaves are copied once, into their
  * framing, and hashed where they lie.
  */
-import { sha256Into } from '#sha256'
+import { hash } from 'node:crypto'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import { HASH_SIZE, type LeafHash, leafHash } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
@@ -43,10 +43,11 @@ export function hashLeaves(leaves: readonly Uint8Array[]): HashedLeaves {
     // RFC 6962's 0x00 prefix stands for a moment where the low length byte belongs, so the leaf is hashed in place.
     framed[at + 1] = 0
     framed.set(leaf, at + 2)
-    sha256Into(framed.subarray(at + 1, end), hashes, i * HASH_SIZE)
+    const key = hash('sha256', framed.subarray(at + 1, end), 'binary')
     framed[at + 1] = leaf.length & 0xff
+    hashes.write(key, i * HASH_SIZE, HASH_SIZE, 'latin1')
     leafHashes[i] = leafHash(new Uint8Array(hashes.buffer, i * HASH_SIZE, HASH_SIZE))
-    keys[i] = hashes.toString('latin1', i * HASH_SIZE, (i + 1) * HASH_SIZE)
+    keys[i] = key
     at = end
   }
   starts[leaves.length] = at

@@ -48,8 +48,10 @@ export async function openSignedState(path: string, vkey: string): Promise<Signe
   const { file, existed } = await openOrCreate(path)
   let sequence: number
   let head: SignedHead | undefined
+  let known: Uint8Array
   try {
-    ;({ sequence, head } = readSlots(file, path, owner))
+    known = readAll(file)
+    ;({ sequence, head } = parseSlots(known, path, owner))
   } catch (error) {
     await file.close()
     throw error
@@ -65,10 +67,13 @@ export async function openSignedState(path: string, vkey: string): Promise<Signe
       const fail = (what: string): never => {
         throw new CairnError('CORRUPT', `${what} (${path}): this log must not sign`)
       }
-      const found = readSlots(file, path, owner).sequence
-      // A record of our own may be on its way to the file.
-      if (found !== sequence && found !== written) {
-        fail("another process has used this log's key and signer state")
+      const found = readAll(file)
+      if (!equal(found, known)) {
+        // A record of our own may be in the file and not known yet; anything else is somebody else's.
+        const newest = parseSlots(found, path, owner).sequence
+        if (newest !== sequence && newest !== written) {
+          fail("another process has used this log's key and signer state")
+        }
       }
       if (head === undefined) return
       if (head.size > next.size) fail(`a head of ${head.size} leaves was signed before`)
@@ -79,16 +84,16 @@ export async function openSignedState(path: string, vkey: string): Promise<Signe
     async record(next) {
       sequence++
       const body = `${MAGIC} ${sequence} ${owner} ${next.size} ${toBase64(next.root)}`
-      const line = `${`${body} ${checksum(body)}`.padEnd(SLOT_SIZE - 1)}\n`
-      const { bytesWritten } = await file.write(
-        utf8(line),
-        0,
-        SLOT_SIZE,
-        (sequence % 2) * SLOT_SIZE,
-      )
+      const slot = utf8(`${`${body} ${checksum(body)}`.padEnd(SLOT_SIZE - 1)}\n`)
+      const at = (sequence % 2) * SLOT_SIZE
+      const { bytesWritten } = await file.write(slot, 0, SLOT_SIZE, at)
       if (bytesWritten !== SLOT_SIZE) throw new CairnError('IO', `cannot write all of ${path}`)
       written = sequence
       head = next
+      const content = new Uint8Array(Math.max(known.length, at + SLOT_SIZE))
+      content.set(known)
+      content.set(slot, at)
+      known = content
     },
     close: () => file.close(),
   }
@@ -124,11 +129,14 @@ interface Slots {
 }
 
 /** Reads at once: a kilobyte that is in memory, before each signature. */
-function readSlots(file: FileHandle, path: string, owner: string): Slots {
+function readAll(file: FileHandle): Uint8Array {
   const buffer = new Uint8Array(2 * SLOT_SIZE + 1)
-  const bytesRead = readSync(file.fd, buffer, 0, buffer.length, 0)
-  if (bytesRead === 0) return { sequence: 0, head: undefined }
-  const text = new TextDecoder('latin1').decode(buffer.subarray(0, bytesRead))
+  return buffer.subarray(0, readSync(file.fd, buffer, 0, buffer.length, 0))
+}
+
+function parseSlots(bytes: Uint8Array, path: string, owner: string): Slots {
+  if (bytes.length === 0) return { sequence: 0, head: undefined }
+  const text = new TextDecoder('latin1').decode(bytes)
   const slots = [text.slice(0, SLOT_SIZE), text.slice(SLOT_SIZE)].map((slot) => readSlot(slot))
   const newest = slots.reduce((a, b) => ((a?.sequence ?? -1) > (b?.sequence ?? -1) ? a : b))
   if (newest === undefined) {

@@ -8,6 +8,7 @@ import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import type { LogEvent } from '../../src/log/log.ts'
 import type { Acceptance, LogService } from '../../src/log/service.ts'
+import type { SignedState } from '../../src/log/signed-state.ts'
 import { verifyConsistency } from '../../src/merkle/consistency.ts'
 import { Frontier } from '../../src/merkle/frontier.ts'
 import { hashLeaf, type RootHash } from '../../src/merkle/hash.ts'
@@ -33,6 +34,13 @@ async function open(
   ...args: Parameters<typeof openAt> extends [unknown, ...infer R] ? R : never
 ): Promise<LogService> {
   const log = await openAt(place, ...args)
+  opened.push(log)
+  return log
+}
+
+/** Opens the log with a fault in what its signer remembers. */
+async function openWith(fault: (state: SignedState) => SignedState): Promise<LogService> {
+  const log = await openAt(place, {}, undefined, fault)
   opened.push(log)
   return log
 }
@@ -334,6 +342,24 @@ describe('when a write fails', () => {
       expect(equal(log.head().root, rootOf(leaves(100)))).toBe(true)
     })
   }
+
+  it('shows no head that the signer could not note', async () => {
+    const log = await openWith((state) => {
+      let good = 2
+      return {
+        ...state,
+        record: (head) => (good-- > 0 ? state.record(head) : Promise.reject(new Error('gone'))),
+      }
+    })
+    await log.submit(leaves(5))
+    expect(await codeOf(log.submit(leaves(5, 'lost')))).toBe('STOPPED')
+    expect(await codeOf(log.submit(leaves(5, 'later')))).toBe('STOPPED')
+    expect(log.head().size).toBe(5)
+    await close(log)
+    const reopened = await open()
+    expect(reopened.mode().mode).toBe('writable')
+    expect(reopened.head().size).toBe(10)
+  })
 
   it('says that the disk is full', async () => {
     const log = await open({}, failing(0, 'before', 'DISK_FULL'))

@@ -7,7 +7,7 @@ import { formatVkey } from '../../src/formats/vkey.ts'
 import { type LocalKeys, localSigner } from '../../src/log/local-signer.ts'
 import { type LogOptions, openLog } from '../../src/log/log.ts'
 import type { LogService } from '../../src/log/service.ts'
-import { openSignedState } from '../../src/log/signed-state.ts'
+import { openSignedState, type SignedState } from '../../src/log/signed-state.ts'
 import { openLevelStore } from '../../src/storage/level.ts'
 import type { LogStore } from '../../src/storage/port.ts'
 
@@ -39,6 +39,7 @@ export async function openAt(
   place: TestLogPlace,
   options: Partial<LogOptions> = {},
   wrap: (store: LogStore) => LogStore = (store) => store,
+  fault: (state: SignedState) => SignedState = (state) => state,
 ): Promise<LogService> {
   const signer = localSigner(place.keys)
   const store = await openLevelStore(join(place.directory, 'store'))
@@ -50,7 +51,7 @@ export async function openAt(
       ...options,
       store: wrap(store),
       signer,
-      signedState,
+      signedState: fault(signedState),
     })
   } catch (error) {
     await signedState.close()
