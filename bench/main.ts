@@ -120,7 +120,7 @@ async function batches(): Promise<void> {
 async function growth(): Promise<void> {
   const data = await newData()
   let server = await startServer(data)
-  const probe = Math.max(2_000, Math.round(100_000 * scale))
+  const probe = Math.max(2_000, Math.round(200_000 * scale))
   let size = 0
   const costs: number[] = []
   for (const target of [10_000, 100_000, 1_000_000, 5_000_000]) {
