@@ -2,7 +2,7 @@
 // Needs a built checkout and Go. Exits with 1 when anything differs.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
-import { existsSync, mkdtempSync, rmSync } from 'node:fs'
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createInterface } from 'node:readline'
@@ -14,6 +14,8 @@ const VECTORS = fileURLToPath(new URL('../../spec/vectors', import.meta.url))
 /** Just past the point where the tree gets a third level of tiles. */
 const LEAVES = Number(process.argv[2] ?? 66_000)
 const BATCH = 5_000
+/** Leaves that Tessera's load tool adds. */
+const HAMMERED = 2_000
 
 const place = mkdtempSync(join(tmpdir(), 'cairn-interop-'))
 try {
@@ -22,12 +24,47 @@ try {
   try {
     await fill(server.url)
     check(program, ['-url', server.url, '-vkey', server.vkey_file])
+    hammer(server.url, server.vkey_file)
   } finally {
     await server.stop()
   }
   if (existsSync(VECTORS)) check(program, ['-vectors', VECTORS])
 } finally {
   rmSync(place, { recursive: true, force: true })
+}
+
+/** Tessera's load tool writes, reads back and verifies: what existing logs are driven with drives this one. */
+function hammer(url, vkeyFile) {
+  const module = 'github.com/transparency-dev/tessera'
+  const list = ['list', '-m', '-f', '{{.Version}}', module]
+  const version = spawnSync('go', list, { cwd: HERE, encoding: 'utf8' }).stdout.trim()
+  const install = ['install', `${module}/internal/hammer@${version}`]
+  const { status: built } = spawnSync('go', install, {
+    env: { ...process.env, GOBIN: place },
+    stdio: ['ignore', 'ignore', 'inherit'],
+  })
+  if (built !== 0) throw new Error("Tessera's load tool cannot be built")
+  const [vkey] = readFileSync(vkeyFile, 'utf8').split('\n')
+  const flags = [
+    `--log_public_key=${vkey}`,
+    `--log_url=${url}/`,
+    `--write_log_url=${url}/`,
+    `--leaf_write_goal=${LEAVES + HAMMERED}`,
+    '--show_ui=false',
+    '--num_writers=64',
+    '--max_write_ops=4000',
+    '--max_read_ops=4000',
+    '--max_runtime=60s',
+  ]
+  const { status, stderr } = spawnSync(join(place, 'hammer'), flags, { encoding: 'utf8' })
+  const complaints = stderr.split('\n').filter((line) => /^[EF]\d{4} /.test(line))
+  if (status !== 0 || complaints.length > 0) {
+    console.log(stderr)
+    process.exitCode = 1
+  }
+  console.log(
+    `Tessera's load tool added and verified ${HAMMERED} leaves: ${complaints.length} complaints`,
+  )
 }
 
 function build() {
