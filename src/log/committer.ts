@@ -372,10 +372,11 @@ export class Committer {
 
   /** Nothing is written any more: the next start finds out what is on the disk. */
   #stop(cause: unknown, submissions: readonly Submission[]): void {
-    const code = cause instanceof CairnError && cause.code === 'DISK_FULL' ? 'DISK_FULL' : 'STOPPED'
-    const reason = `the log stopped after a failed write: ${messageOf(cause)}; mend the cause and restart it`
+    const isFull = cause instanceof CairnError && cause.code === 'DISK_FULL'
+    const advice = isFull ? '' : '; mend the cause and restart it'
+    const reason = `the log stopped after a failed write: ${messageOf(cause)}${advice}`
     if (this.#failed === undefined) {
-      this.#failed = new CairnError(code, reason, { cause })
+      this.#failed = new CairnError(isFull ? 'DISK_FULL' : 'STOPPED', reason, { cause })
       this.#mode = { mode: 'stopped', reason }
       this.#options.onStop(reason)
     }
