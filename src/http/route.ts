@@ -91,10 +91,8 @@ export function route<P extends TProperties = {}, Q extends TProperties = {}>(
       if (definition.pattern === undefined) checkParams(request.params)
       checkQuery(given)
       // Both were just checked against the schemas that give these types.
-      return definition.handle({ ...request, query: given } as unknown as RouteRequest<
-        Static<TObject<P>>,
-        Static<TObject<Q>>
-      >)
+      const checked: RouteRequest<unknown, unknown> = { ...request, query: given }
+      return definition.handle(checked as RouteRequest<Static<TObject<P>>, Static<TObject<Q>>>)
     },
   }
 }
