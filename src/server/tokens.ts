@@ -85,8 +85,6 @@ function damaged(file: string, line: number): CairnError {
   )
 }
 
-/** Header values that are remembered; one token has a few spellings of `Bearer`. */
-
 /** Recognises bearer tokens. Every known hash is compared in constant time, so an answer's delay tells nothing. */
 export function authenticateBy(tokens: readonly KnownToken[]): Authenticate {
   const known = tokens.map(({ hash }): Submitter => ({ identity: hash }))
