@@ -7,6 +7,8 @@ export type { Check, ReceiptKind, Trust, Verdict } from './client/verdict.ts'
 export {
   type ReceiptCheckName,
   type ReceiptToVerify,
+  type ReceiptVerifier,
+  receiptVerifier,
   verifyReceipt,
 } from './client/verify-receipt.ts'
 export { CairnError, type CairnErrorCode } from './errors.ts'

@@ -4,7 +4,7 @@ import type { Command } from 'commander'
 import { toHex } from '../bytes.ts'
 import type { Check, Trust, Verdict } from '../client/verdict.ts'
 import { verifyCheckpoint } from '../client/verify-checkpoint.ts'
-import { verifyReceipt } from '../client/verify-receipt.ts'
+import { type ReceiptVerifier, receiptVerifier } from '../client/verify-receipt.ts'
 import { CairnError } from '../errors.ts'
 import { printJson, terminal, withCommonHelp, withTrust } from './command.ts'
 import { exitFor } from './exit.ts'
@@ -99,11 +99,14 @@ async function verifyFolder(folder: string, trust: Trust, flags: VerifyFlags): P
     total: files.length,
     quiet,
   })
+  const verify = receiptVerifier(trust)
   const failed: FileVerdict[] = []
   const trees = new Set<string>()
   for (let done = 0; done < files.length; done += FILES_AT_ONCE) {
     const some = files.slice(done, done + FILES_AT_ONCE)
-    for (const verdict of await Promise.all(some.map((file) => judge(file, trust, undefined)))) {
+    for (const verdict of await Promise.all(
+      some.map((file) => judge(file, trust, undefined, verify)),
+    )) {
       if (!verdict.ok) failed.push(verdict)
       else trees.add(`${verdict.origin} ${verdict.size}`)
     }
@@ -139,6 +142,7 @@ async function judge(
   file: string,
   trust: Trust,
   leafFlag: string | undefined,
+  verify: ReceiptVerifier = receiptVerifier(trust),
 ): Promise<FileVerdict> {
   const bytes = await readFileUpTo(file, MAX_FILE_SIZE)
   if (leafFlag === undefined && isCheckpoint(bytes)) return judgeCheckpoint(file, bytes, trust)
@@ -150,7 +154,7 @@ async function judge(
       `${file} is a receipt for a leaf: name the leaf's file with --leaf, or put it at ${leafFile}`,
     )
   })
-  const { root, ...verdict } = verifyReceipt({ leaf, receipt: bytes, trust })
+  const { root, ...verdict } = verify(leaf, bytes)
   return { file, ...verdict, ...(root && { root: toHex(root) }) }
 }
 

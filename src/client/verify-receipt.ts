@@ -10,7 +10,11 @@ import { parseCoseReceipt } from '../formats/cose-receipt.ts'
 import { verifyCoseSign1 } from '../formats/cose-sign1.ts'
 import { parseJsonReceipt } from '../formats/json-receipt.ts'
 import { parseNote } from '../formats/note.ts'
-import { openCheckpoint, type VerifiedCosignature } from '../formats/open-checkpoint.ts'
+import {
+  type OpenedCheckpoint,
+  openCheckpoint,
+  type VerifiedCosignature,
+} from '../formats/open-checkpoint.ts'
 import { quorumSatisfied } from '../formats/policy.ts'
 import { parseTlogProof, TLOG_PROOF_HEADER } from '../formats/tlog-proof.ts'
 import type { VerifierKey } from '../formats/vkey.ts'
@@ -74,7 +78,37 @@ type Checker = <T>(name: ReceiptCheckName, run: () => Finding<T>) => T
  * Verifies that `receipt` proves `leaf` to be in a log that `trust` names. Never throws: whatever the bytes are, the
  * verdict says in words which check they fail.
  */
-export function verifyReceipt(request: ReceiptToVerify): Verdict {
+export function verifyReceipt({ leaf, receipt, trust }: ReceiptToVerify): Verdict {
+  return receiptVerifier(trust)(leaf, receipt)
+}
+
+/** Verifies one receipt as `verifyReceipt` does. */
+export type ReceiptVerifier = (leaf: Uint8Array, receipt: Uint8Array) => Verdict
+
+/** Checkpoints that a verifier of many receipts remembers. */
+const REMEMBERED = 64
+
+/** A verifier of many receipts: signatures of a checkpoint that several of them carry are verified once. */
+export function receiptVerifier(trust: Trust): ReceiptVerifier {
+  const opened = new Map<string, OpenedCheckpoint>()
+  const open = (checkpoint: string): OpenedCheckpoint => {
+    const known = opened.get(checkpoint)
+    if (known !== undefined) return known
+    const witnesses = trust.policy?.witnesses.map(({ key }) => key)
+    const verified = openCheckpoint(utf8(checkpoint), logKeysOf(trust), witnesses)
+    if (opened.size === REMEMBERED) opened.delete(opened.keys().next().value!)
+    opened.set(checkpoint, verified)
+    return verified
+  }
+  return (leaf, receipt) => judge({ leaf, receipt, trust, open })
+}
+
+interface Request extends ReceiptToVerify {
+  /** Verifies the signatures of a checkpoint by the keys that are trusted. @throws VERIFICATION_FAILED */
+  open(checkpoint: string): OpenedCheckpoint
+}
+
+function judge(request: Request): Verdict {
   const kind = receiptKind(request.receipt)
   const checks = new Map<ReceiptCheckName, Check>()
   const check: Checker = (name, run) => {
@@ -121,14 +155,13 @@ interface NoteReceipt {
   readonly leafHash?: LeafHash
 }
 
-function verifyNote(kind: ReceiptKind, request: ReceiptToVerify, check: Checker): Proven {
+function verifyNote(kind: ReceiptKind, request: Request, check: Checker): Proven {
   const receipt = parseReceipt(FORMAT_NAMES[kind], check, () =>
     parseNoteReceipt(kind, request.receipt),
   )
   const leaf = checkLeaf(request.leaf, receipt.leafHash, check)
   const { checkpoint, cosignatures } = check('log signature', () => {
-    const witnesses = request.trust.policy?.witnesses.map(({ key }) => key)
-    const opened = openCheckpoint(utf8(receipt.checkpoint), logKeysOf(request.trust), witnesses)
+    const opened = request.open(receipt.checkpoint)
     const { origin, size } = opened.checkpoint
     return { value: opened, detail: signatureSentence(size, origin, opened.logSignatures) }
   })
@@ -154,7 +187,7 @@ function parseNoteReceipt(kind: ReceiptKind, bytes: Uint8Array): NoteReceipt {
   throw malformed('the receipt is neither a tlog-proof, nor a JSON receipt, nor a COSE receipt')
 }
 
-function verifyCose(request: ReceiptToVerify, check: Checker): Proven {
+function verifyCose(request: Request, check: Checker): Proven {
   const receipt = parseReceipt(FORMAT_NAMES.cose, check, () => parseCoseReceipt(request.receipt))
   const { origin, index, size, keyId } = receipt
   const leaf = checkLeaf(request.leaf, receipt.leafHash, check)

@@ -2,7 +2,7 @@ import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { concat, toBase64, utf8 } from '../../src/bytes.ts'
 import type { Trust, Verdict } from '../../src/client/verdict.ts'
-import { verifyReceipt } from '../../src/client/verify-receipt.ts'
+import { receiptVerifier, verifyReceipt } from '../../src/client/verify-receipt.ts'
 import {
   type CborMap,
   type CborValue,
@@ -459,5 +459,33 @@ describe.skipIf(!hasSharedVectors)('receipts made elsewhere', () => {
       trust(),
     )
     expectRefusal(verdict, 'format', /does not hold one inclusion proof/)
+  })
+})
+
+describe('a verifier of many receipts', () => {
+  it('gives each the verdict that it gets alone, good and bad in any order', () => {
+    const receipts = FORMATS.flatMap(([, make]) =>
+      [2, 7, SIZE].flatMap((size) => Array.from({ length: size }, (_, index) => make(index, size))),
+    )
+    const spoiled = receipts.map((receipt, i) => {
+      const copy = receipt.slice()
+      copy[(i * 37) % copy.length]! ^= 1
+      return copy
+    })
+    const verifyOne = receiptVerifier(TRUST)
+    for (let i = 0; i < receipts.length; i++) {
+      for (const receipt of [receipts[i]!, spoiled[i]!, receipts[i]!]) {
+        for (const leaf of [LEAVES[i % SIZE]!, LEAVES[0]!]) {
+          expect(verifyOne(leaf, receipt)).toEqual(verifyReceipt({ leaf, receipt, trust: TRUST }))
+        }
+      }
+    }
+  })
+
+  it('does not take what another verifier, with other keys, has found good', () => {
+    const receipt = utf8(tlogProofAt(3, SIZE))
+    const other = { logKeys: [ed25519SigningKey(ORIGIN, new Uint8Array(32).fill(9)).vkey] }
+    expect(receiptVerifier(TRUST)(LEAVES[3]!, receipt).ok).toBe(true)
+    expect(receiptVerifier(other)(LEAVES[3]!, receipt).ok).toBe(false)
   })
 })
