@@ -9,15 +9,14 @@
  * the way stops the log: what a failed write left behind is found out by opening it again, never by guessing.
  */
 
-import { sha256 } from '#sha256'
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
-import { hashLeaf } from '../merkle/hash.ts'
 import { type LeafIndex, leafIndex } from '../merkle/position.ts'
-import type { Commit, IdempotencyRecord, LogStore } from '../storage/port.ts'
+import type { Commit, LogStore } from '../storage/port.ts'
 import type { DoubleCheck } from './double-check.ts'
 import { type EdgeTree, type RightEdge, rootOfEdge } from './edge-tree.ts'
+import { type BatchAnswer, IdempotencyKeys } from './idempotency.ts'
 import { type QueueLimits, type Submission, SubmissionQueue } from './queue.ts'
 import { bundleRuns, growTiles, type HashedLeaves, hashLeaves, pick } from './sequence.ts'
 import type {
@@ -62,14 +61,8 @@ const LONGEST_SUBMISSION = 10_000
 interface Prepared {
   readonly commit: Commit | undefined
   readonly head: CommittedHead | undefined
-  readonly answers: readonly { readonly to: Submission; readonly leaves: readonly Accepted[] }[]
+  readonly answers: readonly BatchAnswer[]
   readonly submissions: readonly Submission[]
-}
-
-/** What the batch being written adds, until the store can answer for it. */
-interface Recent {
-  readonly indices: Map<string, LeafIndex>
-  readonly idempotency: Map<string, IdempotencyRecord>
 }
 
 export class Committer {
@@ -84,12 +77,15 @@ export class Committer {
   #withheld = false
   /** Resolves once the batches written so far have their answers. */
   #released: Promise<void> = Promise.resolve()
-  #recent: Recent = { indices: new Map(), idempotency: new Map() }
+  /** The indices that the batch being written gives, until the store can answer for it. */
+  #recent = new Map<string, LeafIndex>()
+  readonly #idempotency: IdempotencyKeys
   readonly #counters = { accepted: 0, duplicates: 0, refused: 0, commits: 0 }
 
   constructor(options: CommitterOptions) {
     this.#options = options
     this.#queue = new SubmissionQueue(options.queue)
+    this.#idempotency = new IdempotencyKeys(options.store)
     this.#head = options.head
   }
 
@@ -196,112 +192,56 @@ export class Committer {
   async #prepare(submissions: readonly Submission[]): Promise<Prepared | undefined> {
     if (this.#rejectIfFailed(submissions)) return undefined
     try {
-      const { fresh, answers } = await this.#replays(submissions)
+      const { fresh, replays } = await this.#idempotency.sort(submissions)
       const hashed = hashLeaves(
         fresh.length === 1 ? fresh[0]!.leaves : fresh.flatMap((each) => each.leaves),
       )
       const known = this.#options.dedup ? await this.#known(hashed) : []
-      return await this.#assign(submissions, fresh, hashed, known, answers)
+      const { answers, ...rest } = await this.#assign(fresh, hashed, known)
+      return { ...rest, answers: [...replays, ...answers], submissions }
     } catch (error) {
       this.#stop(error, submissions)
       return undefined
     }
   }
 
-  /** Sorts out submissions whose idempotency key was used before. */
-  async #replays(submissions: readonly Submission[]): Promise<{
-    fresh: readonly Submission[]
-    answers: { to: Submission; leaves: readonly Accepted[] }[]
-  }> {
-    const answers: { to: Submission; leaves: readonly Accepted[] }[] = []
-    if (submissions.every((each) => each.idempotencyKey === undefined))
-      return { fresh: submissions, answers }
-    const fresh: Submission[] = []
-    const inBatch = new Set<string>()
-    for (const submission of submissions) {
-      const key = submission.idempotencyKey
-      if (key === undefined) {
-        fresh.push(submission)
-        continue
-      }
-      const name = keyName(key)
-      if (inBatch.has(name)) {
-        submission.reject(
-          new CairnError('CONFLICT', 'a request with this idempotency key is under way; try again'),
-        )
-        continue
-      }
-      const record =
-        this.#recent.idempotency.get(name) ?? (await this.#options.store.idempotency(key))
-      if (record === undefined) {
-        inBatch.add(name)
-        fresh.push(submission)
-      } else if (keyName(record.request) !== keyName(requestDigest(submission.leaves))) {
-        submission.reject(
-          new CairnError(
-            'CONFLICT',
-            'this idempotency key was used for other leaves; choose a new one',
-          ),
-        )
-      } else {
-        const leaves = submission.leaves.map((leaf, i) => ({
-          index: record.indices[i]!,
-          leafHash: hashLeaf(leaf),
-          duplicate: true,
-        }))
-        answers.push({ to: submission, leaves })
-      }
-    }
-    return { fresh, answers }
-  }
-
   /** The index each leaf already has, in the store or in the batch that is being written. */
   async #known(hashed: HashedLeaves): Promise<(LeafIndex | undefined)[]> {
     const known = await this.#options.store.find(hashed.leafHashes)
-    const { indices } = this.#recent
-    for (let i = 0; i < hashed.count; i++) known[i] ??= indices.get(hashed.keys[i]!)
+    for (let i = 0; i < hashed.count; i++) known[i] ??= this.#recent.get(hashed.keys[i]!)
     return known
   }
 
+  /** Gives new leaves their indices, and makes the commit that stores them, if there is anything to store. */
   async #assign(
-    submissions: readonly Submission[],
     fresh: readonly Submission[],
     hashed: HashedLeaves,
     known: readonly (LeafIndex | undefined)[],
-    answers: { to: Submission; leaves: readonly Accepted[] }[],
-  ): Promise<Prepared> {
+  ): Promise<Omit<Prepared, 'submissions'>> {
     const { tree, doubleCheck, dedup, signedState } = this.#options
     const previousSize = tree.size
-    const recent: Recent = { indices: new Map(), idempotency: new Map() }
+    const recent = new Map<string, LeafIndex>()
     const places: number[] = []
-    const idempotency: IdempotencyRecord[] = []
+    const answers: BatchAnswer[] = []
     let place = 0
     for (const to of fresh) {
       const leaves = new Array<Accepted>(to.leaves.length)
       for (let i = 0; i < leaves.length; i++, place++) {
         const key = hashed.keys[place]!
-        const first = known[place] ?? (dedup ? recent.indices.get(key) : undefined)
+        const first = known[place] ?? (dedup ? recent.get(key) : undefined)
         const index = first ?? leafIndex(previousSize + places.length)
         if (first === undefined) {
           places.push(place)
-          recent.indices.set(key, index)
+          recent.set(key, index)
         }
         leaves[i] = { index, leafHash: hashed.leafHashes[place]!, duplicate: first !== undefined }
       }
       answers.push({ to, leaves })
-      if (to.idempotencyKey !== undefined) {
-        const record = {
-          key: to.idempotencyKey,
-          request: requestDigest(to.leaves),
-          indices: leaves.map((leaf) => leaf.index),
-        }
-        idempotency.push(record)
-        recent.idempotency.set(keyName(record.key), record)
-      }
     }
+    const idempotency = this.#idempotency.record(answers)
     this.#recent = recent
     if (places.length === 0 && idempotency.length === 0) {
-      return { commit: undefined, head: undefined, answers, submissions }
+      return { commit: undefined, head: undefined, answers }
     }
 
     const added = pick(hashed, places)
@@ -318,7 +258,7 @@ export class Committer {
     const checkpoint = await signHead(this.#options.signer, tree.size, root)
     const head = { size: tree.size, root, checkpoint, edge }
     const stored = { size: head.size, root, checkpoint: utf8(checkpoint) }
-    return { commit: { ...runs, head: stored, idempotency }, head, answers, submissions }
+    return { commit: { ...runs, head: stored, idempotency }, head, answers }
   }
 
   /** The commit point. What follows it goes on by itself, so that the next batch can be written meanwhile. */
@@ -388,13 +328,4 @@ const REFUSAL = { 'read-only': 'READ_ONLY', 'disk-full': 'DISK_FULL', stopped: '
 
 function refusalOf({ mode, reason }: Exclude<LogMode, { mode: 'writable' }>): CairnError {
   return new CairnError(REFUSAL[mode], reason)
-}
-
-/** Digests what an idempotency key came with: the leaf hashes in order. */
-function requestDigest(leaves: readonly Uint8Array[]): Uint8Array {
-  return sha256(hashLeaves(leaves).hashes)
-}
-
-function keyName(bytes: Uint8Array): string {
-  return Buffer.from(bytes).toString('latin1')
 }

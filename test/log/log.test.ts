@@ -262,6 +262,26 @@ describe('a log', () => {
     expect(log.head().size).toBe(3)
   })
 
+  it('remembers an idempotency key also for leaves that were there before', async () => {
+    let log = await open()
+    await log.submit(leaves(5))
+    const idempotencyKey = randomBytes(16)
+    const batch = leaves(3)
+    const answer = await log.submit(batch, { idempotencyKey })
+    expect(answer.leaves.map((each) => each.index)).toEqual([0, 1, 2])
+    await check(log, batch, answer)
+    expect(log.head().size).toBe(5)
+    const at = await Promise.all([
+      codeOf(log.submit(leaves(4), { idempotencyKey })),
+      codeOf(log.submit(batch, { idempotencyKey })),
+    ])
+    expect(at).toEqual(['CONFLICT', 'resolved'])
+    await close(log)
+    log = await open()
+    expect(await codeOf(log.submit(leaves(4), { idempotencyKey }))).toBe('CONFLICT')
+    expect(await codeOf(log.submit(batch, { idempotencyKey }))).toBe('resolved')
+  })
+
   it('publishes heads with both signatures, in time that never runs backwards', async () => {
     let now = 1_700_000_000_000
     const log = await open({ now: () => now, publishIntervalMs: 1 })
