@@ -1,5 +1,5 @@
 /** A log, opened: its write path, its publications and its reads behind one small interface. */
-import { CairnError } from '../errors.ts'
+import { CairnError, messageOf } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
 import { coseReceiptToBeSigned, encodeCoseReceipt } from '../formats/cose-receipt.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
@@ -25,6 +25,7 @@ import { storedTiles } from './stored-tiles.ts'
 export type LogEvent =
   | { readonly event: 'read-only'; readonly reason: string }
   | { readonly event: 'stopped'; readonly reason: string }
+  | { readonly event: 'publication-failed'; readonly reason: string }
   | { readonly event: 'disk-low'; readonly free: number }
   | { readonly event: 'disk-ok'; readonly free: number }
 
@@ -85,7 +86,7 @@ export async function openLog(options: LogOptions): Promise<LogService> {
     head: () => committer.head,
     intervalMs: options.publishIntervalMs ?? 250,
     renewMs: options.renewMs ?? 600_000,
-    onError: (error) => onEvent({ event: 'stopped', reason: String(error) }),
+    onError: (error) => onEvent({ event: 'publication-failed', reason: messageOf(error) }),
   })
   const committer: Committer = new Committer({
     store,
@@ -116,14 +117,23 @@ export async function openLog(options: LogOptions): Promise<LogService> {
 
   const newest = (): CommittedHead => committer.head
 
-  /** From memory where it can be, else from stored tiles; `edge` is the right edge of the tree of `size` leaves. */
-  async function prove(
+  /** The right edge of the tree of `size` leaves, where that is the present one. */
+  const presentEdge = (size: TreeSize): RightEdge | undefined =>
+    size === newest().size ? newest().edge : undefined
+
+  function proveFromMemory(
     index: LeafIndex,
     size: TreeSize,
-    edge: RightEdge | undefined = size === newest().size ? newest().edge : undefined,
+    edge: RightEdge | undefined,
+  ): readonly NodeHash[] | undefined {
+    return edge && tree.inclusionProof(index, size, edge)
+  }
+
+  function proveFromTiles(
+    index: LeafIndex,
+    size: TreeSize,
+    edge: RightEdge | undefined,
   ): Promise<readonly NodeHash[]> {
-    const fast = edge === undefined ? undefined : tree.inclusionProof(index, size, edge)
-    if (fast !== undefined) return fast
     return Promise.all(
       inclusionPath(index, size).map(async (position) => {
         if (isComplete(position, size)) return tree.node(position) ?? tiles.node(position)
@@ -133,6 +143,11 @@ export async function openLog(options: LogOptions): Promise<LogService> {
         return node!
       }),
     )
+  }
+
+  async function prove(index: LeafIndex, size: TreeSize): Promise<readonly NodeHash[]> {
+    const edge = presentEdge(size)
+    return proveFromMemory(index, size, edge) ?? proveFromTiles(index, size, edge)
   }
 
   async function leafHashAt(index: LeafIndex): Promise<LeafHash> {
@@ -169,15 +184,16 @@ export async function openLog(options: LogOptions): Promise<LogService> {
     },
 
     inclusionUnder(index, leaf, under): Inclusion | Promise<Inclusion> {
-      const edge = (under as Partial<CommittedHead>).edge
-      const proof = edge === undefined ? undefined : tree.inclusionProof(index, under.size, edge)
-      if (proof !== undefined) return { index, leafHash: leaf, proof, head: under }
-      return prove(index, under.size, edge).then((read) => ({
+      const { edge } = under as Partial<CommittedHead>
+      const inclusion = (proof: readonly NodeHash[]): Inclusion => ({
         index,
         leafHash: leaf,
-        proof: read,
+        proof,
         head: under,
-      }))
+      })
+      const proof = proveFromMemory(index, under.size, edge)
+      if (proof !== undefined) return inclusion(proof)
+      return proveFromTiles(index, under.size, edge).then(inclusion)
     },
 
     async inclusionProof(index, size) {
@@ -220,11 +236,6 @@ export async function openLog(options: LogOptions): Promise<LogService> {
 
     async coseReceipt(inclusion) {
       const { index, proof, head: under } = inclusion
-      if (proof.length === 0) {
-        const reason =
-          'a COSE receipt needs a tree of at least two leaves (RFC 9942 section 5.2); use another format'
-        throw new CairnError('NOT_FOUND', reason)
-      }
       const receipt = {
         origin: signer.origin,
         index,

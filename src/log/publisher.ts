@@ -53,7 +53,11 @@ export class Publisher {
     const wait = Math.max(0, this.#lastRun + this.#options.intervalMs - performance.now())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
-      this.publish().catch(this.#options.onError)
+      this.publish().catch((error: unknown) => {
+        // The next commit tries again; without one, the renewal does.
+        this.#renewLater()
+        this.#options.onError(error)
+      })
     }, wait)
   }
 

@@ -363,6 +363,24 @@ describe('when a write fails', () => {
     })
   }
 
+  it('says so when a head cannot be published, takes submissions all the same, and tries again', async () => {
+    let broken = false
+    const events: LogEvent[] = []
+    const log = await open({ onEvent: (event) => events.push(event) }, (store) => ({
+      ...failing(1_000, 'before')(store),
+      publish: (publication) =>
+        broken ? Promise.reject(new CairnError('IO', 'not now')) : store.publish(publication),
+    }))
+    broken = true
+    await log.submit(leaves(3))
+    await expect.poll(() => events).toEqual([{ event: 'publication-failed', reason: 'not now' }])
+    expect(log.mode().mode).toBe('writable')
+    expect(log.publication().size).toBe(0)
+    broken = false
+    await log.submit(leaves(5))
+    await expect.poll(() => log.publication().size).toBe(5)
+  })
+
   it('shows no head that the signer could not note', async () => {
     const log = await openWith((state) => {
       let good = 2
