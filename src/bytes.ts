@@ -19,6 +19,11 @@ export function fromUtf8(bytes: Uint8Array, what = 'text'): string {
 }
 
 export function concat(...parts: readonly Uint8Array[]): Uint8Array {
+  return join(parts)
+}
+
+/** As concat, for more parts than a call may have arguments. */
+export function join(parts: readonly Uint8Array[]): Uint8Array {
   let length = 0
   for (const part of parts) length += part.length
   const out = new Uint8Array(length)

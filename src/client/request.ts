@@ -3,7 +3,7 @@
  * because a leaf that the log holds already keeps its index.
  */
 
-import { fromUtf8 } from '../bytes.ts'
+import { fromUtf8, join } from '../bytes.ts'
 import { CairnError, type CairnErrorCode, messageOf } from '../errors.ts'
 
 export interface RequesterOptions {
@@ -149,14 +149,7 @@ async function readBody(response: Response, limit: number): Promise<Uint8Array> 
     }
     parts.push(value)
   }
-  if (parts.length === 1) return parts[0]!
-  const body = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    body.set(part, at)
-    at += part.length
-  }
-  return body
+  return parts.length === 1 ? parts[0]! : join(parts)
 }
 
 async function failureOf(response: Response, url: string): Promise<Failure> {

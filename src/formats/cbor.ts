@@ -6,7 +6,7 @@
  * Also CBOR sequences (RFC 8742) of byte strings, the body of a batch submission.
  */
 import { Decoder } from 'cbor-x/decode'
-import { equal, utf8 } from '../bytes.ts'
+import { equal, join, utf8 } from '../bytes.ts'
 import { CairnError, malformed } from '../errors.ts'
 
 /** The tag of a COSE_Sign1 (RFC 9052 section 4.2), the only one read or written here. */
@@ -78,19 +78,6 @@ function write(value: CborValue, order: KeyOrder, depth: number, parts: Uint8Arr
     parts.push(head(6, value.tag))
     write(value.value, order, depth + 1, parts)
   }
-}
-
-/** As concat, for more parts than a call may have arguments. */
-function join(parts: readonly Uint8Array[]): Uint8Array {
-  let length = 0
-  for (const part of parts) length += part.length
-  const out = new Uint8Array(length)
-  let at = 0
-  for (const part of parts) {
-    out.set(part, at)
-    at += part.length
-  }
-  return out
 }
 
 // Array.isArray and instanceof do not narrow the readonly types.

@@ -3,15 +3,14 @@
  * complete subtree of 256^level leaves in a tile, each run continuing where the stored ones end. An adapter that
  * checks this before it writes can never store a gap, whatever the caller computed.
  */
+import { TILE_WIDTH } from '../formats/tile.ts'
 import { HASH_SIZE } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
 import type { Commit } from './port.ts'
 
-const WIDTH = 256
-
 /** The number of hashes at a tile level in a tree of `size` leaves. */
 export function hashesAtLevel(size: TreeSize, level: number): number {
-  return Math.floor(size / WIDTH ** level)
+  return Math.floor(size / TILE_WIDTH ** level)
 }
 
 /** The entries in framed bytes (u16 length ‖ entry, repeated), or undefined when the framing is broken. */
@@ -38,7 +37,12 @@ export function checkCommit(commit: Commit): void {
 
   let entries: number = previousSize
   for (const { bundle, offset, count, framed } of commit.bundles) {
-    if (offset < 0 || bundle * WIDTH + offset !== entries || count < 1 || offset + count > WIDTH) {
+    if (
+      offset < 0 ||
+      bundle * TILE_WIDTH + offset !== entries ||
+      count < 1 ||
+      offset + count > TILE_WIDTH
+    ) {
       refuse(`bundle ${bundle} from ${offset} does not continue at entry ${entries}`)
     }
     if (framedCount(framed) !== count) refuse(`bundle ${bundle} is not framed as ${count} entries`)
@@ -51,7 +55,7 @@ export function checkCommit(commit: Commit): void {
     if (!Number.isInteger(level) || level < 0 || level > 6) refuse(`tile level ${level}`)
     const end = ends[level] ?? hashesAtLevel(previousSize, level)
     const count = hashes.length / HASH_SIZE
-    if (offset < 0 || tile * WIDTH + offset !== end || offset + count > WIDTH) {
+    if (offset < 0 || tile * TILE_WIDTH + offset !== end || offset + count > TILE_WIDTH) {
       refuse(`tile ${level}/${tile} from ${offset} does not continue at hash ${end}`)
     }
     if (!Number.isInteger(count) || count < 1)

@@ -4,8 +4,10 @@
  * less than 2^64 work) the first keeps the key, and the second is never found: it is only stored again when it is
  * submitted again.
  */
+
 import { equal } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
+import { TILE_WIDTH } from '../formats/tile.ts'
 import { HASH_SIZE, type LeafHash } from '../merkle/hash.ts'
 import type { LeafIndex, TreeSize } from '../merkle/position.ts'
 import { LeafFilter } from './leaf-filter.ts'
@@ -21,8 +23,6 @@ import {
   writeIndex,
 } from './level-keys.ts'
 import { readTile } from './level-runs.ts'
-
-const WIDTH = 256
 
 export class LevelDedup {
   readonly #database: LevelDatabase
@@ -113,13 +113,13 @@ export class LevelDedup {
 
   /** The leaf hash at an index, each tile read once; empty when there is none. */
   async #leafHash(index: number, tiles: Map<number, Promise<Uint8Array>>): Promise<Uint8Array> {
-    const number = Math.floor(index / WIDTH)
+    const number = Math.floor(index / TILE_WIDTH)
     let tile = tiles.get(number)
     if (tile === undefined) {
       tile = readTile(this.#database, 0, number)
       tiles.set(number, tile)
     }
-    const at = (index % WIDTH) * HASH_SIZE
+    const at = (index % TILE_WIDTH) * HASH_SIZE
     return (await tile).subarray(at, at + HASH_SIZE)
   }
 

@@ -6,8 +6,10 @@
  * One pass over the keys in their order, then one over the level-0 tiles that asks for the key of each leaf. When as
  * many keys led to their leaf as there are keys, none leads astray; otherwise a third pass finds those that do.
  */
+
 import { equal } from '../bytes.ts'
 import { messageOf } from '../errors.ts'
+import { TILE_WIDTH } from '../formats/tile.ts'
 import { HASH_SIZE } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
 import { framedCount, hashesAtLevel } from './commit-shape.ts'
@@ -25,7 +27,6 @@ import {
 } from './level-keys.ts'
 import { decodeHead, decodeIdempotency, decodePublication } from './level-records.ts'
 
-const WIDTH = 256
 const LEVELS = 7
 const READ_AHEAD = { highWaterMarkBytes: 2 ** 20 }
 
@@ -80,7 +81,7 @@ async function* inspectKeys(
         yield* inspectRecord(parsed.kind, name, value, size)
         break
       case 'bundle': {
-        const at = parsed.bundle * WIDTH + parsed.first
+        const at = parsed.bundle * TILE_WIDTH + parsed.first
         const count = parsed.last - parsed.first + 1
         if (framedCount(value) !== count) yield `${name} is not framed as ${count} entries`
         yield* inspectRun(name, at, count, ends.bundles, size)
@@ -94,11 +95,11 @@ async function* inspectKeys(
           yield `${name} is of a level that no tree reaches`
           break
         }
-        if (!Number.isInteger(count) || count === 0 || offset + count > WIDTH) {
-          yield `${name} has ${value.length} bytes, not 1 to ${WIDTH - offset} hashes`
+        if (!Number.isInteger(count) || count === 0 || offset + count > TILE_WIDTH) {
+          yield `${name} has ${value.length} bytes, not 1 to ${TILE_WIDTH - offset} hashes`
           break
         }
-        const at = tile * WIDTH + offset
+        const at = tile * TILE_WIDTH + offset
         yield* inspectRun(name, at, count, ends.tiles[level]!, hashesAtLevel(size, level))
         ends.tiles[level] = Math.max(ends.tiles[level]!, at + count)
       }
@@ -195,7 +196,7 @@ async function* inspectLeaves(
   for await (const [key, hashes] of database.iterator({ ...range, ...READ_AHEAD })) {
     const parsed = parseKey(key)
     if (parsed.kind !== 'tile') continue
-    const start = parsed.tile * WIDTH + parsed.offset
+    const start = parsed.tile * TILE_WIDTH + parsed.offset
     for (let at = 0; at + HASH_SIZE <= hashes.length; at += HASH_SIZE) {
       const index = start + at / HASH_SIZE
       if (index >= size) break
@@ -227,11 +228,11 @@ async function* findStrayDedupKeys(
 
 /** Reads one leaf hash without minding the rest of its tile. */
 async function leafHashAt(database: LevelDatabase, index: number): Promise<Uint8Array | undefined> {
-  const runs = await database.iterator(tileRange(0, Math.floor(index / WIDTH))).all()
+  const runs = await database.iterator(tileRange(0, Math.floor(index / TILE_WIDTH))).all()
   for (const [key, hashes] of runs) {
     const parsed = parseKey(key)
     if (parsed.kind !== 'tile') continue
-    const at = ((index % WIDTH) - parsed.offset) * HASH_SIZE
+    const at = ((index % TILE_WIDTH) - parsed.offset) * HASH_SIZE
     if (at >= 0 && at + HASH_SIZE <= hashes.length) return hashes.subarray(at, at + HASH_SIZE)
   }
   return undefined

@@ -1,12 +1,12 @@
 /** Tiles and bundles out of the runs they were appended in. */
-import { concat } from '../bytes.ts'
+
+import { join } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
+import { TILE_WIDTH } from '../formats/tile.ts'
 import { HASH_SIZE } from '../merkle/hash.ts'
 import { framedCount } from './commit-shape.ts'
 import { engineFailure, type LevelDatabase, plain } from './level-engine.ts'
 import { bundleRange, parseKey, tileRange } from './level-keys.ts'
-
-const WIDTH = 256
 
 /** More than a whole bundle of the largest entries, so that one trip to the engine brings all runs. */
 const ALL_AT_ONCE = { highWaterMarkBytes: 17 * 2 ** 20 }
@@ -27,7 +27,7 @@ export async function readTile(
     }
     end += value.length / HASH_SIZE
   }
-  if (end > WIDTH) throw broken(name, end)
+  if (end > TILE_WIDTH) throw broken(name, end)
   return joined(runs)
 }
 
@@ -72,5 +72,5 @@ function broken(name: string, end: number): CairnError {
 }
 
 function joined(runs: readonly Run[]): Uint8Array {
-  return runs.length === 1 ? plain(runs[0]![1]) : concat(...runs.map(([, value]) => value))
+  return runs.length === 1 ? plain(runs[0]![1]) : join(runs.map(([, value]) => value))
 }
