@@ -64,14 +64,14 @@ const RETRIED = new Set([429, 502, 503, 504])
 const SPECIFIC = new Set(['CONFLICT', 'READ_ONLY', 'STOPPED', 'VERIFICATION_FAILED'])
 
 /** An attempt that failed, and how long the log asked to wait before the next. */
-interface Failure {
+export interface Failure {
   readonly error: CairnError
   readonly retry: boolean
   readonly waitMs?: number
 }
 
 export function createRequester(options: RequesterOptions): Requester {
-  const base = baseUrl(options.url)
+  const base = baseUrl(options.url, 'a log')
   const send = options.fetch ?? fetch
   const retries = options.retries ?? 5
   const firstDelay = options.retryDelayMs ?? 200
@@ -95,7 +95,7 @@ export function createRequester(options: RequesterOptions): Requester {
     } catch (error) {
       request.signal?.throwIfAborted()
       if (error instanceof CairnError) throw error
-      return networkFailure(error, base)
+      return networkError(error, base)
     }
   }
 
@@ -113,28 +113,31 @@ export function createRequester(options: RequesterOptions): Requester {
   }
 }
 
-/** @throws USAGE unless it is a plain http or https address */
-function baseUrl(text: string): string {
+/**
+ * An address with a slash at its end, to which paths are joined; `whose` is for messages.
+ * @throws USAGE unless it is a plain http or https address
+ */
+export function baseUrl(text: string, whose: string): string {
   let url: URL
   try {
     url = new URL(text)
   } catch (cause) {
-    throw new CairnError('USAGE', `'${text}' is not the address of a log`, { cause })
+    throw new CairnError('USAGE', `'${text}' is not the address of ${whose}`, { cause })
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:') {
     throw new CairnError(
       'USAGE',
-      `the address of a log begins with http:// or https://, not '${text}'`,
+      `the address of ${whose} begins with http:// or https://, not '${text}'`,
     )
   }
   if (url.username !== '' || url.password !== '' || url.search !== '' || url.hash !== '') {
-    throw new CairnError('USAGE', 'the address of a log has no user, query or fragment')
+    throw new CairnError('USAGE', `the address of ${whose} has no user, query or fragment`)
   }
   return `${url.origin}${url.pathname.replace(/\/+$/, '')}/`
 }
 
 /** Reads a body of at most `limit` bytes, whatever its Content-Length says. @throws TOO_LARGE */
-async function readBody(response: Response, limit: number): Promise<Uint8Array> {
+export async function readBody(response: Response, limit: number): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
   const reader = response.body?.getReader()
@@ -145,7 +148,7 @@ async function readBody(response: Response, limit: number): Promise<Uint8Array> 
     length += value.length
     if (length > limit) {
       await reader.cancel()
-      throw new CairnError('TOO_LARGE', `the log's answer is larger than ${limit} bytes`)
+      throw new CairnError('TOO_LARGE', `the answer is larger than ${limit} bytes`)
     }
     parts.push(value)
   }
@@ -170,6 +173,12 @@ async function failureOf(response: Response, url: string): Promise<Failure> {
 interface Problem {
   readonly code?: string
   readonly detail?: string
+}
+
+/** What a refusal says, in a line: its problem document or short text, else its status. */
+export async function saidBy(response: Response): Promise<string> {
+  const { detail } = await readProblem(response)
+  return detail ?? `${response.url} answered with status ${response.status}`
 }
 
 /** What an RFC 9457 problem document, or a short plain text, says. */
@@ -202,7 +211,8 @@ function retryAfter(value: string | null): number | undefined {
   return Number.isNaN(date) ? undefined : Math.max(0, date - Date.now())
 }
 
-function networkFailure(error: unknown, base: string): Failure {
+/** What went wrong when no answer came from `base`, and whether to try again. */
+export function networkError(error: unknown, base: string): Failure {
   const cause = error instanceof Error ? error.cause : undefined
   const reason = messageOf(cause ?? error) || String((cause as { code?: unknown })?.code ?? error)
   const timedOut = error instanceof Error && error.name === 'TimeoutError'

@@ -44,10 +44,10 @@ export function checkNoteText(text: string): void {
 
 function parseSignatureLine(line: string): NoteSignature {
   if (!line.startsWith(DASH)) {
-    throw malformed('signature line of note does not begin with an em dash and a space')
+    throw malformed('signature line does not begin with an em dash and a space')
   }
   const space = line.indexOf(' ', DASH.length)
-  if (space < 0) throw malformed('signature line of note has no signature after the name')
+  if (space < 0) throw malformed('signature line has no signature after the name')
   const name = line.slice(DASH.length, space)
   checkKeyName(name)
   const bytes = fromBase64(line.slice(space + 1), `signature of ${name}`)
@@ -74,14 +74,28 @@ export function parseNote(bytes: Uint8Array): SignedNote {
   if (split < 0) throw malformed('note has no blank line before its signatures')
   const text = note.slice(0, split + 1)
   checkNoteText(text)
-  const block = note.slice(split + 2)
-  if (block === '') throw malformed('note has no signature')
-  if (!block.endsWith('\n')) throw malformed('last line of note does not end with a newline')
+  return { text, signatures: parseSignatureBlock(note.slice(split + 2), 'note') }
+}
+
+/**
+ * Reads signature lines that stand alone: how a witness answers (tlog-witness).
+ * @throws TOO_LARGE above MAX_NOTE_SIZE or MAX_NOTE_SIGNATURES; MALFORMED unless there is at least one, and nothing else
+ */
+export function parseSignatureLines(bytes: Uint8Array): NoteSignature[] {
+  if (bytes.length > MAX_NOTE_SIZE) {
+    throw new CairnError('TOO_LARGE', `the signatures are larger than ${MAX_NOTE_SIZE} bytes`)
+  }
+  return parseSignatureBlock(fromUtf8(bytes, 'signatures'), 'answer')
+}
+
+function parseSignatureBlock(block: string, what: string): NoteSignature[] {
+  if (block === '') throw malformed(`${what} has no signature`)
+  if (!block.endsWith('\n')) throw malformed(`last line of ${what} does not end with a newline`)
   const lines = block.slice(0, -1).split('\n', MAX_NOTE_SIGNATURES + 1)
   if (lines.length > MAX_NOTE_SIGNATURES) {
-    throw new CairnError('TOO_LARGE', `note has more than ${MAX_NOTE_SIGNATURES} signatures`)
+    throw new CairnError('TOO_LARGE', `${what} has more than ${MAX_NOTE_SIGNATURES} signatures`)
   }
-  return { text, signatures: lines.map(parseSignatureLine) }
+  return lines.map(parseSignatureLine)
 }
 
 /** One signature line with its newline. @throws MALFORMED when a part cannot stand in a note */

@@ -70,7 +70,7 @@ export function parseTlogProof(bytes: Uint8Array): TlogProof {
   return {
     ...(extra && { extra }),
     index: parseIndex(index.slice(6)),
-    proof: lines.map(parseProofHash),
+    proof: lines.map((line) => parseProofHash(line)),
     checkpoint,
   }
 }
@@ -81,13 +81,11 @@ function parseIndex(text: string): LeafIndex {
   return leafIndex(value)
 }
 
-/** A hash of an inclusion proof from its base64. @throws MALFORMED */
-export function parseProofHash(line: string): NodeHash {
-  const bytes = fromBase64(line, 'a hash of the inclusion proof')
+/** A hash of a proof from its base64. @throws MALFORMED */
+export function parseProofHash(line: string, what = 'the inclusion proof'): NodeHash {
+  const bytes = fromBase64(line, `a hash of ${what}`)
   if (bytes.length !== HASH_SIZE) {
-    throw malformed(
-      `a hash of the inclusion proof has ${bytes.length} bytes instead of ${HASH_SIZE}`,
-    )
+    throw malformed(`a hash of ${what} has ${bytes.length} bytes instead of ${HASH_SIZE}`)
   }
   return nodeHash(bytes)
 }
