@@ -1,17 +1,7 @@
-/** What `/metrics` shows, in the words of Prometheus. Counters of the log itself are read when they are asked for. */
-import { Counter, collectDefaultMetrics, Gauge, Registry } from 'prom-client'
+/** What `/metrics` shows of logs. Their counters are read when they are asked for. */
+import { Counter, Gauge, Registry } from 'prom-client'
 import type { LogService, LogStatistics, Publication } from '../log/service.ts'
-import { durations } from './durations.ts'
-
-/** Notes one answered request: its status, and how long it took in milliseconds. */
-export type Observe = (status: number, milliseconds: number) => void
-
-export interface Metrics {
-  /** The observer of a route, named by its path template. */
-  observer(method: string, route: string): Observe
-  /** The exposition and its media type. */
-  expose(): Promise<{ readonly mediaType: string; readonly body: string }>
-}
+import { type RequestMetrics, requestMetrics } from './request-metrics.ts'
 
 const COUNTERS: readonly [name: string, help: string, member: keyof LogStatistics][] = [
   ['cairn_leaves_accepted_total', 'New leaves that became durable.', 'accepted'],
@@ -54,11 +44,9 @@ function published(log: LogService): Publication | undefined {
 }
 
 /** Metrics of the logs, each labelled with its name; the one at `/` is called `main`. */
-export function createMetrics(logs: ReadonlyMap<string, LogService>): Metrics {
-  const registers = [new Registry()]
-  const [registry] = registers as [Registry]
-  collectDefaultMetrics({ register: registry })
-
+export function createMetrics(logs: ReadonlyMap<string, LogService>): RequestMetrics {
+  const registry = new Registry()
+  const registers = [registry]
   for (const [name, help, member] of COUNTERS) {
     new Counter({
       name,
@@ -86,40 +74,5 @@ export function createMetrics(logs: ReadonlyMap<string, LogService>): Metrics {
       },
     })
   }
-  const timed = durations()
-  const observers = new Map<string, Observe>()
-  const answered: { labels: { method: string; route: string }; counts: Map<number, number> }[] = []
-  new Counter({
-    name: 'cairn_http_answers_total',
-    help: 'Answers given, by status.',
-    labelNames: ['method', 'route', 'status'],
-    registers,
-    collect() {
-      this.reset()
-      for (const { labels, counts } of answered) {
-        for (const [status, count] of counts) this.inc({ ...labels, status }, count)
-      }
-    },
-  })
-
-  return {
-    observer(method, route) {
-      // The listener and the app both have the submission routes; a series must stand in the text once.
-      const name = `${method} ${route}`
-      const known = observers.get(name)
-      if (known !== undefined) return known
-      const time = timed.series(method, route)
-      const counts = new Map<number, number>()
-      answered.push({ labels: { method, route }, counts })
-      const observe: Observe = (status, milliseconds) => {
-        time(milliseconds)
-        counts.set(status, (counts.get(status) ?? 0) + 1)
-      }
-      observers.set(name, observe)
-      return observe
-    },
-    async expose() {
-      return { mediaType: registry.contentType, body: (await registry.metrics()) + timed.expose() }
-    },
-  }
+  return requestMetrics(registry)
 }

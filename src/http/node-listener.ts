@@ -1,24 +1,17 @@
 /**
- * The HTTP server. Single submissions are most of its work, so `POST /add` and `POST /v1/leaves` go from Node's
+ * The HTTP server of logs. Single submissions are most of its work, so `POST /add` and `POST /v1/leaves` go from Node's
  * request to the log and back without a `Request`, a URL or a router in between; everything else goes to the app.
  */
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type Server,
-  type ServerResponse,
-  STATUS_CODES,
-} from 'node:http'
-import { Server as NetServer, type Socket } from 'node:net'
-import { getRequestListener } from '@hono/node-server'
+import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { CairnError } from '../errors.ts'
 import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admission.ts'
-import { type Answer, toResponse } from './answer.ts'
+import type { Answer } from './answer.ts'
 import { createApp, type HostedLog, prefixOf, servicesOf } from './app.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
-import { createMetrics, type Observe } from './metrics.ts'
-import { type ProblemCode, problem, problemOf, Refusal } from './problem.ts'
+import { createMetrics } from './metrics.ts'
+import { appListener, dropBody, type HttpServer, nodeServer, send } from './node-server.ts'
+import { problemOf } from './problem.ts'
+import type { Observe } from './request-metrics.ts'
 import { type Submit, submitter, tooLarge } from './submit.ts'
 
 export interface ServerOptions {
@@ -30,25 +23,8 @@ export interface ServerOptions {
   readonly requestTimeoutMs?: number
 }
 
-/** A server that is not listening yet, and how it ends. */
-export interface LogServer {
-  readonly server: Server
-  /** Takes no more connections, answers what has arrived, and cuts what is left after `graceMs`. */
-  close(graceMs?: number): Promise<void>
-}
-
-const DEFAULT_REQUEST_TIMEOUT_MS = 60_000
-const HEADERS_TIMEOUT_MS = 15_000
-/** Longer than the minute after which load balancers give up idle connections, so that they are the first to. */
-const KEEP_ALIVE_TIMEOUT_MS = 65_000
-/** Less than the ten seconds after which a container is killed. */
-const DEFAULT_GRACE_MS = 5_000
-/** Node's own limit is none: a client that takes no answer would keep it in memory for ever. */
-const SILENT_SOCKET_TIMEOUT_MS = 120_000
 /** Bodies of batches that may be arriving at the same time, by the lengths they state. */
 const MAX_ARRIVING_BYTES = 16 * MAX_BATCH_SIZE
-/** A refused body up to this length is read and dropped, so that its connection can go on. */
-const MAX_DROPPED_BYTES = 64 * 1024 * 1024
 
 /** Where a submission path leads. */
 interface Target {
@@ -64,13 +40,11 @@ interface Target {
 export function createServerFor({
   logs,
   onError = () => {},
-  requestTimeoutMs = DEFAULT_REQUEST_TIMEOUT_MS,
-}: ServerOptions): LogServer {
+  requestTimeoutMs,
+}: ServerOptions): HttpServer {
   const metrics = createMetrics(servicesOf(logs))
   const app = createApp({ logs, metrics, onError })
-  const others = getRequestListener(app.fetch, {
-    errorHandler: (error) => toResponse(problemOf(refusalOf(error), onError)),
-  })
+  const others = appListener(app, onError)
   const targets = new Map<string, Target>()
   const arriving = { bytes: 0 }
   for (const [name, { log, authenticate }] of logs) {
@@ -84,14 +58,7 @@ export function createServerFor({
     add('/v1/leaves', 'leaves')
   }
 
-  let closing = false
   const listener: RequestListener = (request, response) => {
-    if (closing) response.shouldKeepAlive = false
-    if (request.headers.host === undefined) {
-      dropBody(request, response)
-      send(response, problem('BAD_REQUEST_TARGET', 'the header field Host is missing'))
-      return
-    }
     if (request.method === 'POST') {
       const url = request.url!
       const question = url.indexOf('?')
@@ -101,30 +68,9 @@ export function createServerFor({
         return
       }
     }
-    void others(request, response)
+    others(request, response)
   }
-
-  const server = createServer(
-    {
-      requestTimeout: requestTimeoutMs,
-      headersTimeout: Math.min(HEADERS_TIMEOUT_MS, requestTimeoutMs),
-      keepAliveTimeout: KEEP_ALIVE_TIMEOUT_MS,
-      connectionsCheckingInterval: Math.min(5_000, Math.ceil(requestTimeoutMs / 4)),
-      noDelay: true,
-      // Checked by the listener, which answers with a problem.
-      requireHostHeader: false,
-    },
-    listener,
-  )
-  server.timeout = SILENT_SOCKET_TIMEOUT_MS
-  server.on('clientError', refuseUnparsed)
-  return {
-    server,
-    close(graceMs = DEFAULT_GRACE_MS) {
-      closing = true
-      return closeServer(server, graceMs)
-    },
-  }
+  return nodeServer(listener, requestTimeoutMs)
 }
 
 /** Reads a submission's body within its limits and answers. A client that goes away ends only its own waiting. */
@@ -201,81 +147,5 @@ function reserve(arriving: { bytes: number }, bytes: number, request: IncomingMe
   arriving.bytes += bytes
   request.once('close', () => {
     arriving.bytes -= bytes
-  })
-}
-
-/** Lets the rest of a refused body run out, or gives up the connection when there may be too much of it. */
-function dropBody(request: IncomingMessage, response: ServerResponse): void {
-  const declared = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY)
-  const chunked = request.headers['transfer-encoding'] !== undefined
-  if (chunked || declared > MAX_DROPPED_BYTES) response.shouldKeepAlive = false
-  request.resume()
-}
-
-function send(response: ServerResponse, { status, headers, body }: Answer): void {
-  if (response.destroyed) return
-  if (typeof body !== 'string') {
-    response.writeHead(status, { ...headers, 'Content-Length': body.length })
-    response.end(body)
-    return
-  }
-  const length = Buffer.byteLength(body)
-  response.writeHead(status, { ...headers, 'Content-Length': length })
-  // Head and body leave in one write; ASCII is cheaper as latin-1 than as UTF-8.
-  response.end(body, length === body.length ? 'latin1' : 'utf8')
-}
-
-/** What the adapter throws before any route is asked is about the request target or its Host. */
-function refusalOf(error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== 'RequestError') return error
-  return new Refusal('BAD_REQUEST_TARGET', 'the request target or its Host cannot be used')
-}
-
-/** Requests that Node's parser refuses, or that did not arrive in time. */
-function refuseUnparsed(error: NodeJS.ErrnoException, socket: Socket): void {
-  if (!socket.writable || error.code === 'ECONNRESET') {
-    socket.destroy()
-    return
-  }
-  const { status, headers, body } = unparsedProblem(error.code)
-  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
-  const length = Buffer.byteLength(body)
-  socket.end(
-    `HTTP/1.1 ${status} ${STATUS_CODES[status]}\r\n${lines.join('')}Content-Length: ${length}\r\nConnection: close\r\n\r\n${body}`,
-  )
-}
-
-function unparsedProblem(code: string | undefined): Answer {
-  const known: Readonly<Record<string, readonly [ProblemCode, string]>> = {
-    HPE_HEADER_OVERFLOW: ['HEADERS_TOO_LARGE', 'send smaller header fields'],
-    ERR_HTTP_REQUEST_TIMEOUT: ['REQUEST_TIMEOUT', 'send the request faster, or in smaller parts'],
-  }
-  const [problemCode, detail] = known[code ?? ''] ?? ['MALFORMED', 'this is not HTTP/1.1']
-  return problem(problemCode, detail)
-}
-
-const IDLE_CHECK_MS = 25
-/** For requests that are on their way while the server closes. */
-const LINGER_MS = 100
-
-function closeServer(server: Server, graceMs: number): Promise<void> {
-  return new Promise((resolve) => {
-    // Node would cut connections that seem idle at once, with requests in them that it has not read yet. So the
-    // listening socket goes first, and idle connections a little later, as their last answers leave.
-    let idle: NodeJS.Timeout | undefined
-    const linger = setTimeout(
-      () => {
-        idle = setInterval(() => server.closeIdleConnections(), IDLE_CHECK_MS)
-      },
-      Math.min(LINGER_MS, graceMs),
-    )
-    const cut = setTimeout(() => server.closeAllConnections(), graceMs)
-    NetServer.prototype.close.call(server, () => {
-      clearTimeout(linger)
-      clearInterval(idle)
-      clearTimeout(cut)
-      // Ends what http.Server keeps beside its connections; that it listens no more is no news.
-      server.close(() => resolve())
-    })
   })
 }

@@ -1,24 +1,24 @@
 /** The OpenAPI document, made from the routes themselves. */
 import { type TObject, type TSchema, Type } from 'typebox'
 import { type Answer, answer, REVALIDATE } from './answer.ts'
-import { type Route, route } from './route.ts'
+import { type Documentation, type Route, route } from './route.ts'
 import { Problem } from './schema.ts'
 
 /** The version of the interface, not of the program. */
 const VERSION = '1'
 
-const TAGS: readonly { readonly name: string; readonly description: string }[] = [
-  { name: 'tlog', description: 'Static resources: C2SP tlog-tiles' },
-  { name: 'submission', description: 'Adding leaves' },
-  { name: 'proofs', description: 'Receipts and proofs' },
-  { name: 'rfc6962', description: 'The RFC 6962 read API' },
-  { name: 'operations', description: 'For operators' },
-]
+/** What a document says of itself. */
+export interface ApiDescription {
+  readonly title: string
+  readonly description: string
+  /** The tags of the routes, in the order in which they are shown. */
+  readonly tags: readonly { readonly name: Documentation['tag']; readonly description: string }[]
+}
 
 const PROBLEM = { $ref: '#/components/schemas/Problem' }
 
 /** The route that serves the document of `routes`, and of itself. */
-export function openApiRoute(routes: readonly Route[]): Route {
+export function openApiRoute(routes: readonly Route[], api: ApiDescription): Route {
   let document: Answer | undefined
   const self = route({
     path: '/openapi.json',
@@ -34,7 +34,7 @@ export function openApiRoute(routes: readonly Route[]): Route {
       document ??= answer(
         'application/json',
         REVALIDATE,
-        JSON.stringify(openApi([...routes, self])),
+        JSON.stringify(openApi([...routes, self], api)),
       )
       return document
     },
@@ -43,7 +43,7 @@ export function openApiRoute(routes: readonly Route[]): Route {
 }
 
 /** The document of some routes. */
-export function openApi(routes: readonly Route[]): object {
+export function openApi(routes: readonly Route[], api: ApiDescription): object {
   const paths: Record<string, Record<string, object>> = {}
   for (const one of routes) {
     paths[one.path] = { ...paths[one.path], [one.method.toLowerCase()]: operation(one) }
@@ -51,13 +51,12 @@ export function openApi(routes: readonly Route[]): object {
   return {
     openapi: '3.1.0',
     info: {
-      title: 'Cairn',
+      title: api.title,
       version: VERSION,
-      description:
-        'A transparency log for audit records. Further logs of the same process answer below /logs/<name>.',
+      description: api.description,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
     },
-    tags: TAGS,
+    tags: api.tags,
     paths,
     components: {
       schemas: { Problem },

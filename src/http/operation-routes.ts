@@ -1,8 +1,9 @@
 /** What operators ask: is it up, does it take submissions, how is it doing; and a first page for people. */
 import type { LogService } from '../log/service.ts'
 import { type Answer, answer, jsonAnswer, UNCACHED } from './answer.ts'
-import type { Metrics } from './metrics.ts'
+import { escapeHtml } from './html.ts'
 import { negotiate } from './negotiate.ts'
+import type { RequestMetrics } from './request-metrics.ts'
 import { type Route, route, Text } from './route.ts'
 import { Readiness } from './schema.ts'
 
@@ -53,7 +54,7 @@ export function readinessRoute(logs: ReadonlyMap<string, LogService>): Route {
 }
 
 /** Of the process. */
-export function processRoutes(metrics: Metrics): Route[] {
+export function processRoutes(metrics: RequestMetrics): Route[] {
   return [
     route({
       path: '/healthz',
@@ -116,8 +117,4 @@ function htmlPage(log: LogService, prefix: string): Answer {
     'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
     Vary: 'Accept',
   })
-}
-
-function escapeHtml(text: string): string {
-  return text.replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`)
 }

@@ -32,15 +32,17 @@ export interface AnswerDocumentation {
 export interface Documentation {
   readonly summary: string
   readonly description?: string
-  readonly tag: 'tlog' | 'submission' | 'proofs' | 'rfc6962' | 'operations'
+  readonly tag: 'tlog' | 'submission' | 'proofs' | 'rfc6962' | 'witness' | 'operations'
   readonly token?: boolean
   readonly headers?: Readonly<Record<string, TSchema>>
   readonly body?: Readonly<Record<string, TSchema>>
   readonly answers: Readonly<Record<number, AnswerDocumentation>>
 }
 
+export type Method = 'GET' | 'POST' | 'DELETE'
+
 export interface Route {
-  readonly method: 'GET' | 'POST'
+  readonly method: Method
   /** The path template of the documentation: `/v1/receipts/{index}`. */
   readonly path: string
   /** The router's pattern: `/v1/receipts/:index`. */
@@ -52,7 +54,7 @@ export interface Route {
 }
 
 interface Definition<P extends TProperties, Q extends TProperties> {
-  readonly method?: 'GET' | 'POST'
+  readonly method?: Method
   readonly path: string
   /** Only where a parameter spans several segments of the path. */
   readonly pattern?: string

@@ -1,6 +1,7 @@
 /** The composition root: a configuration becomes a running server. */
 import { CairnError, messageOf } from '../errors.ts'
-import { createServerFor, type LogServer } from '../http/node-listener.ts'
+import { createServerFor } from '../http/node-listener.ts'
+import type { HttpServer } from '../http/node-server.ts'
 import type { Config } from './config.ts'
 import type { OnEvent } from './events.ts'
 import { type OpenedLog, openHostedLog } from './open.ts'
@@ -34,7 +35,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     for (const { log } of [...logs.values()].reverse()) await log.close()
   }
   const main = logs.get('')!
-  let http: LogServer
+  let http: HttpServer
   let url: string
   try {
     http = createServerFor({
@@ -88,7 +89,7 @@ async function openAll(config: Config, onEvent: OnEvent): Promise<Map<string, Op
   }
 }
 
-function listen({ server }: LogServer, { host, port }: Config): Promise<string> {
+function listen({ server }: HttpServer, { host, port }: Config): Promise<string> {
   return new Promise((resolve, reject) => {
     server.once('error', (cause: NodeJS.ErrnoException) => {
       const why = cause.code === 'EADDRINUSE' ? 'something else listens there' : cause.message
