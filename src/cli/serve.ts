@@ -4,8 +4,9 @@ import { CairnError } from '../errors.ts'
 import { type Config, loadConfig } from '../server/config.ts'
 import { eventWriter, type OnEvent, type ServerEvent } from '../server/events.ts'
 import { serve } from '../server/serve.ts'
-import { SETTINGS, type Setting } from '../server/settings.ts'
+import { SETTINGS } from '../server/settings.ts'
 import { note, printJson, terminal, withCommonHelp } from './command.ts'
+import { givenSettings, withSettings } from './setting-flags.ts'
 import { plural, printable } from './style.ts'
 
 /** Where the data goes when nobody says where. */
@@ -16,28 +17,13 @@ export function configure(command: Command): void {
     'Run a log. The first start makes its keys and an access token. Every setting can also be given ' +
       'in the environment (--port as CAIRN_PORT) or in a YAML file (port: 6962); flags win.',
   )
-  for (const setting of SETTINGS) command.addOption(optionFor(setting))
-  command
-    .option('--config <file>', 'YAML file of settings')
-    .addOption(new Option('--policy <file>').hideHelp())
-    .action(async () => run(command))
+  withSettings(command, SETTINGS)
+  command.addOption(new Option('--policy <file>').hideHelp()).action(async () => run(command))
   withCommonHelp(command, [
     'cairn serve --data ./cairn-data',
     'cairn serve --data /var/lib/cairn --origin log.example.com/audit --host 0.0.0.0',
     'CAIRN_DATA=/var/lib/cairn cairn serve --config /etc/cairn.yaml',
   ])
-}
-
-/** The flag of a setting. Its text is checked together with the other sources, so that all say the same. */
-function optionFor({ name, type, default: fallback, description }: Setting): Option {
-  if (type === 'switch') {
-    return fallback === true
-      ? new Option(`--no-${name}`, `do not ${description}`)
-      : new Option(`--${name}`, description)
-  }
-  const shown = fallback === undefined ? '' : ` (default: ${fallback})`
-  const value = { path: 'path', integer: 'number', text: 'name' }[type]
-  return new Option(`--${name} <${value}>`, description + shown)
 }
 
 async function run(command: Command): Promise<void> {
@@ -58,13 +44,7 @@ async function run(command: Command): Promise<void> {
 
 /** Settings from the flags that were really given, the environment, and the file. */
 async function configOf(command: Command): Promise<Config> {
-  const given: Record<string, unknown> = {}
-  for (const name of [...SETTINGS.map((setting) => setting.name), 'config']) {
-    const attribute = name.replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
-    if (command.getOptionValueSource(attribute) === 'cli') {
-      given[name] = command.getOptionValue(attribute)
-    }
-  }
+  const given = givenSettings(command, SETTINGS)
   const { CAIRN_DATA, CAIRN_CONFIG } = process.env
   const isPlaced = (given.data ?? given.config ?? CAIRN_DATA ?? CAIRN_CONFIG) !== undefined
   if (!isPlaced) given.data = DEFAULT_DATA

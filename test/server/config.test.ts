@@ -2,7 +2,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join, resolve } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import { type ConfigSources, loadConfig } from '../../src/server/config.ts'
+import { loadConfig } from '../../src/server/config.ts'
+import type { ConfigSources } from '../../src/server/read-settings.ts'
 import { SETTINGS } from '../../src/server/settings.ts'
 
 let directory: string
