@@ -51,6 +51,11 @@ export function malformed(message: string, options?: ErrorOptions): CairnError {
   return new CairnError('MALFORMED', message, options)
 }
 
+/** Shorthand for what a person has to mend in a flag, a variable or a file. */
+export function usage(message: string, cause?: unknown): CairnError {
+  return new CairnError('USAGE', message, cause === undefined ? {} : { cause })
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

@@ -8,14 +8,8 @@ import { mlDsaPublicKey } from '#ml-dsa'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { formatVkey, type VerifierKey, verifierKey } from '../formats/vkey.ts'
-import {
-  createKeys,
-  encrypt,
-  formatKeys,
-  keyFiles,
-  type OpenedKeys,
-  readKeys,
-} from '../server/keys.ts'
+import { encrypt, keyFiles } from '../server/key-file.ts'
+import { createKeys, formatKeys, type OpenedKeys, readKeys } from '../server/keys.ts'
 import { openDataDirectory } from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
 import { note, printJson, terminal, withCommonHelp } from './command.ts'

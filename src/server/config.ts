@@ -1,8 +1,8 @@
 /** The configuration of the log server, of the settings in `settings.ts`. */
-import { messageOf } from '../errors.ts'
+import { messageOf, usage } from '../errors.ts'
 import { prefixOf } from '../http/app.ts'
 import { passphraseFrom } from './passphrase.ts'
-import { type ConfigSources, readSettings, type SettingValues, usage } from './read-settings.ts'
+import { type ConfigSources, readSettings, type SettingValues } from './read-settings.ts'
 import { SERVER_SETTINGS } from './settings.ts'
 
 /** What each log has of its own. */

@@ -1,8 +1,5 @@
 /** One log from its data directory: keys, signer's state, store and tokens, each opened and, at first, made. */
-import { readFile } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
-import { utf8 } from '../bytes.ts'
-import { CairnError, messageOf } from '../errors.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import type { HostedLog } from '../http/app.ts'
 import { allowAnyone } from '../http/authenticate.ts'
@@ -11,14 +8,12 @@ import { openLog } from '../log/log.ts'
 import { openSignedState } from '../log/signed-state.ts'
 import type { LogSigner } from '../log/signer.ts'
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
-import { durableWriteFile } from '../storage/durable-file.ts'
 import { openLevelStore } from '../storage/level.ts'
 import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
+import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
 import { authenticateBy, openTokens } from './tokens.ts'
-
-const PUBLIC_FILE = 0o644
 
 export interface OpenedLog extends HostedLog {
   readonly directory: DataDirectory
@@ -42,7 +37,7 @@ export async function openHostedLog(
     const { keys } = await keysOf(name, own, config, directory, onEvent)
     const signer = localSigner(keys)
     opened.push(signer)
-    await keepVkeys(directory, signer)
+    await keepVkeys(directory, [signer.ed25519, signer.mlDsa].map(formatVkey))
     const signedState = await openSignedState(
       own.signerState ?? defaultSignerState(own.data, signer),
       formatVkey(signer.ed25519),
@@ -84,7 +79,7 @@ export function defaultSignerState(data: string, { ed25519 }: Pick<LogSigner, 'e
   return join(`${resolve(data)}.signer`, `${ed25519.keyId}.head`)
 }
 
-async function keysOf(
+function keysOf(
   name: string,
   { origin }: LogConfig,
   { passphrase }: Config,
@@ -96,39 +91,10 @@ async function keysOf(
     ...(origin === undefined ? {} : { origin }),
     ...(passphrase === undefined ? {} : { passphrase }),
   }
-  const found = await readKeys(options)
-  if (found?.exposed === true) onEvent({ event: 'keys-exposed', log: name, file: found.file })
-  if (found !== undefined) return found
-  if ((await vkeysIn(directory)) !== undefined) {
-    throw new CairnError(
-      'CORRUPT',
-      `the keys of this log are missing from ${directory.keys}; put their backup back (new keys cannot continue an old log)`,
-    )
-  }
-  const made = await createKeys(options)
-  onEvent({ event: 'keys-created', log: name, file: made.file })
-  return made
-}
-
-/** Writes the verifier keys beside the data, or finds those that were written before. */
-async function keepVkeys(directory: DataDirectory, signer: LogSigner): Promise<void> {
-  const vkeys = `${formatVkey(signer.ed25519)}\n${formatVkey(signer.mlDsa)}\n`
-  const written = await vkeysIn(directory)
-  if (written === vkeys) return
-  if (written !== undefined) {
-    throw new CairnError(
-      'CORRUPT',
-      `${directory.vkeyFile} does not name the keys in ${directory.keys}; put back the file that is wrong`,
-    )
-  }
-  await durableWriteFile(directory.vkeyFile, utf8(vkeys), PUBLIC_FILE)
-}
-
-async function vkeysIn({ vkeyFile }: DataDirectory): Promise<string | undefined> {
-  try {
-    return await readFile(vkeyFile, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new CairnError('IO', `cannot read ${vkeyFile}: ${messageOf(cause)}`, { cause })
-  }
+  return findOrMakeKeys(directory, {
+    kind: 'log',
+    read: () => readKeys(options),
+    create: () => createKeys(options),
+    onEvent: (event, file) => onEvent({ event, log: name, file }),
+  })
 }

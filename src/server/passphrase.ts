@@ -1,8 +1,8 @@
 /** The passphrase of a key file. Never a flag: other users can see the flags of a process. */
 import { readFile } from 'node:fs/promises'
 import { fromUtf8 } from '../bytes.ts'
-import { messageOf } from '../errors.ts'
-import { type ConfigSources, usage } from './read-settings.ts'
+import { messageOf, usage } from '../errors.ts'
+import type { ConfigSources } from './read-settings.ts'
 
 /** From CAIRN_PASSPHRASE or the first line of a file; undefined when neither is given. @throws USAGE */
 export async function passphraseFrom(

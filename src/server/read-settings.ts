@@ -8,7 +8,7 @@ import type { TObject, TProperties, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { parse, YAMLError } from 'yaml'
 import { fromUtf8 } from '../bytes.ts'
-import { CairnError, messageOf } from '../errors.ts'
+import { messageOf, usage } from '../errors.ts'
 import type { Setting, SettingsTable } from './setting.ts'
 import { KNOWN_VARIABLES } from './variables.ts'
 
@@ -36,11 +36,6 @@ export async function readSettings(
     ...fromEnvironment(table, env),
     ...fromFlags(table, flags),
   }
-}
-
-/** The error for a setting that cannot be used. */
-export function usage(message: string, cause?: unknown): CairnError {
-  return new CairnError('USAGE', message, cause === undefined ? {} : { cause })
 }
 
 function fromFlags(table: SettingsTable, flags: ConfigSources['flags']): SettingValues {

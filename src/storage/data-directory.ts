@@ -1,10 +1,10 @@
 /**
- * The directory that holds a log:
+ * The directory that holds the data of a log, or of a witness (in brackets):
  *
- *   DIR/format       "cairn-log 1": what this directory is, written first of all
- *   DIR/store/       entries, tiles and heads (LevelDB)
+ *   DIR/format       "cairn-log 1" ["cairn-witness 1"]: what this directory is, written first of all
+ *   DIR/store/       entries, tiles and heads [the heads last cosigned] (LevelDB)
  *   DIR/keys/        private keys, for the owner's eyes only
- *   DIR/log.vkey     the verifier keys to give away
+ *   DIR/log.vkey     the verifier keys to give away [DIR/witness.vkey]
  *   DIR/admin.token  the first credential
  *   DIR/tokens       credentials added later
  *
@@ -17,10 +17,19 @@ import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { durableWriteFile, syncDirectory, UNFINISHED } from './durable-file.ts'
 
-/** The layout this version reads and writes. */
+/** Whose data a directory holds. One of another kind is refused: the two must never share keys or a place. */
+export type DirectoryKind = 'log' | 'witness'
+
+/** The layout this version reads and writes, of both kinds. */
 const FORMAT = 1
-const FORMAT_LINE = /^cairn-log (0|[1-9][0-9]{0,8})\n$/
+const FORMAT_LINE = /^cairn-(log|witness) (0|[1-9][0-9]{0,8})\n$/
 const FORMAT_BYTES_MAX = 64
+
+/** The command that runs on a directory of each kind. */
+const COMMANDS: Readonly<Record<DirectoryKind, string>> = {
+  log: 'cairn serve',
+  witness: 'cairn witness',
+}
 
 const PRIVATE_DIRECTORY = 0o700
 
@@ -37,6 +46,8 @@ export interface DataDirectory {
 export interface DataDirectoryOptions {
   /** Makes the directory, or completes one whose making was interrupted. */
   readonly create: boolean
+  /** That of a log when left out. */
+  readonly kind?: DirectoryKind
 }
 
 /**
@@ -49,18 +60,19 @@ export async function openDataDirectory(
   path: string,
   options: DataDirectoryOptions,
 ): Promise<DataDirectory> {
+  const { create, kind = 'log' } = options
   const root = resolve(path)
   const directory: DataDirectory = {
     path: root,
     store: join(root, 'store'),
     keys: join(root, 'keys'),
-    vkeyFile: join(root, 'log.vkey'),
+    vkeyFile: join(root, `${kind}.vkey`),
     adminTokenFile: join(root, 'admin.token'),
     tokensFile: join(root, 'tokens'),
   }
   try {
-    if (options.create) await create(directory)
-    else await check(directory)
+    if (create) await complete(directory, kind)
+    else await check(directory, kind)
     await access(root, constants.R_OK | constants.W_OK | constants.X_OK)
   } catch (error) {
     throw unusable(root, error)
@@ -68,14 +80,24 @@ export async function openDataDirectory(
   return directory
 }
 
-async function create(directory: DataDirectory): Promise<void> {
+/** Whose data a directory holds, or undefined when it is not one of Cairn's. @throws IO when it cannot be read */
+export async function directoryKind(path: string): Promise<DirectoryKind | undefined> {
+  try {
+    return (await formatIn(resolve(path)))?.kind
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw unusable(path, error)
+  }
+}
+
+async function complete(directory: DataDirectory, kind: DirectoryKind): Promise<void> {
   const { path } = directory
   if ((await kindOf(path)) === undefined) {
     await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY })
     await syncDirectory(dirname(path))
   }
-  if (!(await isMarked(path))) {
-    await durableWriteFile(join(path, 'format'), utf8(`cairn-log ${FORMAT}\n`), 0o644)
+  if (!(await isMarked(path, kind))) {
+    await durableWriteFile(join(path, 'format'), utf8(`cairn-${kind} ${FORMAT}\n`), 0o644)
   }
   let made = false
   for (const part of [directory.store, directory.keys]) {
@@ -86,14 +108,14 @@ async function create(directory: DataDirectory): Promise<void> {
   if (made) await syncDirectory(path)
 }
 
-async function check(directory: DataDirectory): Promise<void> {
+async function check(directory: DataDirectory, kind: DirectoryKind): Promise<void> {
   const { path } = directory
-  const marked = (await kindOf(path)) !== undefined && (await isMarked(path))
+  const marked = (await kindOf(path)) !== undefined && (await isMarked(path, kind))
   const parts = [directory.store, directory.keys]
   if (!marked || (await Promise.all(parts.map(kindOf))).includes(undefined)) {
     throw new CairnError(
       'NOT_FOUND',
-      `there is no ${marked ? 'complete ' : ''}log in ${path}; start one with: cairn serve --data ${path}`,
+      `there is no ${marked ? 'complete ' : ''}${kind} in ${path}; start one with: ${COMMANDS[kind]} --data ${path}`,
     )
   }
 }
@@ -117,30 +139,31 @@ async function kindOf(path: string): Promise<'directory' | undefined> {
 }
 
 /**
- * Whether a directory says that it is a data directory of this format; false when it is empty, and can become one.
+ * Whether a directory says that it is a data directory of this kind and format; false when it is empty, and can become
+ * one.
  * @throws FOREIGN_DIRECTORY, NEWER_FORMAT
  */
-async function isMarked(path: string): Promise<boolean> {
+async function isMarked(path: string, kind: DirectoryKind): Promise<boolean> {
   const foreign = (why: string): CairnError =>
     new CairnError(
       'FOREIGN_DIRECTORY',
-      `${path} ${why}; choose an empty or new directory for the log's data`,
+      `${path} ${why}; choose an empty or new directory for the ${kind}'s data`,
     )
   const names = await readdir(path)
   if (!names.includes('format')) {
     const others = names.filter((name) => !isHarmless(name))
     if (others.length === 0) return false
-    throw foreign(`is not a log's data directory, but holds other files (${others.sort()[0]})`)
+    throw foreign(`is not a ${kind}'s data directory, but holds other files (${others.sort()[0]})`)
   }
-  const file = join(path, 'format')
-  const { size } = await stat(file)
-  const bytes = size <= FORMAT_BYTES_MAX ? await readFile(file) : new Uint8Array()
-  const version = versionOf(bytes)
-  if (version === undefined) throw foreign('has a format file that Cairn did not write')
-  if (version > FORMAT) {
+  const found = await formatIn(path)
+  if (found === undefined) throw foreign('has a format file that Cairn did not write')
+  if (found.kind !== kind) {
+    throw foreign(`holds the data of a ${found.kind}, which ${COMMANDS[found.kind]} runs on`)
+  }
+  if (found.version > FORMAT) {
     throw new CairnError(
       'NEWER_FORMAT',
-      `${path} was written by a newer cairn (format ${version}, this one reads ${FORMAT}); use the newer one`,
+      `${path} was written by a newer cairn (format ${found.version}, this one reads ${FORMAT}); use the newer one`,
     )
   }
   return true
@@ -151,12 +174,23 @@ function isHarmless(name: string): boolean {
   return name === 'lost+found' || (name.startsWith('format.') && name.endsWith(UNFINISHED))
 }
 
-function versionOf(bytes: Uint8Array): number | undefined {
+/** What the format file says, or undefined when Cairn did not write it. @throws the file system's own errors */
+async function formatIn(
+  path: string,
+): Promise<{ readonly kind: DirectoryKind; readonly version: number } | undefined> {
+  const file = join(path, 'format')
+  const { size } = await stat(file)
+  const bytes = size <= FORMAT_BYTES_MAX ? await readFile(file) : new Uint8Array()
+  const [, kind, version] = FORMAT_LINE.exec(textOf(bytes)) ?? []
+  if (kind === undefined || version === '0') return undefined
+  return { kind: kind as DirectoryKind, version: Number(version) }
+}
+
+function textOf(bytes: Uint8Array): string {
   try {
-    const found = FORMAT_LINE.exec(fromUtf8(bytes))
-    return found === null || found[1] === '0' ? undefined : Number(found[1])
+    return fromUtf8(bytes)
   } catch {
-    return undefined
+    return ''
   }
 }
 

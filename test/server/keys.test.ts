@@ -2,7 +2,8 @@ import { chmod, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { createKeys, formatKeys, keyFiles, parseKeys, readKeys } from '../../src/server/keys.ts'
+import { keyFiles } from '../../src/server/key-file.ts'
+import { createKeys, formatKeys, parseKeys, readKeys } from '../../src/server/keys.ts'
 
 let directory: string
 

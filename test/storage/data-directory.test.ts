@@ -3,7 +3,7 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { openDataDirectory } from '../../src/storage/data-directory.ts'
+import { directoryKind, openDataDirectory } from '../../src/storage/data-directory.ts'
 import { openLevelStore } from '../../src/storage/level.ts'
 import { canMount, storeWorker } from './store-worker.ts'
 
@@ -141,6 +141,47 @@ describe('a directory of something else', () => {
     await expect(openDataDirectory(path, { create: true })).rejects.toMatchObject(
       refusal('NEWER_FORMAT', /format 2, this one reads 1\); use the newer one/),
     )
+  })
+})
+
+describe('a data directory of a witness', () => {
+  it('is marked as one, and holds its verifier keys under its own name', async () => {
+    const directory = await openDataDirectory(path, { create: true, kind: 'witness' })
+    expect(directory.vkeyFile).toBe(join(path, 'witness.vkey'))
+    expect(await readFile(join(path, 'format'), 'utf8')).toBe('cairn-witness 1\n')
+    expect(await directoryKind(path)).toBe('witness')
+    for (const create of [true, false]) {
+      expect(await openDataDirectory(path, { create, kind: 'witness' })).toEqual(directory)
+    }
+  })
+
+  it.each([
+    ['log', 'witness', /holds the data of a log, which cairn serve runs on; .* witness's data/],
+    ['witness', 'log', /holds the data of a witness, which cairn witness runs on; .* log's data/],
+  ] as const)('of a %s is refused to a %s', async (one, other, words) => {
+    await openDataDirectory(path, { create: true, kind: one })
+    for (const create of [true, false]) {
+      await expect(openDataDirectory(path, { create, kind: other })).rejects.toMatchObject(
+        refusal('FOREIGN_DIRECTORY', words),
+      )
+    }
+  })
+
+  it('is missing in other words', async () => {
+    await expect(openDataDirectory(path, { create: false, kind: 'witness' })).rejects.toMatchObject(
+      refusal('NOT_FOUND', /no witness in .*: cairn witness --data /),
+    )
+  })
+})
+
+describe('the kind of a directory', () => {
+  it('is unknown where there is none, or none of ours', async () => {
+    expect(await directoryKind(path)).toBeUndefined()
+    await writeFile(path, '')
+    expect(await directoryKind(path)).toBeUndefined()
+    await mkdir(join(parent, 'other'))
+    await writeFile(join(parent, 'other', 'format'), 'cairn-mirror 1\n')
+    expect(await directoryKind(join(parent, 'other'))).toBeUndefined()
   })
 })
 
