@@ -7,6 +7,8 @@ import { ed25519Verify } from '#ed25519'
 import { mlDsaVerify } from '#ml-dsa'
 import { concat, u64, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
+import { type NodeHash, nodeHash } from '../merkle/hash.ts'
+import { isSubtree, type Subtree } from '../merkle/subtree.ts'
 import { type Checkpoint, checkOrigin, parseCheckpoint } from './checkpoint.ts'
 import type { NoteSignature, SignedNote } from './note.ts'
 import { checkKeyName, type VerifierKey } from './vkey.ts'
@@ -17,6 +19,13 @@ export interface CosignedTree {
   /** Seconds since 1970; 0 makes no claim that this is the largest tree the cosigner has seen. */
   readonly timestamp: number
   readonly checkpoint: Checkpoint
+}
+
+/** A subtree of a log, which an ML-DSA-44 cosignature can be about. */
+export interface LogSubtree {
+  readonly origin: string
+  readonly subtree: Subtree
+  readonly hash: NodeHash
 }
 
 const TIMESTAMP_SIZE = 8
@@ -43,20 +52,48 @@ function lengthPrefixed(text: string): Uint8Array {
 export function mlDsaCosignedMessage({
   cosigner,
   timestamp,
-  checkpoint,
+  checkpoint: { origin, size, root },
 }: CosignedTree): Uint8Array {
+  return cosignedMessage({ cosigner, timestamp, origin, start: 0, end: size, hash: root })
+}
+
+/**
+ * The bytes that an ML-DSA-44 cosignature of a subtree signs. Its time is 0: it says that the subtree belongs to the
+ * log, not that the log ends there.
+ * @throws RangeError unless it is a subtree
+ */
+export function mlDsaSubtreeMessage(cosigner: string, cosigned: LogSubtree): Uint8Array {
+  const { origin, subtree } = cosigned
+  const { start, end } = subtree
+  if (!isSubtree(subtree)) throw new RangeError(`[${start}, ${end}) is no subtree`)
+  const hash = nodeHash(cosigned.hash)
+  return cosignedMessage({ cosigner, timestamp: 0, origin, start, end, hash })
+}
+
+/** The fields of tlog-cosignature's `cosigned_message`. */
+interface CosignedMessage {
+  readonly cosigner: string
+  readonly timestamp: number
+  readonly origin: string
+  readonly start: number
+  readonly end: number
+  readonly hash: Uint8Array
+}
+
+function cosignedMessage(message: CosignedMessage): Uint8Array {
+  const { cosigner, timestamp, origin, start, end, hash } = message
   checkTimestamp(timestamp)
   // Both are at most 255 bytes, so that one byte holds their length.
   checkKeyName(cosigner)
-  checkOrigin(checkpoint.origin)
+  checkOrigin(origin)
   return concat(
     utf8('subtree/v1\n\0'),
     lengthPrefixed(cosigner),
     u64(timestamp),
-    lengthPrefixed(checkpoint.origin),
-    u64(0),
-    u64(checkpoint.size),
-    checkpoint.root,
+    lengthPrefixed(origin),
+    u64(start),
+    u64(end),
+    hash,
   )
 }
 
@@ -124,6 +161,12 @@ function statement(
   }
 }
 
+function checkNamed(signature: NoteSignature, key: VerifierKey): void {
+  if (signature.name !== key.name || signature.keyId !== key.keyId) {
+    throw failed(key, `the line names ${signature.name} (key id ${signature.keyId})`)
+  }
+}
+
 /**
  * Verifies one signature line of a note with the key it names, and gives the time it states (seconds since 1970; none
  * for type 01).
@@ -134,13 +177,29 @@ export function verifyNoteSignature(
   signature: NoteSignature,
   key: VerifierKey,
 ): { readonly timestamp?: number } {
-  if (signature.name !== key.name || signature.keyId !== key.keyId) {
-    throw failed(key, `the line names ${signature.name} (key id ${signature.keyId})`)
-  }
+  checkNamed(signature, key)
   const { message, signature: bytes, timestamp } = statement(note, signature.signature, key)
   const verify = key.type === 'ml-dsa-44' ? mlDsaVerify : ed25519Verify
   if (!verify(bytes, message, key.publicKey)) {
     throw failed(key, 'the text or the signature was changed, or another key signed')
   }
   return timestamp === undefined ? {} : { timestamp }
+}
+
+/**
+ * Verifies a witness's signature of a subtree (tlog-witness, sign-subtree) with the key that its line names.
+ * @throws VERIFICATION_FAILED when it is not this key's signature of this subtree, or states a time
+ */
+export function verifySubtreeSignature(
+  cosigned: LogSubtree,
+  signature: NoteSignature,
+  key: VerifierKey,
+): void {
+  checkNamed(signature, key)
+  if (key.type !== 'ml-dsa-44') throw failed(key, `a key of type ${key.type} signs no subtrees`)
+  const { timestamp, signature: bytes } = splitTimestamp(signature.signature, 2420, key)
+  if (timestamp !== 0) throw failed(key, 'it states a time, and subtrees are signed at the time 0')
+  if (!mlDsaVerify(bytes, mlDsaSubtreeMessage(key.name, cosigned), key.publicKey)) {
+    throw failed(key, 'the subtree or the signature was changed, or another key signed')
+  }
 }

@@ -5,11 +5,13 @@
 import { ed25519PublicKey, ed25519Sign } from '#ed25519'
 import { mlDsaPublicKey, mlDsaSign } from '#ml-dsa'
 import { concat, fromBase64, toBase64, utf8 } from '../bytes.ts'
-import { malformed } from '../errors.ts'
+import { CairnError, malformed } from '../errors.ts'
 import { parseCheckpoint } from './checkpoint.ts'
 import {
   ed25519CosignedMessage,
+  type LogSubtree,
   mlDsaCosignedMessage,
+  mlDsaSubtreeMessage,
   timestampedSignature,
 } from './cosignature.ts'
 import { checkNoteText, type NoteSignature } from './note.ts'
@@ -34,6 +36,8 @@ export interface CosigningKey {
   readonly vkey: VerifierKey
   /** Signs a checkpoint's text as seen at a time in seconds since 1970. @throws MALFORMED unless it is a checkpoint */
   cosign(text: string, timestampSeconds: number): NoteSignature
+  /** Signs a subtree of a log, at no time. @throws USAGE unless the key is of type 06; RangeError if it is no subtree */
+  cosignSubtree(cosigned: LogSubtree): NoteSignature
 }
 
 /** What a private key's text says. */
@@ -115,6 +119,13 @@ export function cosigningKey(
           ? mlDsaSign(mlDsaCosignedMessage({ cosigner: name, timestamp, checkpoint }), secret)
           : ed25519Sign(ed25519CosignedMessage(text, timestamp), secret)
       return signatureOf(vkey, timestampedSignature(timestamp, signature))
+    },
+    cosignSubtree(cosigned) {
+      if (type !== 'ml-dsa-44') {
+        throw new CairnError('USAGE', `${name} is an Ed25519 key, which cannot sign subtrees`)
+      }
+      const signature = mlDsaSign(mlDsaSubtreeMessage(name, cosigned), secret)
+      return signatureOf(vkey, timestampedSignature(0, signature))
     },
   }
 }

@@ -1,4 +1,7 @@
-/** The verification algorithms of RFC 9162 sections 2.1.3.2 and 2.1.4.2, step by step, on BigInt. */
+/**
+ * The verification algorithms of RFC 9162 sections 2.1.3.2 and 2.1.4.2, and that of draft-ietf-plants-merkle-tree-certs
+ * section 4.4.3, step by step, on BigInt.
+ */
 import { type Hash, naiveNode } from './naive.ts'
 
 function same(a: Hash, b: Hash): boolean {
@@ -74,4 +77,49 @@ export function literalConsistency(claim: ConsistencyClaim): boolean {
     sn >>= 1n
   }
   return sn === 0n && same(fr, firstRoot) && same(sr, secondRoot)
+}
+
+export interface SubtreeClaim {
+  readonly start: bigint
+  readonly end: bigint
+  readonly size: bigint
+  readonly hash: Hash
+  readonly proof: readonly Hash[]
+  readonly root: Hash
+}
+
+export function literalSubtree({ start, end, size, hash, proof, root }: SubtreeClaim): boolean {
+  if (start < 0n || start >= end || end > size) return false
+  let ceiling = 1n
+  while (ceiling < end - start) ceiling <<= 1n
+  if (start % ceiling !== 0n) return false
+  let fn = start
+  let sn = end - 1n
+  let tn = size - 1n
+  const shift = (): void => {
+    fn >>= 1n
+    sn >>= 1n
+    tn >>= 1n
+  }
+  if (sn === tn) while (fn !== sn) shift()
+  else while (fn !== sn && sn & 1n) shift()
+  const hashes = fn === sn ? [hash, ...proof] : proof
+  if (hashes.length === 0) return false
+  let fr = hashes[0]!
+  let sr = hashes[0]!
+  for (const c of hashes.slice(1)) {
+    if (tn === 0n) return false
+    if (sn & 1n || sn === tn) {
+      if (fn < sn) fr = naiveNode(c, fr)
+      sr = naiveNode(c, sr)
+      while (!(sn & 1n)) {
+        shift()
+        if (sn === 0n) break
+      }
+    } else {
+      sr = naiveNode(sr, c)
+    }
+    shift()
+  }
+  return tn === 0n && same(fr, hash) && same(sr, root)
 }

@@ -33,6 +33,8 @@ export interface NaiveTree {
   readonly root: (from: number, to: number) => Hash
   readonly path: (index: number, size: number) => Hash[]
   readonly proof: (first: number, second: number) => Hash[]
+  /** SUBTREE_PROOF of draft-ietf-plants-merkle-tree-certs, section 4.4: that the tree has the subtree. */
+  readonly subtreeProof: (start: number, end: number, size: number) => Hash[]
 }
 
 export function naiveTree(
@@ -78,11 +80,30 @@ export function naiveTree(
       : [...subproof(m - k, from + k, to, false), root(from, from + k)]
   }
 
+  /** SUBTREE_SUBPROOF(start, end, D[from:to], b), with start and end counted from the tree's first leaf. */
+  function subtreeSubproof(
+    start: number,
+    end: number,
+    from: number,
+    to: number,
+    b: boolean,
+  ): Hash[] {
+    if (start === from && end === to) return b ? [] : [root(from, to)]
+    const middle = from + naiveSplit(to - from)
+    if (end <= middle) return [...subtreeSubproof(start, end, from, middle, b), root(middle, to)]
+    const rest =
+      middle <= start
+        ? subtreeSubproof(start, end, middle, to, b)
+        : subtreeSubproof(middle, end, middle, to, false)
+    return [...rest, root(from, middle)]
+  }
+
   return {
     leaf,
     root,
     path: (index, size) => path(index, 0, size),
     proof: (first, second) => subproof(first, 0, second, true),
+    subtreeProof: (start, end, size) => subtreeSubproof(start, end, 0, size, true),
   }
 }
 

@@ -1,6 +1,6 @@
 /** Trees and proofs computed by others. */
 import { createHash } from 'node:crypto'
-import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { readdirSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
 import { fromBase64, fromHex, toHex } from '../../src/bytes.ts'
 import { CairnError } from '../../src/errors.ts'
@@ -22,14 +22,16 @@ import {
   type TreeSize,
   treeSize,
 } from '../../src/merkle/position.ts'
-
-const VECTORS = new URL('../../../shared/vectors/', import.meta.url)
-const present = existsSync(VECTORS)
-if (!present)
-  console.warn('the vectors of other implementations are not here: tests of them are skipped')
+import {
+  isSubtree,
+  type Subtree,
+  subtreeConsistencyPath,
+  verifySubtreeConsistency,
+} from '../../src/merkle/subtree.ts'
+import { hasSharedVectors, sharedFolder, sharedText } from '../support/shared-vectors.ts'
 
 function readJson(path: string): unknown {
-  return JSON.parse(readFileSync(new URL(path, VECTORS), 'utf8'))
+  return JSON.parse(sharedText(path))
 }
 
 const CLASSIC_LEAVES = [
@@ -127,7 +129,7 @@ describe('the tree of seven leaves of RFC 6962 section 2.1.3', () => {
   })
 })
 
-describe.skipIf(!present)('the reference tree', () => {
+describe.skipIf(!hasSharedVectors)('the reference tree', () => {
   interface ReferenceTree {
     readonly leafInputsHex: readonly string[]
     readonly leafHashesHex: readonly string[]
@@ -166,15 +168,15 @@ describe.skipIf(!present)('the reference tree', () => {
   })
 })
 
-describe.skipIf(!present)('all proofs of trees up to 130 leaves', () => {
+describe.skipIf(!hasSharedVectors)('all proofs of trees up to 130 leaves', () => {
   const leaves = Array.from({ length: 130 }, (_, i) => hashLeaf(Uint8Array.of(i)))
   const line = (...parts: readonly (string | number)[]): string => `${parts.join(' ')}\n`
   const digest = (lines: readonly string[]): string =>
     createHash('sha256').update(lines.join('')).digest('hex')
-  const known = (): Record<string, { sha256: string }> => {
+  const known = (group: 'own' | 'published' = 'own'): Record<string, { sha256: string }> => {
     const file = readJson('generated/merkle-accumulated.json') as Record<string, object>
-    const own = Object.keys(file).find((key) => key.startsWith('own '))
-    return file[own!] as Record<string, { sha256: string }>
+    const name = Object.keys(file).find((key) => key.startsWith(`${group} `))
+    return file[name!] as Record<string, { sha256: string }>
   }
   const hashes = new Map<string, string>()
   const hexAt = (size: number, path: readonly Position[]): string[] =>
@@ -211,9 +213,63 @@ describe.skipIf(!present)('all proofs of trees up to 130 leaves', () => {
     }
     expect(digest(lines)).toBe(known().consistency!.sha256)
   })
+
+  /** All subtrees that end at `end`, by their start. The published digests count empty ones, whose proof is empty. */
+  const subtreesTo = (end: number): Subtree[] =>
+    Array.from({ length: end + 1 }, (_, start) => ({
+      start: treeSize(start),
+      end: treeSize(end),
+    })).filter((subtree) => isSubtree(subtree) || subtree.start === end)
+  const range = ({ start, end }: Subtree): string => `[${start}, ${end})`
+  const hashOf = ({ start, end }: Subtree): RootHash => {
+    const frontier = new Frontier()
+    for (const leaf of leaves.slice(start, end)) frontier.append(leaf)
+    return frontier.root()
+  }
+  const ends = Array.from({ length: 131 }, (_, end) => end)
+
+  it('are the same subtrees', () => {
+    const lines = ends.flatMap((end) =>
+      subtreesTo(end).map((subtree) => line(range(subtree), toHex(hashOf(subtree)))),
+    )
+    expect(digest(lines)).toBe(known('published').subtreeHash!.sha256)
+  })
+
+  it('are the same inclusion proofs in subtrees', () => {
+    const lines: string[] = []
+    for (const subtree of ends.flatMap(subtreesTo)) {
+      const { start, end } = subtree
+      for (let index: number = start; index < end; index++) {
+        const path = inclusionPath(leafIndex(index - start), treeSize(end - start))
+        const inSubtree = path.map(({ height, index: at }) => {
+          const from = start + at * 2 ** height
+          return { start: treeSize(from), end: treeSize(Math.min(from + 2 ** height, end)) }
+        })
+        lines.push(line(index, range(subtree), ...inSubtree.map((part) => hexOf(part))))
+      }
+    }
+    expect(digest(lines)).toBe(known('published').subtreeInclusion!.sha256)
+  })
+
+  const hexOf = (subtree: Subtree): string => {
+    const key = range(subtree)
+    if (!hashes.has(key)) hashes.set(key, toHex(hashOf(subtree)))
+    return hashes.get(key)!
+  }
+
+  it('are the same consistency proofs of subtrees', () => {
+    const lines: string[] = []
+    for (const size of ends) {
+      for (const subtree of ends.slice(0, size + 1).flatMap(subtreesTo)) {
+        const path = isSubtree(subtree) ? subtreeConsistencyPath(subtree, treeSize(size)) : []
+        lines.push(line(range(subtree), size, ...hexAt(size, path)))
+      }
+    }
+    expect(digest(lines)).toBe(known('published').subtreeConsistency!.sha256)
+  })
 })
 
-describe.skipIf(!present)('the proof probes of transparency-dev', () => {
+describe.skipIf(!hasSharedVectors)('the proof probes of transparency-dev', () => {
   interface Probe {
     readonly desc: string
     readonly proof: readonly string[] | null
@@ -226,11 +282,14 @@ describe.skipIf(!present)('the proof probes of transparency-dev', () => {
     readonly size2: number
     readonly root1: string
     readonly root2: string
+    readonly start: number
+    readonly end: number
+    readonly size: number
   }
   const probes = (folder: string): [string, Probe][] => {
-    if (!present) return []
+    if (!hasSharedVectors) return []
     const base = `transparency-dev-merkle/${folder}/`
-    return readdirSync(new URL(base, VECTORS), { recursive: true, encoding: 'utf8' })
+    return readdirSync(sharedFolder(base), { recursive: true, encoding: 'utf8' })
       .filter((name) => name.endsWith('.json'))
       .sort()
       .map((name) => [name, readJson(base + name.replaceAll('\\', '/')) as Probe])
@@ -271,6 +330,46 @@ describe.skipIf(!present)('the proof probes of transparency-dev', () => {
     )
     // It takes two equal strings of 12 bytes for roots; here a root has 32.
     const lax = name === 'additional/sizes-are-equal-one-and-proof-is-empty.json'
+    expect(accepted).toBe(!probe.wantErr && !lax)
+  })
+
+  const subtreeInclusion = probes('subtreeinclusion')
+  const subtreeConsistency = probes('subtreeconsistency')
+  const subtreeOf = ({ start, end }: Probe) => ({ start, end }) as Subtree
+
+  it('are all here for subtrees', () => {
+    expect(subtreeInclusion.length + subtreeConsistency.length).toBe(322)
+  })
+
+  it.each(subtreeInclusion)('inclusion in a subtree %s', (_, probe) => {
+    // An inclusion proof in a subtree is one in a tree of its leaves alone.
+    const accepted =
+      isSubtree(subtreeOf(probe)) &&
+      isAccepted(() =>
+        verifyInclusion(
+          (probe.leafIdx - probe.start) as LeafIndex,
+          (probe.end - probe.start) as TreeSize,
+          bytes(probe.leafHash),
+          proofOf(probe),
+          bytes(probe.root),
+        ),
+      )
+    expect(accepted).toBe(!probe.wantErr)
+  })
+
+  it.each(subtreeConsistency)('consistency of a subtree %s', (name, probe) => {
+    const accepted = isAccepted(() =>
+      verifySubtreeConsistency(
+        subtreeOf(probe),
+        bytes(probe.root1),
+        probe.size as TreeSize,
+        proofOf(probe),
+        bytes(probe.root2),
+      ),
+    )
+    // The draft that tlog-witness names has no empty subtrees; later ones do. And a hash has 32 bytes.
+    const lax =
+      probe.start === probe.end || name === 'additional/sizes-are-equal-one-and-proof-is-empty.json'
     expect(accepted).toBe(!probe.wantErr && !lax)
   })
 })

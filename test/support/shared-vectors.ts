@@ -8,6 +8,10 @@ export const hasSharedVectors: boolean = existsSync(folder)
 if (!hasSharedVectors)
   console.warn('vectors of other projects are not here: their tests are skipped')
 
+/** A folder of them. */
+export function sharedFolder(path: string): URL {
+  return new URL(path, folder)
+}
 export function sharedBytes(path: string): Uint8Array {
   return new Uint8Array(readFileSync(new URL(path, folder)))
 }
