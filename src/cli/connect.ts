@@ -2,8 +2,8 @@
 import { fromUtf8 } from '../bytes.ts'
 import type { LogClientOptions } from '../client/log-client.ts'
 import { CairnError } from '../errors.ts'
+import { readFileUpTo } from '../server/bounded-file.ts'
 import type { Connection } from './command.ts'
-import { readFileUpTo } from './input.ts'
 import { duration } from './style.ts'
 
 const MAX_TOKEN_SIZE = 4096

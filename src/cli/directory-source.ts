@@ -1,8 +1,8 @@
 /** Tiles and entry bundles in a folder laid out as tlog-tiles, as copied from a log or kept by a mirror. */
 import { join } from 'node:path'
+import { readFileUpTo } from '../server/bounded-file.ts'
 import type { TileSource } from '../tiles/source.ts'
 import { staticSource } from '../tiles/static-source.ts'
-import { readFileUpTo } from './input.ts'
 
 /** A source that reads the files of a folder. */
 export function directorySource(folder: string): TileSource {

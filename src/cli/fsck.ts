@@ -8,12 +8,12 @@ import { type Finding, type FsckOptions, type FsckSummary, fsck } from '../log/f
 import { openSignedState, type SignedHead } from '../log/signed-state.ts'
 import { readKeys } from '../server/keys.ts'
 import { defaultSignerState } from '../server/open.ts'
+import { readVkeyFile } from '../server/vkey-file.ts'
 import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
 import { exitFor } from './exit.ts'
 import { startProgress } from './progress.ts'
 import { openStore } from './stored-log.ts'
 import { byteCount, duration, plural, printable } from './style.ts'
-import { readVkeyFile } from './trust.ts'
 
 interface FsckFlags {
   readonly json?: boolean

@@ -1,48 +1,11 @@
-/** Files that a command is given: read with a limit, and leaves taken from them one by one. */
+/** Files that a command is given, and leaves taken from them one by one. */
 import { createReadStream } from 'node:fs'
-import { open } from 'node:fs/promises'
 import { addAbortSignal, type Readable } from 'node:stream'
 import { CairnError } from '../errors.ts'
+import { withPath } from '../server/bounded-file.ts'
 
 /** Bytes of a leaf at most: what the length prefix of an entry bundle can say. */
 export const MAX_LEAF_SIZE = 65_535
-
-/** A whole file. @throws TOO_LARGE beyond `limit` bytes */
-export async function readFileUpTo(path: string, limit: number): Promise<Uint8Array> {
-  const file = await open(path)
-  try {
-    const { size } = await file.stat()
-    // The size is only a guess for what is no plain file, so the end is looked for all the same.
-    let buffer = new Uint8Array(Math.min(size, limit) + 1)
-    let length = 0
-    for (;;) {
-      const { bytesRead } = await file.read(buffer, length, buffer.length - length)
-      length += bytesRead
-      if (bytesRead === 0 || length > limit) break
-      if (length === buffer.length) {
-        const larger = new Uint8Array(Math.min(2 * length, limit + 1))
-        larger.set(buffer)
-        buffer = larger
-      }
-    }
-    if (length > limit) {
-      throw new CairnError('TOO_LARGE', `${path} is larger than ${limit} bytes`)
-    }
-    return buffer.slice(0, length)
-  } catch (error) {
-    throw withPath(error, path)
-  } finally {
-    await file.close()
-  }
-}
-
-/** Reading a directory fails without naming it. */
-function withPath(error: unknown, path: string): unknown {
-  if (error instanceof Error && 'code' in error && !(error instanceof CairnError)) {
-    return Object.assign(error, { path })
-  }
-  return error
-}
 
 /** The chunks of a file, or of standard input for `-`. @throws the signal's reason, also while it waits for input */
 async function* readChunks(path: string, signal?: AbortSignal): AsyncGenerator<Uint8Array> {

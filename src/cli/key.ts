@@ -8,15 +8,15 @@ import { mlDsaPublicKey } from '#ml-dsa'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { formatVkey, type VerifierKey, verifierKey } from '../formats/vkey.ts'
+import { readFileUpTo } from '../server/bounded-file.ts'
 import { encrypt, keyFiles } from '../server/key-file.ts'
 import { createKeys, formatKeys, type OpenedKeys, readKeys } from '../server/keys.ts'
+import { readVkeyFile } from '../server/vkey-file.ts'
 import { openDataDirectory } from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
 import { note, printJson, terminal, withCommonHelp } from './command.ts'
-import { readFileUpTo } from './input.ts'
 import { openStore } from './stored-log.ts'
 import { printable } from './style.ts'
-import { readVkeyFile } from './trust.ts'
 
 const PRIVATE_FILE = 0o600
 const MAX_PASSPHRASE_FILE_SIZE = 4096

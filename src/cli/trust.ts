@@ -1,18 +1,16 @@
 /** The keys that a person trusts, from `--policy` and `--vkey`. */
 import { existsSync } from 'node:fs'
-import { fromUtf8 } from '../bytes.ts'
 import type { Trust } from '../client/verdict.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { MAX_POLICY_SIZE, parsePolicy } from '../formats/policy.ts'
 import { parseVkey, type VerifierKey } from '../formats/vkey.ts'
-import { readFileUpTo } from './input.ts'
+import { readFileUpTo } from '../server/bounded-file.ts'
+import { inFile, looksLikeVkey, readVkeyFile } from '../server/vkey-file.ts'
 
 export interface TrustFlags {
   readonly policy?: string
   readonly vkey?: readonly string[]
 }
-
-const MAX_VKEY_FILE_SIZE = 1_000_000
 
 /** @throws USAGE when no log key is named, or what is named is neither a key nor a file of keys */
 export async function readTrust(flags: TrustFlags): Promise<Trust> {
@@ -42,29 +40,9 @@ async function readVkeys(value: string): Promise<readonly VerifierKey[]> {
     try {
       return [parseVkey(value)]
     } catch (error) {
-      const looksLikeKey = /\+[0-9a-f]{8}\+/.test(value)
-      const reason = looksLikeKey ? messageOf(error) : 'neither a vkey nor an existing file'
+      const reason = looksLikeVkey(value) ? messageOf(error) : 'neither a vkey nor an existing file'
       throw new CairnError('USAGE', `--vkey ${value}: ${reason}`)
     }
   }
   return readVkeyFile(file)
-}
-
-/** The keys of a file such as `log.vkey`. @throws USAGE when it has none, or something else */
-export async function readVkeyFile(file: string): Promise<readonly VerifierKey[]> {
-  const keys = await readFileUpTo(file, MAX_VKEY_FILE_SIZE)
-    .then((bytes) => fromUtf8(bytes))
-    .then((text) => text.split('\n').map((line) => line.trim()))
-    .then((lines) => lines.filter((line) => line !== '' && !line.startsWith('#')).map(parseVkey))
-    .catch(inFile(file))
-  if (keys.length === 0) throw new CairnError('USAGE', `${file} has no vkey in it`)
-  return keys
-}
-
-/** Says which file an error of its content is about. */
-function inFile(file: string): (error: unknown) => never {
-  return (error) => {
-    if (!(error instanceof CairnError)) throw error
-    throw new CairnError('USAGE', `${file}: ${error.message}`, { cause: error })
-  }
 }

@@ -11,6 +11,7 @@ import { fromUtf8 } from '../bytes.ts'
 import { messageOf, usage } from '../errors.ts'
 import type { Setting, SettingsTable } from './setting.ts'
 import { KNOWN_VARIABLES } from './variables.ts'
+import { looksLikeVkey } from './vkey-file.ts'
 
 export interface ConfigSources {
   /** By the name of the setting; flags not given are absent or undefined. `config` names the YAML file. */
@@ -178,11 +179,6 @@ function isPath(schema: TSchema, value: unknown): value is string {
   const { kind } = schema as PartSchema
   if (typeof value !== 'string' || kind === undefined) return false
   return kind === 'path' || (kind === 'path or vkey' && !looksLikeVkey(value))
-}
-
-/** Whether a text is meant as a vkey, right or wrong, and not as the name of a file of vkeys. */
-export function looksLikeVkey(text: string): boolean {
-  return /\+[0-9a-f]{8}\+/.test(text)
 }
 
 function mapValues(values: object, change: (value: unknown, name: string) => unknown) {

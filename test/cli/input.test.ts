@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import fc from 'fast-check'
 import { afterAll, describe, expect, it } from 'vitest'
-import { readFileUpTo, readLeaf, readLines } from '../../src/cli/input.ts'
+import { readLeaf, readLines } from '../../src/cli/input.ts'
+import { readFileUpTo } from '../../src/server/bounded-file.ts'
 
 const folder = mkdtempSync(join(tmpdir(), 'cairn-input-'))
 afterAll(() => rmSync(folder, { recursive: true }))

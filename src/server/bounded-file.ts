@@ -1,0 +1,40 @@
+/** Files that people name: whole, but with a limit, also when they are no plain files. */
+import { open } from 'node:fs/promises'
+import { CairnError } from '../errors.ts'
+
+/** A whole file. @throws TOO_LARGE beyond `limit` bytes */
+export async function readFileUpTo(path: string, limit: number): Promise<Uint8Array> {
+  const file = await open(path)
+  try {
+    const { size } = await file.stat()
+    // The size is only a guess for what is no plain file, so the end is looked for all the same.
+    let buffer = new Uint8Array(Math.min(size, limit) + 1)
+    let length = 0
+    for (;;) {
+      const { bytesRead } = await file.read(buffer, length, buffer.length - length)
+      length += bytesRead
+      if (bytesRead === 0 || length > limit) break
+      if (length === buffer.length) {
+        const larger = new Uint8Array(Math.min(2 * length, limit + 1))
+        larger.set(buffer)
+        buffer = larger
+      }
+    }
+    if (length > limit) {
+      throw new CairnError('TOO_LARGE', `${path} is larger than ${limit} bytes`)
+    }
+    return buffer.slice(0, length)
+  } catch (error) {
+    throw withPath(error, path)
+  } finally {
+    await file.close()
+  }
+}
+
+/** An error with the path that it is about: reading a directory fails without naming it. */
+export function withPath(error: unknown, path: string): unknown {
+  if (error instanceof Error && 'code' in error && !(error instanceof CairnError)) {
+    return Object.assign(error, { path })
+  }
+  return error
+}
