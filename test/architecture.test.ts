@@ -6,7 +6,8 @@ const SOURCES = filesBelow('src').filter((path) => path.endsWith('.ts'))
 
 const BASE = ['errors', 'bytes', 'crypto']
 const CORE = [...BASE, 'merkle', 'formats', 'tiles']
-const JOBS = ['log', 'witness', 'monitor', 'audit']
+const STORAGE = ['storage port', 'durable file', 'storage adapter']
+const JOBS = ['log', 'witness', 'monitor', 'gossip', 'audit']
 
 /** What each layer may import beside itself. Type-only imports count. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -17,19 +18,21 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   formats: [...BASE, 'merkle'],
   tiles: [...BASE, 'merkle', 'formats'],
   'storage port': [...BASE, 'merkle', 'formats'],
-  'storage adapter': [...BASE, 'merkle', 'formats', 'storage port'],
+  'durable file': [],
+  'storage adapter': [...BASE, 'merkle', 'formats', 'storage port', 'durable file'],
   client: CORE,
   log: [...CORE, 'storage port'],
   witness: [...CORE, 'storage port', 'client'],
   monitor: [...CORE, 'storage port', 'client'],
+  gossip: [...CORE, 'storage port', 'durable file', 'client'],
   audit: [...CORE, 'storage port', 'client'],
   http: [...CORE, ...JOBS],
-  server: [...CORE, 'storage port', 'storage adapter', 'client', ...JOBS, 'http'],
-  cli: [...CORE, 'storage port', 'storage adapter', 'client', ...JOBS, 'http', 'server'],
+  server: [...CORE, ...STORAGE, 'client', ...JOBS, 'http'],
+  cli: [...CORE, ...STORAGE, 'client', ...JOBS, 'http', 'server'],
   web: [...CORE, 'client'],
   'entry verify': [...CORE, 'client'],
   'entry client': [...CORE, 'client'],
-  'entry server': [...CORE, 'storage port', 'storage adapter', 'client', ...JOBS, 'http', 'server'],
+  'entry server': [...CORE, ...STORAGE, 'client', ...JOBS, 'http', 'server'],
 }
 
 /** The package's `#…` imports and the layer that is behind each. */
@@ -40,13 +43,19 @@ const INTERNAL_IMPORTS: Readonly<Record<string, string>> = {
   '#publication-signer': 'log',
 }
 
+/** Files of the storage folder that adapters share and others may use; all others belong to adapters. */
+const STORAGE_FILES: Readonly<Record<string, string>> = {
+  'port.ts': 'storage port',
+  'durable-file.ts': 'durable file',
+}
+
 const ENTRIES = ['verify', 'client', 'server']
 /** What a storage adapter's files are called: `level.ts`, `level-keys.ts`. All others of the folder are shared. */
 const ADAPTERS = ['level', 'postgres', 's3']
 
 function layerOf(path: string): string {
   const [folder = '', file = ''] = path.replace(/^src\//, '').split('/')
-  if (folder === 'storage') return file === 'port.ts' ? 'storage port' : 'storage adapter'
+  if (folder === 'storage') return STORAGE_FILES[file] ?? 'storage adapter'
   const name = folder.replace(/\.ts$/, '')
   return file === '' && ENTRIES.includes(name) ? `entry ${name}` : name
 }
