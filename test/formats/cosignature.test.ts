@@ -6,13 +6,15 @@ import { formatCheckpoint, parseCheckpoint } from '../../src/formats/checkpoint.
 import {
   ed25519CosignedMessage,
   mlDsaCosignedMessage,
+  mlDsaSubtreeMessage,
   timestampedSignature,
   verifyNoteSignature,
+  verifySubtreeSignature,
 } from '../../src/formats/cosignature.ts'
 import { type NoteSignature, parseNote, type SignedNote } from '../../src/formats/note.ts'
 import { cosigningKey, ed25519SigningKey, mlDsaSigningKey } from '../../src/formats/signing-key.ts'
 import { parseVkey, type VerifierKey } from '../../src/formats/vkey.ts'
-import { rootHash } from '../../src/merkle/hash.ts'
+import { nodeHash, rootHash } from '../../src/merkle/hash.ts'
 import { treeSize } from '../../src/merkle/position.ts'
 
 const shared = new URL('../../../shared/vectors/', import.meta.url)
@@ -168,6 +170,80 @@ describe('what a cosignature covers', () => {
     const other = cosigningKey('w.example/2', seed, 'ml-dsa-44').vkey
     const renamed = { ...signature, name: other.name, keyId: other.keyId }
     refused(noteOf(renamed), renamed, other, /does not verify/)
+  })
+})
+
+describe('a cosignature of a subtree', () => {
+  const subtreeOf = (start: number, end: number) => ({ start: treeSize(start), end: treeSize(end) })
+  const hash = nodeHash(new Uint8Array(32).fill(3))
+  const cosigned = { origin: 'example.com/log', subtree: subtreeOf(8, 13), hash }
+  const signature = ml.cosignSubtree(cosigned)
+
+  function isRefused(changed: object, line = signature, key = ml.vkey, why = /does not verify/) {
+    expect(() => verifySubtreeSignature({ ...cosigned, ...changed }, line, key)).toThrow(
+      expect.objectContaining({
+        code: 'VERIFICATION_FAILED',
+        message: expect.stringMatching(why),
+      }),
+    )
+  }
+
+  it('signs its bounds at the time 0', () => {
+    expect(toHex(mlDsaSubtreeMessage('w', cosigned))).toBe(
+      [
+        toHex(utf8('subtree/v1\n\0')),
+        '0177',
+        '0000000000000000',
+        '0f',
+        toHex(utf8('example.com/log')),
+        '0000000000000008',
+        '000000000000000d',
+        '03'.repeat(32),
+      ].join(''),
+    )
+    verifySubtreeSignature(cosigned, signature, ml.vkey)
+  })
+
+  it('fails for another log, other bounds, another hash, or another key', () => {
+    isRefused({ origin: 'example.com/lag' })
+    isRefused({ subtree: subtreeOf(8, 12) })
+    isRefused({ subtree: subtreeOf(16, 21) })
+    isRefused({ hash: nodeHash(new Uint8Array(32)) })
+    const other = cosigningKey('w.example/2', seed, 'ml-dsa-44').vkey
+    isRefused({}, signature, other, /names w.example.1/)
+    isRefused({}, { ...signature, name: other.name, keyId: other.keyId }, other)
+  })
+
+  it('fails when it states a time, though that was signed', () => {
+    // From 0 a subtree is a tree, and the witness has cosigned it at a time.
+    const { origin, size, root } = checkpoint
+    const tree = { origin, subtree: subtreeOf(0, size), hash: nodeHash(root) }
+    verifySubtreeSignature(tree, ml.cosignSubtree(tree), ml.vkey)
+    isRefused(tree, ml.cosign(text, 1), ml.vkey, /time 0/)
+    isRefused({}, withTimestamp(signature, 1n), ml.vkey, /time 0/)
+  })
+
+  it('from 0 is a cosignature of the tree that makes no claim about time', () => {
+    const { origin, size, root } = checkpoint
+    const tree = { origin, subtree: subtreeOf(0, size), hash: nodeHash(root) }
+    const line = ml.cosignSubtree(tree)
+    expect(verifyNoteSignature(noteOf(line), line, ml.vkey)).toEqual({ timestamp: 0 })
+  })
+
+  it('is of ML-DSA-44 only', () => {
+    expect(() => ed.cosignSubtree(cosigned)).toThrow(expect.objectContaining({ code: 'USAGE' }))
+    const line = { ...signature, keyId: ed.vkey.keyId }
+    isRefused({}, line, ed.vkey, /signs no subtrees/)
+  })
+
+  it.each([
+    [8, 8],
+    [4, 13],
+    [13, 8],
+  ])('is not made of a range that is no subtree: [%d, %d)', (start, end) => {
+    const wrong = { ...cosigned, subtree: subtreeOf(start, end) }
+    expect(() => ml.cosignSubtree(wrong)).toThrow(RangeError)
+    expect(() => mlDsaSubtreeMessage('w', wrong)).toThrow(RangeError)
   })
 })
 
