@@ -2,10 +2,16 @@
 import { sha256 } from '#sha256'
 import { fromDecimal, fromUtf8, toHex, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
-import { type AddCheckpoint, formatAddCheckpoint } from '../formats/add-checkpoint.ts'
-import { MAX_NOTE_SIZE, type NoteSignature, parseSignatureLines } from '../formats/note.ts'
+import {
+  type AddCheckpoint,
+  formatAddCheckpoint,
+  type WitnessAnswer,
+} from '../formats/add-checkpoint.ts'
+import { MAX_NOTE_SIZE, parseSignatureLines } from '../formats/note.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import { baseUrl, networkError, readBody, saidBy } from './request.ts'
+
+export type { WitnessAnswer }
 
 export interface WitnessClientOptions {
   /** Where the witness takes submissions, and shows what it knows unless `monitoringUrl` says otherwise. */
@@ -15,16 +21,6 @@ export interface WitnessClientOptions {
   /** Milliseconds that one request may take, body included; 10,000 when left out. */
   readonly timeoutMs?: number
 }
-
-export type WitnessAnswer =
-  /** It has cosigned. The signatures are not verified here. */
-  | { readonly kind: 'cosigned'; readonly signatures: readonly NoteSignature[] }
-  /** It knows a head of another size than the request said. */
-  | { readonly kind: 'conflict'; readonly size: TreeSize }
-  /** The proof does not lead from the head it knows to this one. */
-  | { readonly kind: 'inconsistent'; readonly detail: string }
-  /** It does not know the log or its key, or finds the request wrong; asking again would not help. */
-  | { readonly kind: 'refused'; readonly status: number; readonly detail: string }
 
 export interface WitnessClient {
   /**

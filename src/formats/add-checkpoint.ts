@@ -12,7 +12,7 @@ import { CairnError, malformed } from '../errors.ts'
 import type { NodeHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts'
-import { parseNote, type SignedNote } from './note.ts'
+import { type NoteSignature, parseNote, type SignedNote } from './note.ts'
 import { MAX_PROOF_HASHES, parseProofHash } from './tlog-proof.ts'
 
 /** The longest request that is read, in bytes: room for a proof and some seventy ML-DSA-44 signatures. */
@@ -26,6 +26,17 @@ export interface AddCheckpoint {
   /** The signed note, verbatim. */
   readonly checkpoint: string
 }
+
+/** What a witness can answer; anything else is trouble on the way. */
+export type WitnessAnswer =
+  /** It has cosigned. The signatures are not verified yet. */
+  | { readonly kind: 'cosigned'; readonly signatures: readonly NoteSignature[] }
+  /** It knows a head of another size than the request said. */
+  | { readonly kind: 'conflict'; readonly size: TreeSize }
+  /** The proof does not lead from the head it knows to this one. */
+  | { readonly kind: 'inconsistent'; readonly detail: string }
+  /** It does not know the log or its key, or finds the request wrong; asking again would not help. */
+  | { readonly kind: 'refused'; readonly status: number; readonly detail: string }
 
 /** A request as it was read; neither its signatures nor its proof are verified. */
 export interface ParsedAddCheckpoint extends AddCheckpoint {

@@ -116,6 +116,12 @@ export class Committer {
     if (this.#mode.mode === 'disk-full') this.#mode = { mode: 'writable' }
   }
 
+  /** Signs and stores nothing any more, not even what was accepted already; a batch being written is finished. */
+  halt(reason: string): void {
+    this.refuse({ mode: 'read-only', reason })
+    this.#failed ??= new CairnError('READ_ONLY', reason)
+  }
+
   submit(leaves: readonly Uint8Array[], options: SubmitOptions = {}): Promise<Acceptance> {
     let bytes = 0
     for (const leaf of leaves) bytes += leaf.length

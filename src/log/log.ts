@@ -1,5 +1,5 @@
 /** A log, opened: its write path, its publications and its reads behind one small interface. */
-import { CairnError, messageOf } from '../errors.ts'
+import { CairnError, malformed, messageOf } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
 import { coseReceiptToBeSigned, encodeCoseReceipt } from '../formats/cose-receipt.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
@@ -21,9 +21,18 @@ import { firstHead } from './sign-head.ts'
 import type { SignedState } from './signed-state.ts'
 import type { LogSigner } from './signer.ts'
 import { storedTiles } from './stored-tiles.ts'
+import type { Disagreement } from './witness-link.ts'
+import { mayBeShown, startWitnessing, type WitnessOptions } from './witness-options.ts'
 
 export type LogEvent =
-  | { readonly event: 'read-only'; readonly reason: string }
+  | {
+      readonly event: 'read-only'
+      readonly reason: string
+      /** A checkpoint that contradicts this log and bears its signature. */
+      readonly shown?: string
+    }
+  | { readonly event: 'witness-failing'; readonly witness: string; readonly reason: string }
+  | { readonly event: 'witness-ok'; readonly witness: string }
   | { readonly event: 'stopped'; readonly reason: string }
   | { readonly event: 'publication-failed'; readonly reason: string }
   | { readonly event: 'disk-low'; readonly free: number }
@@ -36,6 +45,8 @@ export interface LogOptions {
   readonly signer: LogSigner
   /** Closed with the log. */
   readonly signedState: SignedState
+  /** The witnesses to ask, and whose cosignatures a published head needs. */
+  readonly witnesses?: WitnessOptions
   /** Takes the store's newest head as right although the signer's state is missing. */
   readonly adoptHead?: boolean
   /** What may wait for a commit. */
@@ -61,6 +72,8 @@ const DEFAULT_QUEUE: QueueLimits = { maxLeaves: 20_000, maxBytes: 64 * 2 ** 20 }
 const DEFAULT_BATCH: QueueLimits = { maxLeaves: 4_096, maxBytes: 16 * 2 ** 20 }
 const DEFAULT_FLOOR = 64 * 2 ** 20
 const SPACE_CHECK_MS = 2_000
+const WITNESS_INTERVAL_MS = 50
+const CONSULT_MS = 5_000
 
 /**
  * Opens the log in a store, or begins one in an empty store. When the store and the signer's state disagree the log
@@ -73,21 +86,25 @@ export async function openLog(options: LogOptions): Promise<LogService> {
   const recovered = await recover(store, tiles, signer)
   const { tree, frontier } = recovered
 
-  let problem = await disagreement(signedState, recovered.head, tiles)
-  if (problem !== undefined && options.adoptHead === true && signedState.last === undefined)
-    problem = undefined
+  const adopted = options.adoptHead === true && signedState.last === undefined
+  const mismatch = adopted ? undefined : await disagreement(signedState, recovered.head, tiles)
+  /** Why the log must not be written to, once that is known. */
+  let halted: string | undefined
   const head = recovered.head ?? (await firstHead(signer))
-  if (problem === undefined) await signedState.record(head)
 
-  const publisher = new Publisher(recovered.publication, {
-    store,
-    signer,
-    now: options.now ?? Date.now,
-    head: () => committer.head,
-    intervalMs: options.publishIntervalMs ?? 250,
-    renewMs: options.renewMs ?? 600_000,
-    onError: (error) => onEvent({ event: 'publication-failed', reason: messageOf(error) }),
-  })
+  const witnessing =
+    options.witnesses &&
+    startWitnessing(options.witnesses, signer, tiles, () => committer.head, {
+      now: options.now ?? Date.now,
+      onLate: (round) => publisher.amend(round),
+      onDisagreement: halt,
+      onState: (witness, reason) =>
+        onEvent(
+          reason === undefined
+            ? { event: 'witness-ok', witness }
+            : { event: 'witness-failing', witness, reason },
+        ),
+    })
   const committer: Committer = new Committer({
     store,
     signer,
@@ -104,16 +121,56 @@ export async function openLog(options: LogOptions): Promise<LogService> {
       onEvent({ event: 'stopped', reason })
     },
   })
-  if (problem !== undefined) {
-    committer.refuse({ mode: 'read-only', reason: problem })
+  const shown =
+    recovered.publication && mayBeShown(recovered.publication, signer, options.witnesses)
+      ? recovered.publication
+      : undefined
+  const publisher: Publisher = new Publisher(shown, {
+    store,
+    signer,
+    witnessing,
+    now: options.now ?? Date.now,
+    head: () => committer.head,
+    intervalMs:
+      witnessing?.required === true
+        ? (options.witnesses?.intervalMs ?? WITNESS_INTERVAL_MS)
+        : (options.publishIntervalMs ?? 250),
+    renewMs: options.renewMs ?? 600_000,
+    onError: (error) => onEvent({ event: 'publication-failed', reason: messageOf(error) }),
+  })
+
+  function halt({ reason, shown: contradiction }: Disagreement): void {
+    if (halted !== undefined) return
+    halted = reason
+    committer.halt(reason)
     publisher.abandon()
-    onEvent({ event: 'read-only', reason: problem })
-  } else if (recovered.publication?.size !== head.size) {
-    await publisher.publish()
-  } else {
-    publisher.notify()
+    void witnessing?.close()
+    onEvent({
+      event: 'read-only',
+      reason,
+      ...(contradiction !== undefined && { shown: contradiction }),
+    })
   }
-  const floor = problem === undefined ? watchSpace(committer, options, onEvent) : undefined
+
+  // Witnesses are asked before anything is signed: what they have seen may be newer than this copy of the data.
+  const consulted =
+    mismatch === undefined
+      ? await witnessing?.consult(head, options.witnesses?.consultMs ?? CONSULT_MS)
+      : undefined
+  if (mismatch !== undefined) {
+    halt({ reason: mismatch })
+  } else if (consulted?.disagreement !== undefined) {
+    halt(consulted.disagreement)
+  } else {
+    await signedState.record(head)
+    if (consulted !== undefined) publisher.adopt(consulted.round)
+    if (recovered.publication?.size !== head.size && witnessing?.required !== true) {
+      await publisher.publish()
+    } else {
+      publisher.notify()
+    }
+  }
+  const floor = halted === undefined ? watchSpace(committer, options, onEvent) : undefined
 
   const newest = (): CommittedHead => committer.head
 
@@ -174,11 +231,20 @@ export async function openLog(options: LogOptions): Promise<LogService> {
     statistics: () => committer.statistics(),
     head: newest,
     publication: () => publisher.publication,
+    witnesses: () => witnessing?.report(),
+
+    async witnessed(index, milliseconds) {
+      if (witnessing?.required !== true) {
+        throw malformed(
+          'this log has no quorum of witnesses; leave out "wait" or use wait=integrated',
+        )
+      }
+      return publisher.whenPublished(index, milliseconds)
+    },
 
     async inclusion(index) {
       mustContain(index, newest().size)
-      const published = publisher.publication
-      const under: Head = index < published.size ? published : newest()
+      const under: Head = publisher.under(index) ?? newest()
       const [proof, leaf] = await Promise.all([prove(index, under.size), leafHashAt(index)])
       return { index, leafHash: leaf, proof, head: under }
     },
@@ -235,6 +301,7 @@ export async function openLog(options: LogOptions): Promise<LogService> {
     },
 
     async coseReceipt(inclusion) {
+      if (halted !== undefined) throw new CairnError('READ_ONLY', halted)
       const { index, proof, head: under } = inclusion
       const receipt = {
         origin: signer.origin,
@@ -251,7 +318,8 @@ export async function openLog(options: LogOptions): Promise<LogService> {
     async close() {
       clearInterval(floor)
       await committer.close()
-      if (problem === undefined && !committer.failed) await publisher.close()
+      await witnessing?.close()
+      if (halted === undefined && !committer.failed) await publisher.close()
       await signer.close()
       await signedState.close()
       await store.close()

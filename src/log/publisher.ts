@@ -1,40 +1,72 @@
 /**
- * Shows committed heads to the world: signs the newest one with the post-quantum key and as an RFC 6962 tree head, a
- * few times a second at the most, beside the write path and never in its way. An idle log renews its RFC 6962 tree
- * head now and then, since readers take an old timestamp for a silent log (RFC 6962 section 3).
+ * Shows committed heads to the world, beside the write path and never in its way: signs the newest one with the
+ * post-quantum key and as an RFC 6962 tree head, and, where a policy demands it, waits for the witnesses' quorum
+ * before showing it. An idle log renews its head now and then, since readers take an old timestamp for a silent log
+ * (RFC 6962 section 3), and an old cosignature for a log that is kept from its witnesses.
  */
 import { utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
-import { formatNote, parseNote } from '../formats/note.ts'
+import { formatNote, type NoteSignature, parseNote } from '../formats/note.ts'
 import { digitallySigned, treeHeadBytes } from '../formats/tree-head.ts'
 import type { LogStore } from '../storage/port.ts'
 import type { Head, Publication } from './service.ts'
 import type { LogSigner } from './signer.ts'
+import type { Round, Witnessing } from './witnessing.ts'
 
 export interface PublisherOptions {
   readonly store: LogStore
   readonly signer: LogSigner
+  /** Without it heads are shown as they are. */
+  readonly witnessing?: Witnessing | undefined
   /** Milliseconds since 1970. */
   readonly now: () => number
   /** The newest committed head. */
   readonly head: () => Head
-  /** Least time between two publications. */
+  /** Least time between the beginnings of two publications. */
   readonly intervalMs: number
   /** Age at which the same head is published again with a new timestamp. */
   readonly renewMs: number
+  readonly onPublished?: (publication: Publication) => void
   readonly onError: (error: unknown) => void
 }
+
+/** A publication and what it was made of, so that more cosignatures can be added. */
+interface Published {
+  readonly publication: Publication
+  readonly round: Round | undefined
+  readonly text: string
+  readonly logSignatures: readonly NoteSignature[]
+  readonly cosignatures: number
+}
+
+/** Somebody who waits for a published head of more than so many leaves. */
+interface Waiter {
+  readonly size: number
+  resolve(publication: Publication): void
+}
+
+/** Publications that a slow witness may still add its cosignature to. */
+const AMENDABLE = 128
+/** After so much calm, cosignatures that came late are stored with their publication. */
+const AMENDMENT_CALM_MS = 1_000
 
 export class Publisher {
   readonly #options: PublisherOptions
   #publication: Publication | undefined
+  #newest: Published | undefined
+  /** The newest publication that more witnesses have cosigned than `#newest`, if there is one. */
+  #fullest: Published | undefined
+  #recent: Published[] = []
+  #firstRound: Round | undefined
   #publishing: Promise<void> | undefined
   #timer: NodeJS.Timeout | undefined
   #renewal: NodeJS.Timeout | undefined
+  #amendment: NodeJS.Timeout | undefined
   #lastRun = Number.NEGATIVE_INFINITY
+  readonly #waiters = new Set<Waiter>()
   #closed = false
 
-  /** `publication` is the one found in the store, if any. */
+  /** `publication` is the one found in the store, if it may be shown. */
   constructor(publication: Publication | undefined, options: PublisherOptions) {
     this.#publication = publication
     this.#options = options
@@ -42,41 +74,101 @@ export class Publisher {
 
   /** The newest publication. @throws NOT_FOUND before the first */
   get publication(): Publication {
-    if (this.#publication === undefined)
-      throw new CairnError('NOT_FOUND', 'the log has not published a head yet')
-    return this.#publication
+    if (this.#publication !== undefined) return this.#publication
+    const what =
+      this.#options.witnessing?.required === true
+        ? 'its witnesses have not cosigned a head of this log yet; try again shortly'
+        : 'the log has not published a head yet'
+    throw new CairnError('NOT_FOUND', what)
   }
 
-  /** Tells that the head has grown. */
+  /** The published head for the receipt of a leaf: the newest, or an earlier one that more witnesses have cosigned. */
+  under(index: number): Publication | undefined {
+    const full = this.#fullest?.publication
+    if (full !== undefined && index < full.size) return full
+    const newest = this.#publication
+    return newest !== undefined && index < newest.size ? newest : undefined
+  }
+
+  /** The published head that has more than `index` leaves, as soon as there is one; undefined after so long. */
+  async whenPublished(index: number, milliseconds: number): Promise<Publication | undefined> {
+    const now = this.under(index)
+    if (now !== undefined) return now
+    return new Promise((resolve) => {
+      const waiter: Waiter = {
+        size: index + 1,
+        resolve: (publication) => {
+          clearTimeout(deadline)
+          resolve(publication)
+        },
+      }
+      const deadline = setTimeout(() => {
+        this.#waiters.delete(waiter)
+        resolve(undefined)
+      }, milliseconds)
+      this.#waiters.add(waiter)
+    })
+  }
+
+  /** Takes on a round that was begun already, when it is about the head that is published next. */
+  adopt(round: Round): void {
+    this.#firstRound = round
+  }
+
+  /** Tells that the head has grown. What a publication under way does not contain is looked at when it ends. */
   notify(): void {
-    if (this.#closed || this.#timer !== undefined) return
+    if (this.#closed || this.#timer !== undefined || this.#publishing !== undefined) return
     const wait = Math.max(0, this.#lastRun + this.#options.intervalMs - performance.now())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.publish().catch((error: unknown) => {
+        if (error instanceof CairnError && error.code === 'CONFLICT') {
+          // The head that was being cosigned is out of date; the newest one is next.
+          this.notify()
+          return
+        }
         // The next commit tries again; without one, the renewal does.
         this.#renewLater()
-        this.#options.onError(error)
+        if (!this.#closed) this.#options.onError(error)
       })
     }, wait)
   }
 
   /** Publishes the newest head now, after a publication that is under way. */
   async publish(): Promise<void> {
-    while (this.#publishing !== undefined) await this.#publishing
-    this.#publishing = this.#publish().finally(() => {
+    while (this.#publishing !== undefined) await this.#publishing.catch(() => undefined)
+    if (this.#closed && this.#options.witnessing?.required === true) return
+    const { size } = this.#options.head()
+    this.#publishing = this.#publish()
+    try {
+      await this.#publishing
+    } finally {
       this.#publishing = undefined
-    })
-    await this.#publishing
+      if (this.#options.head().size > size) this.notify()
+    }
   }
 
-  /** Publishes what is not published yet, then no more. */
+  /** Adds the cosignatures that a published head got since. */
+  amend(round: Round): void {
+    const at = this.#recent.findIndex((one) => one.round === round)
+    const before = this.#recent[at]
+    if (before === undefined) return
+    const amended = compose(before, round.signatures())
+    this.#recent[at] = amended
+    if (before === this.#newest) {
+      this.#show(amended)
+      this.#storeLater()
+    } else if (amended.cosignatures > (this.#fullest ?? this.#newest)!.cosignatures) {
+      this.#fullest = amended
+    }
+  }
+
+  /** Publishes what is not published yet unless that needs witnesses, then no more. */
   async close(): Promise<void> {
-    this.#closed = true
-    clearTimeout(this.#timer)
-    clearTimeout(this.#renewal)
-    while (this.#publishing !== undefined) await this.#publishing
+    this.abandon()
+    await this.#publishing?.catch(() => undefined)
     if (this.#publication?.size !== this.#options.head().size) await this.publish()
+    if (this.#amendment !== undefined) await this.#storeAmended()
   }
 
   /** Stops without publishing. */
@@ -84,34 +176,104 @@ export class Publisher {
     this.#closed = true
     clearTimeout(this.#timer)
     clearTimeout(this.#renewal)
+    clearTimeout(this.#amendment)
   }
 
   async #publish(): Promise<void> {
-    const { store, signer, now, head: newest } = this.#options
+    const { signer, now } = this.#options
     this.#lastRun = performance.now()
-    const head = newest()
+    const head = this.#options.head()
     // A clock that jumps back must not make time run backwards for readers.
     const timestamp = Math.max(now(), (this.#publication?.timestamp ?? 0) + 1)
     const { text, signatures } = parseNote(utf8(head.checkpoint))
     const treeHead = treeHeadBytes({ timestamp, size: head.size, root: head.root })
-    const signed = await signer.signPublication(text, treeHead)
-    const checkpoint = formatNote({ text, signatures: [...signatures, signed.mlDsa] })
-    const publication = {
-      size: head.size,
-      root: head.root,
-      checkpoint,
-      timestamp,
-      treeHeadSignature: digitallySigned(signed.treeHead),
-    }
-    await store.publish({ ...publication, checkpoint: utf8(checkpoint) })
-    this.#publication = publication
+    const round = this.#roundOf(head)
+    const [signed] = await Promise.all([signer.signPublication(text, treeHead), round?.quorum])
+    const published = compose(
+      {
+        publication: {
+          size: head.size,
+          root: head.root,
+          checkpoint: '',
+          timestamp,
+          treeHeadSignature: digitallySigned(signed.treeHead),
+        },
+        round,
+        text,
+        logSignatures: [...signatures, signed.mlDsa],
+      },
+      round?.signatures() ?? [],
+    )
+    clearTimeout(this.#amendment)
+    this.#amendment = undefined
+    await this.#store(published.publication)
+    this.#show(published)
+    this.#recent.push(published)
+    if (this.#recent.length > AMENDABLE) this.#recent.shift()
+    // Cosignatures that came while it was being stored.
+    if (round !== undefined && round.signatures().length > published.cosignatures) this.amend(round)
     this.#renewLater()
-    if (newest().size > head.size) this.notify()
+  }
+
+  #roundOf(head: Head): Round | undefined {
+    const first = this.#firstRound
+    this.#firstRound = undefined
+    if (first !== undefined && first.head.size === head.size) return first
+    return this.#options.witnessing?.begin(head)
+  }
+
+  #show(published: Published): void {
+    const { publication, cosignatures } = published
+    this.#newest = published
+    this.#publication = publication
+    if (this.#fullest !== undefined && this.#fullest.cosignatures <= cosignatures) {
+      this.#fullest = undefined
+    }
+    this.#options.onPublished?.(publication)
+    for (const waiter of this.#waiters) {
+      if (waiter.size > publication.size) continue
+      this.#waiters.delete(waiter)
+      waiter.resolve(publication)
+    }
+  }
+
+  #store(publication: Publication): Promise<void> {
+    return this.#options.store.publish({ ...publication, checkpoint: utf8(publication.checkpoint) })
+  }
+
+  #storeLater(): void {
+    clearTimeout(this.#amendment)
+    if (this.#closed) return
+    this.#amendment = setTimeout(() => {
+      this.#storeAmended().catch(this.#options.onError)
+    }, AMENDMENT_CALM_MS).unref()
+  }
+
+  async #storeAmended(): Promise<void> {
+    this.#amendment = undefined
+    const publication = this.#publication
+    // A publication that is under way replaces this one.
+    if (publication === undefined || this.#publishing !== undefined) return
+    await this.#store(publication)
   }
 
   #renewLater(): void {
     clearTimeout(this.#renewal)
     if (this.#closed) return
     this.#renewal = setTimeout(() => this.notify(), this.#options.renewMs).unref()
+  }
+}
+
+/** A publication with these cosignatures in its checkpoint, after the log's own signatures. */
+function compose(
+  made: Omit<Published, 'cosignatures'>,
+  cosignatures: readonly NoteSignature[],
+): Published {
+  const { text, logSignatures } = made
+  const checkpoint = formatNote({ text, signatures: [...logSignatures, ...cosignatures] })
+  return {
+    ...made,
+    publication: { ...made.publication, checkpoint },
+    cosignatures: cosignatures.length,
   }
 }

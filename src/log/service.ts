@@ -1,6 +1,7 @@
 /** What the layers above see of a log. `log.ts` implements it; nothing above needs to know how. */
 import type { LeafHash, NodeHash, RootHash } from '../merkle/hash.ts'
 import type { LeafIndex, TreeSize } from '../merkle/position.ts'
+import type { WitnessReport } from './witness-port.ts'
 
 /** A signed tree head. */
 export interface Head {
@@ -79,10 +80,21 @@ export interface LogService {
   statistics(): LogStatistics
   /** The newest committed head. */
   head(): Head
-  /** The newest published head. */
+  /** The newest published head: with a quorum of witnesses, the newest that satisfies it. @throws NOT_FOUND */
   publication(): Publication
+  /** Whom the log asks for cosignatures, and how they are doing; undefined when it has no policy. */
+  witnesses(): WitnessReport | undefined
+  /**
+   * The published head that contains a leaf, as soon as the witnesses' quorum has cosigned one, or undefined when that
+   * takes longer than so many milliseconds.
+   * @throws MALFORMED when no quorum is configured
+   */
+  witnessed(index: LeafIndex, milliseconds: number): Promise<Head | undefined>
 
-  /** Places a leaf under the published head when that contains it, else under the committed head. @throws NOT_FOUND */
+  /**
+   * Places a leaf under the published head when that contains it (or under an earlier one that more witnesses have
+   * cosigned), else under the committed head. @throws NOT_FOUND
+   */
   inclusion(index: LeafIndex): Promise<Inclusion>
   /** Places a leaf under a given head synchronously where the nodes are in memory (a leaf just accepted). */
   inclusionUnder(index: LeafIndex, leafHash: LeafHash, head: Head): Promise<Inclusion> | Inclusion
@@ -101,7 +113,10 @@ export interface LogService {
   /** The first index of a leaf hash, or undefined. */
   indexOf(leaf: LeafHash): Promise<LeafIndex | undefined>
 
-  /** A COSE receipt (RFC 9942) signed for this inclusion. @throws NOT_FOUND for a tree of one leaf */
+  /**
+   * A COSE receipt (RFC 9942) signed for this inclusion.
+   * @throws NOT_FOUND for a tree of one leaf; READ_ONLY when the log must not sign
+   */
   coseReceipt(inclusion: Inclusion): Promise<Uint8Array>
 
   /** Finishes what was accepted, publishes it, and lets go of the storage. */

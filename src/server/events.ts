@@ -65,6 +65,10 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: ${event.free} bytes are free on the disk; submissions are refused`
     case 'disk-ok':
       return `${event.log}: there is space on the disk again; submissions are taken`
+    case 'witness-failing':
+      return `${event.log}: the witness ${event.witness} is left alone for a while: ${event.reason}`
+    case 'witness-ok':
+      return `${event.log}: the witness ${event.witness} cosigns again`
     default:
       return `${event.log}: ${event.event}: ${event.reason}`
   }
