@@ -40,12 +40,14 @@ const INTERNAL_IMPORTS: Readonly<Record<string, string>> = {
   '#sha256': 'crypto',
   '#ed25519': 'crypto',
   '#ml-dsa': 'crypto',
+  '#ml-dsa-worker': 'crypto',
   '#publication-signer': 'log',
 }
 
 /** Files of the storage folder that adapters share and others may use; all others belong to adapters. */
 const STORAGE_FILES: Readonly<Record<string, string>> = {
   'port.ts': 'storage port',
+  'witness-port.ts': 'storage port',
   'durable-file.ts': 'durable file',
 }
 

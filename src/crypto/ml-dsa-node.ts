@@ -3,11 +3,15 @@
  * faster), and by ml-dsa-web.ts elsewhere.
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
+import { promisify } from 'node:util'
 import * as portable from './ml-dsa-web.ts'
 
 /** DER up to the 32 bytes of the seed (PKCS #8, the seed form [0]) and of the public key, RFC 9881. */
 const PKCS8 = Buffer.from('3034020100300b060960864801650304031104228020', 'hex')
 const SPKI = Buffer.from('30820532300b06096086480165030403110382052100', 'hex')
+
+const signInPool = promisify(sign)
+const verifyInPool = promisify(verify)
 
 const PUBLIC_KEY_SIZE = 1312
 const SIGNATURE_SIZE = 2420
@@ -72,4 +76,19 @@ export function mlDsaVerify(
   return mlDsaIsNative()
     ? verify(null, message, publicKeyObject(publicKey), signature)
     : portable.mlDsaVerify(signature, message, publicKey)
+}
+
+/** As mlDsaSign, by one of Node's own threads. Only where ML-DSA-44 is native. */
+export async function mlDsaSignInPool(message: Uint8Array, seed: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await signInPool(null, message, privateKey(seed)))
+}
+
+/** As mlDsaVerify, by one of Node's own threads. Only where ML-DSA-44 is native. */
+export async function mlDsaVerifyInPool(
+  signature: Uint8Array,
+  message: Uint8Array,
+  publicKey: Uint8Array,
+): Promise<boolean> {
+  if (signature.length !== SIGNATURE_SIZE || publicKey.length !== PUBLIC_KEY_SIZE) return false
+  return verifyInPool(null, message, publicKeyObject(publicKey), signature)
 }
