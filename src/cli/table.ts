@@ -58,7 +58,7 @@ const MARKS = { held: '✓', failed: '✗', skipped: '–' } as const
 export function formatChecks(checks: readonly Check[], style: Style, columns: number): string {
   const rows = checks.map((check) => [
     MARKS[check.status],
-    printable(check.name).replaceAll('-', ' '),
+    printable(check.name),
     printable(check.detail),
   ])
   return formatTable(rows, {

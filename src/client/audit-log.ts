@@ -6,10 +6,10 @@
 import { equal } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import type { Checkpoint } from '../formats/checkpoint.ts'
-import { openCheckpoint } from '../formats/open-checkpoint.ts'
 import type { RootHash } from '../merkle/hash.ts'
 import { type CheckedTree, checkTree, type TreeFault } from '../tiles/check-tree.ts'
 import type { TileSource } from '../tiles/source.ts'
+import { openTrusted } from './trust.ts'
 import type { Check, Trust } from './verdict.ts'
 import { verifyCheckpoint } from './verify-checkpoint.ts'
 
@@ -92,7 +92,7 @@ export async function auditLog(options: AuditOptions): Promise<AuditVerdict> {
 
 /** A saved head is the auditor's own; one that this log has not signed is a mix-up, not a finding. */
 function openSaved(saved: Uint8Array, origin: string, trust: Trust): Checkpoint {
-  const { checkpoint } = openCheckpoint(saved, trust.logKeys)
+  const { checkpoint } = openTrusted(saved, trust)
   if (checkpoint.origin === origin) return checkpoint
   throw new CairnError('USAGE', `the saved head is one of ${checkpoint.origin}, not of ${origin}`)
 }
@@ -120,7 +120,7 @@ function checkTiles(wrong: number): Check {
 }
 
 function checkRoot(head: Checkpoint, tree: CheckedTree): Check {
-  const name = 'root-hash'
+  const name = 'root hash'
   if (tree.root === undefined) {
     return { name, status: 'failed', detail: 'cannot be recomputed from what the log has' }
   }

@@ -1,8 +1,9 @@
 /** Checks a checkpoint against the keys that the caller trusts: the log's signature, and the witnesses' quorum. */
 import { CairnError, messageOf } from '../errors.ts'
-import { type OpenedCheckpoint, openCheckpoint } from '../formats/open-checkpoint.ts'
+import type { OpenedCheckpoint } from '../formats/open-checkpoint.ts'
 import { quorumSatisfied } from '../formats/policy.ts'
 import { formatTypes } from './key-types.ts'
+import { openTrusted } from './trust.ts'
 import type { Check, Trust } from './verdict.ts'
 
 export interface CheckpointVerdict {
@@ -14,19 +15,17 @@ export interface CheckpointVerdict {
 
 /** Checks the signatures of a checkpoint. Says in its checks what does not hold, and throws nothing over it. */
 export function verifyCheckpoint(note: Uint8Array, trust: Trust): CheckpointVerdict {
-  const { policy } = trust
-  const witnesses = policy?.witnesses.map((witness) => witness.key) ?? []
   let opened: OpenedCheckpoint
   try {
-    opened = openCheckpoint(note, trust.logKeys, witnesses)
+    opened = openTrusted(note, trust)
   } catch (error) {
     if (error instanceof CairnError && error.code === 'USAGE') throw error
     const detail = messageOf(error)
-    return { ok: false, checks: [{ name: 'log-signature', status: 'failed', detail }] }
+    return { ok: false, checks: [{ name: 'log signature', status: 'failed', detail }] }
   }
   const signers = opened.logSignatures
   const signed: Check = {
-    name: 'log-signature',
+    name: 'log signature',
     status: 'held',
     detail: `${opened.checkpoint.origin} signed this head (${formatTypes(signers)})`,
   }

@@ -10,14 +10,9 @@ import { parseCoseReceipt } from '../formats/cose-receipt.ts'
 import { verifyCoseSign1 } from '../formats/cose-sign1.ts'
 import { parseJsonReceipt } from '../formats/json-receipt.ts'
 import { parseNote } from '../formats/note.ts'
-import {
-  type OpenedCheckpoint,
-  openCheckpoint,
-  type VerifiedCosignature,
-} from '../formats/open-checkpoint.ts'
+import type { OpenedCheckpoint, VerifiedCosignature } from '../formats/open-checkpoint.ts'
 import { quorumSatisfied } from '../formats/policy.ts'
 import { parseTlogProof, TLOG_PROOF_HEADER } from '../formats/tlog-proof.ts'
-import type { VerifierKey } from '../formats/vkey.ts'
 import { hashLeaf, type LeafHash, type NodeHash } from '../merkle/hash.ts'
 import { rootFromInclusion, verifyInclusion } from '../merkle/inclusion.ts'
 import type { LeafIndex } from '../merkle/position.ts'
@@ -28,6 +23,7 @@ import {
   printable,
   signatureSentence,
 } from './receipt-words.ts'
+import { openTrusted, trustedLogKeys } from './trust.ts'
 import type { Check, ReceiptKind, Trust, Verdict } from './verdict.ts'
 
 export interface ReceiptToVerify {
@@ -94,8 +90,7 @@ export function receiptVerifier(trust: Trust): ReceiptVerifier {
   const open = (checkpoint: string): OpenedCheckpoint => {
     const known = opened.get(checkpoint)
     if (known !== undefined) return known
-    const witnesses = trust.policy?.witnesses.map(({ key }) => key)
-    const verified = openCheckpoint(utf8(checkpoint), logKeysOf(trust), witnesses)
+    const verified = openTrusted(utf8(checkpoint), trust)
     if (opened.size === REMEMBERED) opened.delete(opened.keys().next().value!)
     opened.set(checkpoint, verified)
     return verified
@@ -198,7 +193,7 @@ function verifyCose(request: Request, check: Checker): Proven {
     ),
   }))
   check('log signature', () => {
-    const key = logKeysOf(request.trust).find(
+    const key = trustedLogKeys(request.trust).find(
       (candidate) =>
         candidate.type === 'ed25519' && candidate.name === origin && candidate.keyId === keyId,
     )
@@ -263,10 +258,6 @@ function checkLeaf(leaf: Uint8Array, stated: LeafHash | undefined, check: Checke
       detail: `the leaf given has ${leaf.length} bytes and the leaf hash ${toHex(hash)}`,
     }
   })
-}
-
-function logKeysOf(trust: Trust): VerifierKey[] {
-  return [...trust.logKeys, ...(trust.policy?.logs ?? []).map(({ key }) => key)]
 }
 
 /** `cosignatures` is undefined for a receipt that cannot carry any. */

@@ -14,7 +14,7 @@ import type { SignatureType, VerifierKey } from './vkey.ts'
 /** A witness's verified signature. */
 export interface VerifiedCosignature {
   readonly key: VerifierKey
-  /** Seconds since 1970; 0 when the witness does not say that this is the largest tree it has seen. */
+  /** Seconds since 1970. */
   readonly timestamp: number
 }
 
@@ -23,7 +23,7 @@ export interface OpenedCheckpoint {
   readonly note: SignedNote
   /** The log's keys that have signed, at least one, each once. */
   readonly logSignatures: readonly VerifierKey[]
-  /** The cosignatures of the given witnesses, each witness key once. */
+  /** The cosignatures of the given witnesses, each witness key once. An ML-DSA-44 one at the time 0 is none. */
   readonly cosignatures: readonly VerifiedCosignature[]
 }
 
@@ -55,6 +55,15 @@ function index(
 }
 
 /**
+ * Whether a verified cosignature says what those of a witness say: that this was, at some time, the largest tree that
+ * the witness knew. SPEC tlog-cosignature: an ML-DSA-44 signature at the time 0 makes no such statement; it is what
+ * sign-subtree gives for any tree that the log once had.
+ */
+export function claimsNewest(key: VerifierKey, timestamp: number): boolean {
+  return key.type !== 'ml-dsa-44' || timestamp !== 0
+}
+
+/**
  * Opens a signed checkpoint: parses it, demands a signature by a key of the log that its origin names, and gathers the
  * cosignatures of known witnesses.
  * @throws MALFORMED, TOO_LARGE when it is not a note with a checkpoint
@@ -80,10 +89,11 @@ export function openCheckpoint(
     // SPEC signed-note: a name with another key id, or an id under another name, is an unknown key.
     const found = known.get(`${signature.name}+${signature.keyId}`)
     if (found === undefined) continue
-    const { timestamp = 0 } = verifyNoteSignature(note, signature, found.key)
-    if (found.role === 'log') logSignatures.add(found.key)
-    else if (!cosignatures.has(found.key))
-      cosignatures.set(found.key, { key: found.key, timestamp })
+    const { key, role } = found
+    const { timestamp = 0 } = verifyNoteSignature(note, signature, key)
+    if (role === 'log') logSignatures.add(key)
+    else if (claimsNewest(key, timestamp) && !cosignatures.has(key))
+      cosignatures.set(key, { key, timestamp })
   }
   if (logSignatures.size === 0) {
     const reason =

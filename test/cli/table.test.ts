@@ -32,7 +32,7 @@ describe('formatTable', () => {
 
 describe('formatChecks', () => {
   const checks = [
-    { name: 'log-signature', status: 'held', detail: 'it is signed' },
+    { name: 'log signature', status: 'held', detail: 'it is signed' },
     { name: 'witnesses', status: 'skipped', detail: 'none' },
     { name: 'inclusion', status: 'failed', detail: 'another\x1b[2J root' },
   ] as const

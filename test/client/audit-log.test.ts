@@ -60,11 +60,11 @@ describe('auditLog', () => {
     const verdict = await audit(size)
     expect(verdict).toMatchObject({ ok: true, size, faults: [], faultCount: 0 })
     expect(statusOf(verdict.checks)).toEqual({
-      'log-signature': 'held',
+      'log signature': 'held',
       witnesses: 'skipped',
       entries: 'held',
       tiles: 'held',
-      'root-hash': 'held',
+      'root hash': 'held',
       history: 'skipped',
     })
   })
@@ -79,7 +79,7 @@ describe('auditLog', () => {
     const stranger = ed25519SigningKey(LOG_KEY.vkey.name, new Uint8Array(32).fill(9))
     const verdict = await audit(5, { trust: { logKeys: [stranger.vkey] } })
     expect(verdict.ok).toBe(false)
-    expect(statusOf(verdict.checks)).toEqual({ 'log-signature': 'failed' })
+    expect(statusOf(verdict.checks)).toEqual({ 'log signature': 'failed' })
     expect(verdict.origin).toBeUndefined()
   })
 
@@ -98,7 +98,7 @@ describe('auditLog', () => {
     const source = { ...honest, bundle: exampleSource(changedLeaves).bundle }
     const verdict = await audit(9, { source })
     expect(verdict.ok).toBe(false)
-    expect(statusOf(verdict.checks)).toMatchObject({ entries: 'failed', 'root-hash': 'held' })
+    expect(statusOf(verdict.checks)).toMatchObject({ entries: 'failed', 'root hash': 'held' })
     expect(verdict.faults.map(({ name }) => name)).toEqual(['entry 3'])
   })
 
@@ -108,7 +108,7 @@ describe('auditLog', () => {
     expect(statusOf(verdict.checks)).toMatchObject({
       entries: 'held',
       tiles: 'held',
-      'root-hash': 'failed',
+      'root hash': 'failed',
     })
   })
 

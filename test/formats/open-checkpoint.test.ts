@@ -97,6 +97,17 @@ describe('openCheckpoint', () => {
     expect(opened.cosignatures).toEqual([{ key: w1.vkey, timestamp: 100 }])
   })
 
+  it('takes no ML-DSA-44 signature at the time 0 for a cosignature, though it verifies', () => {
+    const timeless = w2.cosign(text, 0)
+    expect(openCheckpoint(note(logLine, timeless), logKeys, witnesses).cosignatures).toEqual([])
+    const both = openCheckpoint(note(logLine, timeless, w2Line), logKeys, witnesses)
+    expect(both.cosignatures).toEqual([{ key: w2.vkey, timestamp: 200 }])
+    refused(note(logLine, broken(timeless)), /w2 .*does not verify/)
+    // The standard gives the time 0 a meaning of its own for ML-DSA-44 only.
+    const early = openCheckpoint(note(logLine, w1.cosign(text, 0)), logKeys, witnesses)
+    expect(early.cosignatures).toEqual([{ key: w1.vkey, timestamp: 0 }])
+  })
+
   it('reads past more than 16 unknown lines', () => {
     const lines = Array.from({ length: 98 }, (_, i) => ({ ...junk, name: `grease${i}` }))
     expect(openCheckpoint(note(...lines, w1Line, logLine), logKeys, witnesses)).toMatchObject({
