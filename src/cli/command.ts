@@ -108,3 +108,16 @@ export function interruptible(): { readonly signal: AbortSignal; done(): void } 
     },
   }
 }
+
+/** For what runs until it is told to stop: resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
+export function stopRequest(): Promise<void> {
+  return new Promise((resolve) => {
+    const onSignal = (): void => {
+      process.off('SIGINT', onSignal)
+      process.off('SIGTERM', onSignal)
+      resolve()
+    }
+    process.on('SIGINT', onSignal)
+    process.on('SIGTERM', onSignal)
+  })
+}

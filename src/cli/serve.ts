@@ -1,12 +1,12 @@
 /** `cairn serve`: runs a log until it is told to stop. */
 import { type Command, Option } from 'commander'
 import { CairnError } from '../errors.ts'
-import { type Config, loadConfig } from '../server/config.ts'
+import { loadConfig } from '../server/config.ts'
 import { eventWriter, type OnEvent, type ServerEvent } from '../server/events.ts'
 import { serve } from '../server/serve.ts'
 import { SETTINGS } from '../server/settings.ts'
-import { note, printJson, terminal, withCommonHelp } from './command.ts'
-import { givenSettings, withSettings } from './setting-flags.ts'
+import { printJson, stopRequest, terminal, withCommonHelp } from './command.ts'
+import { configFrom, withSettings } from './setting-flags.ts'
 import { plural, printable } from './style.ts'
 
 /** Where the data goes when nobody says where. */
@@ -34,23 +34,12 @@ async function run(command: Command): Promise<void> {
       'this version of cairn serve asks no witnesses, so it cannot keep to a policy: leave out --policy',
     )
   }
-  const config = await configOf(command)
+  const config = await configFrom(command, SETTINGS, { data: DEFAULT_DATA, load: loadConfig })
   const asJson = flags.json === true
   const stop = stopRequest()
   const server = await serve(config, { onEvent: announcer(asJson) })
   await stop
   await server.close()
-}
-
-/** Settings from the flags that were really given, the environment, and the file. */
-async function configOf(command: Command): Promise<Config> {
-  const given = givenSettings(command, SETTINGS)
-  const { CAIRN_DATA, CAIRN_CONFIG } = process.env
-  const isPlaced = (given.data ?? given.config ?? CAIRN_DATA ?? CAIRN_CONFIG) !== undefined
-  if (!isPlaced) given.data = DEFAULT_DATA
-  const config = await loadConfig({ flags: given, env: process.env })
-  if (!isPlaced) note(`no --data was given: using ./${DEFAULT_DATA}`)
-  return config
 }
 
 /** Says on standard output where everything is; what happens later goes to standard error. */
@@ -82,17 +71,4 @@ function announce({ url, origin, size, vkeyFile, tokenFile, open }: Listening): 
       `${style.dim('stop it with Ctrl-C')}\n`,
     ].join('\n'),
   )
-}
-
-/** Resolves at the first SIGINT or SIGTERM; the second ends the process at once. */
-function stopRequest(): Promise<void> {
-  return new Promise((resolve) => {
-    const onSignal = (): void => {
-      process.off('SIGINT', onSignal)
-      process.off('SIGTERM', onSignal)
-      resolve()
-    }
-    process.on('SIGINT', onSignal)
-    process.on('SIGTERM', onSignal)
-  })
 }

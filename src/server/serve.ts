@@ -1,15 +1,14 @@
 /** The composition root: a configuration becomes a running server. */
-import { CairnError, messageOf } from '../errors.ts'
+import { messageOf } from '../errors.ts'
 import { createServerFor } from '../http/node-listener.ts'
 import type { HttpServer } from '../http/node-server.ts'
 import type { Config } from './config.ts'
 import type { OnEvent } from './events.ts'
+import { listen } from './listen.ts'
 import { type OpenedLog, openHostedLog } from './open.ts'
 
 /** What the main log is called in events. */
 const MAIN = 'main'
-/** More than Linux's default, which overflows under a burst of new connections and costs each a second. */
-const BACKLOG = 4_096
 
 export interface ServeOptions {
   readonly onEvent?: OnEvent
@@ -87,24 +86,4 @@ async function openAll(config: Config, onEvent: OnEvent): Promise<Map<string, Op
     for (const { log } of logs.values()) await log.close()
     throw error
   }
-}
-
-function listen({ server }: HttpServer, { host, port }: Config): Promise<string> {
-  return new Promise((resolve, reject) => {
-    server.once('error', (cause: NodeJS.ErrnoException) => {
-      const why = cause.code === 'EADDRINUSE' ? 'something else listens there' : cause.message
-      reject(
-        new CairnError(
-          'USAGE',
-          `cannot listen on ${host} port ${port}: ${why}; choose another with --host and --port`,
-          { cause },
-        ),
-      )
-    })
-    server.listen({ host, port, backlog: BACKLOG }, () => {
-      const address = server.address()
-      const bound = typeof address === 'object' && address !== null ? address.port : port
-      resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)
-    })
-  })
 }
