@@ -48,6 +48,7 @@ const INTERNAL_IMPORTS: Readonly<Record<string, string>> = {
 const STORAGE_FILES: Readonly<Record<string, string>> = {
   'port.ts': 'storage port',
   'witness-port.ts': 'storage port',
+  'monitor-port.ts': 'storage port',
   'durable-file.ts': 'durable file',
 }
 
