@@ -1,25 +1,30 @@
 /** `cairn key`: the keys of a data directory, and their encryption to a passphrase. */
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
 import type { Command } from 'commander'
 import { ed25519PublicKey } from '#ed25519'
 import { mlDsaPublicKey } from '#ml-dsa'
-import { fromUtf8, utf8 } from '../bytes.ts'
+import { utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
+import { vkeyOf } from '../formats/signing-key.ts'
 import { formatVkey, type VerifierKey, verifierKey } from '../formats/vkey.ts'
-import { readFileUpTo } from '../server/bounded-file.ts'
-import { encrypt, keyFiles } from '../server/key-file.ts'
+import { encrypt, type KeyFileOptions, keyFiles } from '../server/key-file.ts'
 import { createKeys, formatKeys, type OpenedKeys, readKeys } from '../server/keys.ts'
+import { passphraseFrom } from '../server/passphrase.ts'
 import { readVkeyFile } from '../server/vkey-file.ts'
-import { openDataDirectory } from '../storage/data-directory.ts'
+import { formatWitnessKeys, mlDsaName, readWitnessKeys } from '../server/witness-keys.ts'
+import {
+  type DataDirectory,
+  type DirectoryKind,
+  directoryKind,
+  openDataDirectory,
+} from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { openDatabase } from '../storage/level-engine.ts'
 import { note, printJson, terminal, withCommonHelp } from './command.ts'
-import { openStore } from './stored-log.ts'
 import { printable } from './style.ts'
 
 const PRIVATE_FILE = 0o600
-const MAX_PASSPHRASE_FILE_SIZE = 4096
 
 interface KeyFlags {
   readonly data: string
@@ -28,8 +33,16 @@ interface KeyFlags {
   readonly json?: boolean
 }
 
+/** Keys as far as this command needs to know. */
+interface Keys {
+  readonly file: string
+  /** What the file holds, in clear. */
+  readonly text: string
+  readonly vkeys: readonly VerifierKey[]
+}
+
 export function configure(command: Command): void {
-  command.description("Show, make, encrypt and decrypt a log's signing keys.")
+  command.description('Show, make, encrypt and decrypt the signing keys of a log or a witness.')
   const add = (
     name: string,
     summary: string,
@@ -38,7 +51,7 @@ export function configure(command: Command): void {
     const subcommand = command
       .command(name)
       .description(summary)
-      .requiredOption('--data <folder>', 'data directory of the log')
+      .requiredOption('--data <folder>', 'data directory of the log or witness')
       .option('--passphrase-file <file>', 'file with the passphrase (or CAIRN_PASSPHRASE)')
       .action(work)
     withCommonHelp(subcommand, [`cairn key ${name} --data ./cairn-data`])
@@ -49,8 +62,8 @@ export function configure(command: Command): void {
     '--origin <name>',
     'name of the log and its keys, such as log.example.com/audit',
   )
-  add('encrypt', 'Encrypt the keys of a stopped log to a passphrase.', encryptKeys)
-  add('decrypt', 'Store the keys of a stopped log in clear again.', decryptKeys)
+  add('encrypt', 'Encrypt the keys of a stopped log or witness to a passphrase.', encryptKeys)
+  add('decrypt', 'Store the keys of a stopped log or witness in clear again.', decryptKeys)
   command.addHelpText(
     'after',
     '\nExamples:\n  $ cairn key show --data ./cairn-data\n' +
@@ -60,28 +73,24 @@ export function configure(command: Command): void {
 
 /** The public keys are in a file of their own, so encrypted keys need no passphrase to be shown. */
 async function show(flags: KeyFlags): Promise<void> {
-  const directory = await openDataDirectory(flags.data, { create: false })
-  const { plain, encrypted } = keyFiles(directory.keys)
+  const { directory, kind } = await place(flags)
+  const { plain, encrypted } = keyFiles(directory.keys, kind)
   if (!existsSync(directory.vkeyFile)) {
     return report(await existingKeys(flags, await passphraseOf(flags)), flags)
   }
   const vkeys = await readVkeyFile(directory.vkeyFile)
-  print(vkeys, existsSync(encrypted) ? encrypted : plain, flags)
+  report({ vkeys, file: existsSync(encrypted) ? encrypted : plain }, flags)
 }
 
 async function generate(flags: KeyFlags): Promise<void> {
   const directory = await openDataDirectory(flags.data, { create: true })
-  const passphrase = await passphraseOf(flags)
-  const options = { directory: directory.keys, ...(passphrase && { passphrase }) }
-  const { plain, encrypted } = keyFiles(directory.keys)
+  const options = fileOptions(directory, await passphraseOf(flags))
   const found = await readKeys(options)
   if (found !== undefined) {
-    throw new CairnError(
-      'USAGE',
-      `${found.file === plain ? plain : encrypted} exists: the keys of a log are never replaced`,
-    )
+    throw new CairnError('USAGE', `${found.file} exists: the keys of a log are never replaced`)
   }
-  report(await createKeys({ ...options, ...(flags.origin && { origin: flags.origin }) }), flags)
+  const made = await createKeys({ ...options, ...(flags.origin && { origin: flags.origin }) })
+  report(keysOfLog(made), flags)
 }
 
 async function encryptKeys(flags: KeyFlags): Promise<void> {
@@ -89,20 +98,20 @@ async function encryptKeys(flags: KeyFlags): Promise<void> {
   if (passphrase === undefined) {
     throw new CairnError('USAGE', 'give a passphrase in CAIRN_PASSPHRASE or with --passphrase-file')
   }
-  const files = keyFiles(keyFolder(flags))
-  await whileStopped(flags, async () => {
-    const { keys, file } = await existingKeys(flags, undefined)
-    await replaceKeys(file, files.encrypted, await encrypt(formatKeys(keys), passphrase))
+  await whileStopped(flags, async ({ directory, kind }) => {
+    const { text, file } = await existingKeys(flags, undefined)
+    const { encrypted } = keyFiles(directory.keys, kind)
+    await replaceKeys(file, encrypted, await encrypt(text, passphrase))
   })
   report(await existingKeys(flags, passphrase), flags)
 }
 
 async function decryptKeys(flags: KeyFlags): Promise<void> {
-  const files = keyFiles(keyFolder(flags))
-  await whileStopped(flags, async () => {
-    const { keys, file } = await existingKeys(flags, await passphraseOf(flags))
-    if (file === files.plain) throw new CairnError('USAGE', `${file} is not encrypted`)
-    await replaceKeys(file, files.plain, formatKeys(keys))
+  await whileStopped(flags, async ({ directory, kind }) => {
+    const { text, file } = await existingKeys(flags, await passphraseOf(flags))
+    const { plain } = keyFiles(directory.keys, kind)
+    if (file === plain) throw new CairnError('USAGE', `${file} is not encrypted`)
+    await replaceKeys(file, plain, text)
   })
   report(await existingKeys(flags, undefined), flags)
 }
@@ -113,51 +122,78 @@ async function replaceKeys(from: string, to: string, text: string): Promise<void
   await rm(from)
 }
 
+interface Place {
+  readonly directory: DataDirectory
+  readonly kind: DirectoryKind
+}
+
+async function place({ data }: KeyFlags): Promise<Place> {
+  const kind = (await directoryKind(data)) ?? 'log'
+  return { directory: await openDataDirectory(data, { create: false, kind }), kind }
+}
+
 /** Holds the store's lock meanwhile, so that no server starts in the middle. */
-async function whileStopped(flags: KeyFlags, work: () => Promise<void>): Promise<void> {
-  const store = await openStore(flags.data)
+async function whileStopped(flags: KeyFlags, work: (at: Place) => Promise<void>): Promise<void> {
+  const at = await place(flags)
+  const store = await openDatabase(at.directory.store, { createIfMissing: false })
   try {
-    await work()
+    await work(at)
   } finally {
     await store.close()
   }
 }
 
-function keyFolder(flags: KeyFlags): string {
-  return join(resolve(flags.data), 'keys')
+function fileOptions({ keys }: DataDirectory, passphrase: string | undefined): KeyFileOptions {
+  return { directory: keys, ...(passphrase === undefined ? {} : { passphrase }) }
 }
 
-async function existingKeys(flags: KeyFlags, passphrase: string | undefined): Promise<OpenedKeys> {
-  const directory = await openDataDirectory(flags.data, { create: false })
-  const found = await readKeys({ directory: directory.keys, ...(passphrase && { passphrase }) })
+async function existingKeys(flags: KeyFlags, passphrase: string | undefined): Promise<Keys> {
+  const { directory, kind } = await place(flags)
+  const options = fileOptions(directory, passphrase)
+  const found =
+    kind === 'log'
+      ? await readKeys(options).then((keys) => keys && keysOfLog(keys))
+      : await keysOfWitness(options)
   if (found !== undefined) return found
   throw new CairnError('NOT_FOUND', `there are no keys in ${directory.keys}`)
 }
 
-/** Never a flag: other users can see the flags of a process. */
-async function passphraseOf(flags: KeyFlags): Promise<string | undefined> {
-  if (flags.passphraseFile === undefined) return process.env.CAIRN_PASSPHRASE
-  const text = fromUtf8(await readFileUpTo(flags.passphraseFile, MAX_PASSPHRASE_FILE_SIZE))
-  const line = text.split(/\r?\n/, 1)[0]!
-  if (line !== '') return line
-  throw new CairnError('USAGE', `the first line of ${flags.passphraseFile} is empty`)
-}
-
-function report({ keys, file }: OpenedKeys, flags: KeyFlags): void {
+function keysOfLog({ keys, file }: OpenedKeys): Keys {
   const vkeys = [
     verifierKey(keys.origin, 'ed25519', ed25519PublicKey(keys.ed25519Seed)),
     verifierKey(keys.origin, 'ml-dsa-44', mlDsaPublicKey(keys.mlDsaSeed)),
   ]
-  print(vkeys, file, flags)
+  return { vkeys, file, text: formatKeys(keys) }
 }
 
-function print(vkeys: readonly VerifierKey[], file: string, flags: KeyFlags): void {
-  const origin = vkeys[0]!.name
+async function keysOfWitness(options: KeyFileOptions): Promise<Keys | undefined> {
+  const found = await readWitnessKeys(options)
+  if (found === undefined) return undefined
+  const { name, ed25519Seed, mlDsaSeed } = found.keys
+  const vkeys = [
+    vkeyOf({ name, type: 'ed25519-cosignature', seed: ed25519Seed }),
+    vkeyOf({ name: mlDsaName(name), type: 'ml-dsa-44', seed: mlDsaSeed }),
+  ]
+  return { vkeys, file: found.file, text: formatWitnessKeys(found.keys) }
+}
+
+/** Never a flag: other users can see the flags of a process. */
+function passphraseOf({ passphraseFile }: KeyFlags): Promise<string | undefined> {
+  return passphraseFrom(process.env, passphraseFile)
+}
+
+function report({ vkeys, file }: Omit<Keys, 'text'>, flags: KeyFlags): void {
+  const { name, type } = vkeys[0]!
   const encrypted = file.endsWith('.age')
   if (flags.json === true) {
-    printJson({ origin, file, encrypted, vkeys: vkeys.map(formatVkey) })
+    printJson({
+      [type === 'ed25519' ? 'origin' : 'name']: name,
+      file,
+      encrypted,
+      vkeys: vkeys.map(formatVkey),
+    })
     return
   }
-  note(`${printable(origin)}: ${file}${encrypted ? ' (encrypted)' : ''}`)
+  note(`${printable(name)}: ${file}${encrypted ? ' (encrypted)' : ''}`)
   for (const key of vkeys) terminal().line(formatVkey(key))
 }
