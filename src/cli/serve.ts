@@ -1,6 +1,5 @@
 /** `cairn serve`: runs a log until it is told to stop. */
-import { type Command, Option } from 'commander'
-import { CairnError } from '../errors.ts'
+import type { Command } from 'commander'
 import { loadConfig } from '../server/config.ts'
 import { eventWriter, type OnEvent, type ServerEvent } from '../server/events.ts'
 import { serve } from '../server/serve.ts'
@@ -18,24 +17,18 @@ export function configure(command: Command): void {
       'in the environment (--port as CAIRN_PORT) or in a YAML file (port: 6962); flags win.',
   )
   withSettings(command, SETTINGS)
-  command.addOption(new Option('--policy <file>').hideHelp()).action(async () => run(command))
+  command.action(async () => run(command))
   withCommonHelp(command, [
     'cairn serve --data ./cairn-data',
     'cairn serve --data /var/lib/cairn --origin log.example.com/audit --host 0.0.0.0',
+    'cairn serve --data ./cairn-data --policy policy.txt',
     'CAIRN_DATA=/var/lib/cairn cairn serve --config /etc/cairn.yaml',
   ])
 }
 
 async function run(command: Command): Promise<void> {
-  const flags = command.opts<Record<string, unknown>>()
-  if (flags.policy !== undefined) {
-    throw new CairnError(
-      'USAGE',
-      'this version of cairn serve asks no witnesses, so it cannot keep to a policy: leave out --policy',
-    )
-  }
   const config = await configFrom(command, SETTINGS, { data: DEFAULT_DATA, load: loadConfig })
-  const asJson = flags.json === true
+  const asJson = command.opts<{ json?: boolean }>().json === true
   const stop = stopRequest()
   const server = await serve(config, { onEvent: announcer(asJson) })
   await stop

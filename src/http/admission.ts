@@ -34,6 +34,11 @@ export interface Admission {
   /** What the answer holds: receipts in a format, or nothing but indices. */
   readonly answer: ReceiptType | 'indices'
   readonly options: SubmitOptions | undefined
+  /** Present when the answer is to wait until the witnesses' quorum has cosigned a head with the leaves. */
+  readonly witnessed?: {
+    /** Milliseconds that the client wants to wait at the most, when it says so (`Prefer: wait=<seconds>`). */
+    readonly patienceMs: number | undefined
+  }
 }
 
 /**
@@ -47,7 +52,7 @@ export function admit(
   headers: HeaderFields,
   submitter: Submitter,
 ): Admission {
-  if (query !== '') checkQuery(route, query)
+  const witnessed = query !== '' && waitsForWitnesses(route, query)
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
     // A leaf is the bytes that arrive; logging compressed ones would be a surprise to whoever verifies.
@@ -66,6 +71,7 @@ export function admit(
     limit: batch ? MAX_BATCH_SIZE : MAX_ENTRY_SIZE,
     answer: wanted(batch, text(headers.accept), text(headers.prefer)),
     options,
+    ...(witnessed && { witnessed: { patienceMs: patience(text(headers.prefer)) } }),
   }
 }
 
@@ -73,14 +79,12 @@ function text(value: string | readonly string[] | undefined): string | undefined
   return value === undefined || typeof value === 'string' ? value : value.join(', ')
 }
 
-function checkQuery(route: SubmitRoute, query: string): void {
-  const { wait } = parseQuery(query, route === 'leaves' ? ['wait'] : [])
-  if (wait === undefined || wait === 'integrated') return
-  throw malformed(
-    wait === 'witnessed'
-      ? 'this log has no witnesses configured; leave out "wait" or use wait=integrated'
-      : '"wait" is either integrated or witnessed',
-  )
+function waitsForWitnesses(route: SubmitRoute, query: string): boolean {
+  const { wait = 'integrated' } = parseQuery(query, route === 'leaves' ? ['wait'] : [])
+  if (wait !== 'integrated' && wait !== 'witnessed') {
+    throw malformed('"wait" is either integrated or witnessed')
+  }
+  return wait === 'witnessed'
 }
 
 function isBatch(contentType: string | undefined): boolean {
@@ -119,14 +123,26 @@ function wanted(
 
 const JSON_ONLY = ['application/json'] as const
 
-/** Whether `Prefer` (RFC 7240) asks for the least; other preferences may be ignored. */
+/** Whether `Prefer` asks for the least; other preferences may be ignored. */
 function prefersMinimal(prefer: string): boolean {
   if (prefer === 'return=minimal') return true
-  const preference = prefer
+  const wanted = preference(prefer, 'return')
+  return wanted === 'minimal' || wanted === '"minimal"'
+}
+
+/** How long the client is ready to wait, in milliseconds (RFC 7240 section 4.3). */
+function patience(prefer: string | undefined): number | undefined {
+  const seconds = prefer === undefined ? undefined : preference(prefer, 'wait')
+  return seconds !== undefined && /^[0-9]{1,6}$/.test(seconds) ? Number(seconds) * 1000 : undefined
+}
+
+/** The value of a preference (RFC 7240); of several of one name the first counts. */
+function preference(prefer: string, name: string): string | undefined {
+  return prefer
     .split(',')
     .map((one) => one.split(';')[0]!.replace(/\s/g, '').toLowerCase())
-    .find((one) => one.startsWith('return='))
-  return preference === 'return=minimal' || preference === 'return="minimal"'
+    .find((one) => one.startsWith(`${name}=`))
+    ?.slice(name.length + 1)
 }
 
 /** The submitter is part of the digest, so nobody can meet the keys of somebody else. */

@@ -11,7 +11,9 @@ import type { RequestMetrics } from './request-metrics.ts'
 import type { Route } from './route.ts'
 import { emptyApp, register } from './router.ts'
 import { submissionRoutes } from './submission-routes.ts'
+import { submitter } from './submit.ts'
 import { tlogRoutes } from './tlog-routes.ts'
+import { witnessesRoute } from './witnesses-route.ts'
 
 /** A log and who may submit to it. */
 export interface HostedLog {
@@ -19,6 +21,8 @@ export interface HostedLog {
   readonly authenticate: Authenticate
   /** Who may read entries; everyone without it. */
   readonly readEntries?: Authenticate
+  /** Milliseconds that a submission may wait for the witnesses' quorum. */
+  readonly witnessDeadlineMs?: number
 }
 
 export interface AppOptions {
@@ -82,13 +86,14 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
 
 /** The routes of one log, wherever it is served. */
 export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
-  const { log, authenticate, readEntries } = hosted
+  const { log, authenticate, readEntries, witnessDeadlineMs } = hosted
   const access = readEntries === undefined ? publicEntries : privateEntries(readEntries)
   return [
     indexRoute(log, prefix),
     ...tlogRoutes(log, access),
-    ...submissionRoutes(log, prefix, authenticate),
+    ...submissionRoutes(submitter(log, prefix, witnessDeadlineMs), authenticate),
     ...proofRoutes(log),
     ...ctRoutes(log, access),
+    witnessesRoute(log),
   ]
 }

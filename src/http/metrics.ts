@@ -1,6 +1,7 @@
 /** What `/metrics` shows of logs. Their counters are read when they are asked for. */
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { LogService, LogStatistics, Publication } from '../log/service.ts'
+import type { WitnessStatus } from '../log/witness-port.ts'
 import { type RequestMetrics, requestMetrics } from './request-metrics.ts'
 
 const COUNTERS: readonly [name: string, help: string, member: keyof LogStatistics][] = [
@@ -32,6 +33,37 @@ const GAUGES: readonly [
     'Whether the log takes submissions: 1 or 0.',
     (log) => (log.mode().mode === 'writable' ? 1 : 0),
   ],
+]
+
+const OF_WITNESSES: readonly [
+  name: string,
+  help: string,
+  read: (status: WitnessStatus) => number | undefined,
+][] = [
+  ['cairn_witness_size', 'Size of the last head that a witness cosigned.', ({ size }) => size],
+  ['cairn_witness_lag_leaves', 'Leaves that the log has beyond that.', ({ lag }) => lag],
+  [
+    'cairn_witness_cosignature_age_seconds',
+    'Time since the last cosignature of a witness.',
+    ({ cosignedAt }) =>
+      cosignedAt === undefined ? undefined : Math.max(0, (Date.now() - cosignedAt) / 1000),
+  ],
+  [
+    'cairn_witness_latency_seconds',
+    'How long the last answer of a witness took.',
+    ({ latencyMs }) => (latencyMs === undefined ? undefined : latencyMs / 1000),
+  ],
+  ['cairn_witness_failures', 'Requests failed since the last cosignature.', (one) => one.failures],
+  [
+    'cairn_witness_suspended',
+    'Whether a witness is left alone for a while: 1 or 0.',
+    ({ state }) => (state === 'suspended' ? 1 : 0),
+  ],
+]
+
+const COUNTED_OF_WITNESSES: typeof OF_WITNESSES = [
+  ['cairn_witness_cosigned_total', 'Cosignatures received.', ({ cosigned }) => cosigned],
+  ['cairn_witness_failed_total', 'Requests for one that failed.', ({ failed }) => failed],
 ]
 
 /** The publication, which a log that opened read-only may not have. */
@@ -71,6 +103,38 @@ export function createMetrics(logs: ReadonlyMap<string, LogService>): RequestMet
           const value = read(log)
           if (value !== undefined) this.set({ log: label || 'main' }, value)
         }
+      },
+    })
+  }
+  const ofWitnesses = { labelNames: ['log', 'witness'] as const, registers }
+  function* statuses(): Iterable<[{ log: string; witness: string }, WitnessStatus]> {
+    for (const [label, log] of logs) {
+      for (const status of log.witnesses()?.witnesses ?? []) {
+        yield [{ log: label || 'main', witness: status.url }, status]
+      }
+    }
+  }
+  for (const [name, help, read] of OF_WITNESSES) {
+    new Gauge({
+      ...ofWitnesses,
+      name,
+      help,
+      collect() {
+        for (const [labels, status] of statuses()) {
+          const value = read(status)
+          if (value !== undefined) this.set(labels, value)
+        }
+      },
+    })
+  }
+  for (const [name, help, read] of COUNTED_OF_WITNESSES) {
+    new Counter({
+      ...ofWitnesses,
+      name,
+      help,
+      collect() {
+        this.reset()
+        for (const [labels, status] of statuses()) this.inc(labels, read(status) ?? 0)
       },
     })
   }

@@ -47,9 +47,9 @@ export function createServerFor({
   const others = appListener(app, onError)
   const targets = new Map<string, Target>()
   const arriving = { bytes: 0 }
-  for (const [name, { log, authenticate }] of logs) {
+  for (const [name, { log, authenticate, witnessDeadlineMs }] of logs) {
     const prefix = prefixOf(name)
-    const submit = submitter(log, prefix)
+    const submit = submitter(log, prefix, witnessDeadlineMs)
     const add = (path: string, route: SubmitRoute): void => {
       const observe = metrics.observer('POST', prefix + path)
       targets.set(prefix + path, { route, submit, authenticate, observe, arriving })

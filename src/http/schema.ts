@@ -79,6 +79,36 @@ export const CtEntries: TObject = Type.Object(
 
 export const CtEntryAndProof: TObject = Type.Object({ ...CtEntry, audit_path: Hashes }, closed)
 
+const Time = Type.String({ format: 'date-time' })
+
+export const Witnesses: TObject = Type.Object(
+  {
+    quorum: Type.Union([Type.String(), Type.Null()], {
+      description: 'whose cosignatures a published head needs; null when it needs none',
+    }),
+    committed_size: Size,
+    published_size: Type.Union([Size, Type.Null()]),
+    witnesses: Type.Array(
+      Type.Object(
+        {
+          names: Type.Array(Type.String(), { description: 'what the policy calls its keys' }),
+          url: Type.String(),
+          state: Type.String({ pattern: '^(new|cosigning|retrying|suspended)$' }),
+          size: Type.Optional(Size),
+          lag: Type.Integer({ minimum: 0, description: 'leaves that the log has beyond its size' }),
+          cosigned_at: Type.Optional(Time),
+          latency_ms: Type.Optional(Type.Number({ minimum: 0 })),
+          failures: Type.Integer({ minimum: 0, description: 'in a row' }),
+          last_error: Type.Optional(Type.String()),
+          retry_at: Type.Optional(Time),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+)
+
 export const Readiness: TObject = Type.Object(
   {
     logs: Type.Array(

@@ -1,19 +1,12 @@
 /** The submission routes for embedding by `app.fetch`; `node-listener.ts` serves the same paths without a `Request`. */
-import type { LogService } from '../log/service.ts'
 import { admit, type SubmitRoute } from './admission.ts'
 import type { Answer } from './answer.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
 import { Bytes, type Route, type RouteRequest, route, Text } from './route.ts'
 import { Accepted } from './schema.ts'
-import { submitter, tooLarge } from './submit.ts'
+import { type Submit, tooLarge } from './submit.ts'
 
-export function submissionRoutes(
-  log: LogService,
-  prefix: string,
-  authenticate: Authenticate,
-): Route[] {
-  const submit = submitter(log, prefix)
-
+export function submissionRoutes(submit: Submit, authenticate: Authenticate): Route[] {
   async function handle(
     name: SubmitRoute,
     request: RouteRequest<unknown, unknown>,
@@ -56,7 +49,9 @@ export function submissionRoutes(
         tag: 'submission',
         summary: 'Adds one leaf or many, all or none, and answers with receipts',
         description:
-          '"Prefer: return=minimal" asks for indices only. "?wait=integrated" is the default. ' +
+          '"Prefer: return=minimal" asks for indices only. "?wait=integrated" is the default; ' +
+          '"?wait=witnessed" holds the answer until the quorum of witnesses has cosigned a head with the leaves ' +
+          '("Prefer: wait=5" for five seconds at the most). ' +
           'Repeating a request with its Idempotency-Key has no further effect.',
         token: true,
         headers: { Accept: Text, Prefer: Text, 'Idempotency-Key': Text },
@@ -64,6 +59,12 @@ export function submissionRoutes(
         answers: {
           200: { description: 'Every leaf was in the log already.', content: RECEIPTS },
           201: { description: 'At least one leaf is new.', content: RECEIPTS },
+          202: {
+            description:
+              'The leaves are in the log, but the quorum of witnesses has not cosigned a head with them in time; ' +
+              'ask /v1/receipts/{index} again later.',
+            content: RECEIPTS,
+          },
         },
       },
       handle: (request) => handle('leaves', request),

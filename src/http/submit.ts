@@ -13,21 +13,26 @@ export type Submit = (admission: Admission, body: Uint8Array) => Promise<Answer>
 const BATCH_LIMITS = { count: MAX_BATCH_LEAVES, length: MAX_ENTRY_SIZE }
 /** After so many receipts of a batch others get a turn. */
 const RECEIPTS_AT_ONCE = 256
+const DEFAULT_DEADLINE_MS = 10_000
 
 // No cache keeps the answer to a POST unasked, so these say nothing of caching.
 const INDEX_HEADERS = { 'Content-Type': 'text/plain; charset=utf-8' }
 const JSON_HEADERS = { 'Content-Type': 'application/json' }
 const MINIMAL_HEADERS = { ...JSON_HEADERS, 'Preference-Applied': 'return=minimal' }
 
-/** Submissions to a log whose routes begin with `prefix`. */
-export function submitter(log: LogService, prefix: string): Submit {
+/**
+ * Submissions to a log whose routes begin with `prefix`. One that is to be witnessed is held for `deadlineMs` at the
+ * most, and then answered with 202: its leaves are in the log, under a head that the witnesses have not cosigned yet.
+ */
+export function submitter(
+  log: LogService,
+  prefix: string,
+  deadlineMs: number = DEFAULT_DEADLINE_MS,
+): Submit {
   const writeJson = jsonReceiptWriter(log.origin)
   const location = `${prefix}/v1/receipts/`
 
-  return (admission, body) => {
-    const leaves = admission.batch ? batchOf(body) : [leafOf(body)]
-    const accepted = log.submit(leaves, admission.options)
-    if (admission.route === 'add') return accepted.then(addAnswer)
+  function answerTo(admission: Admission, accepted: Promise<Acceptance>): Promise<Answer> {
     if (admission.batch) return accepted.then((all) => batchAnswer(log, writeJson, all, admission))
     return accepted.then((one) => {
       const leaf = one.leaves[0]!
@@ -35,6 +40,30 @@ export function submitter(log: LogService, prefix: string): Submit {
         ? minimalAnswer(leaf, location)
         : receiptAnswer(log, writeJson, leaf, one, admission.answer, location)
     })
+  }
+
+  async function witnessed(
+    admission: Admission,
+    patienceMs: number,
+    leaves: readonly Uint8Array[],
+  ): Promise<Answer> {
+    if (log.witnesses()?.quorum === undefined) {
+      throw malformed('this log has no quorum of witnesses; leave "wait" out')
+    }
+    const accepted = await log.submit(leaves, admission.options)
+    const last = accepted.leaves.reduce((a, b) => (a.index > b.index ? a : b))
+    const head = await log.witnessed(last.index, Math.min(patienceMs, deadlineMs))
+    if (head !== undefined) return answerTo(admission, Promise.resolve({ ...accepted, head }))
+    const given = await answerTo(admission, Promise.resolve(accepted))
+    return { ...given, status: 202, headers: { ...given.headers, 'Retry-After': '1' } }
+  }
+
+  return (admission, body) => {
+    const leaves = admission.batch ? batchOf(body) : [leafOf(body)]
+    const { witnessed: wait } = admission
+    if (wait !== undefined) return witnessed(admission, wait.patienceMs ?? deadlineMs, leaves)
+    const accepted = log.submit(leaves, admission.options)
+    return admission.route === 'add' ? accepted.then(addAnswer) : answerTo(admission, accepted)
   }
 }
 

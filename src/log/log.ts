@@ -13,6 +13,7 @@ import { consistencyProof, readNodes } from '../tiles/proofs.ts'
 import { type CommittedHead, Committer } from './committer.ts'
 import { DoubleCheck } from './double-check.ts'
 import type { RightEdge } from './edge-tree.ts'
+import { type Evidence, evidenceOf } from './evidence.ts'
 import { Publisher } from './publisher.ts'
 import type { QueueLimits } from './queue.ts'
 import { disagreement, recover } from './recover.ts'
@@ -25,12 +26,9 @@ import type { Disagreement } from './witness-link.ts'
 import { mayBeShown, startWitnessing, type WitnessOptions } from './witness-options.ts'
 
 export type LogEvent =
-  | {
-      readonly event: 'read-only'
-      readonly reason: string
-      /** A checkpoint that contradicts this log and bears its signature. */
-      readonly shown?: string
-    }
+  | { readonly event: 'read-only'; readonly reason: string }
+  /** Something signed by this log's key that contradicts it: to be kept. */
+  | { readonly event: 'evidence'; readonly evidence: Evidence }
   | { readonly event: 'witness-failing'; readonly witness: string; readonly reason: string }
   | { readonly event: 'witness-ok'; readonly witness: string }
   | { readonly event: 'stopped'; readonly reason: string }
@@ -139,17 +137,18 @@ export async function openLog(options: LogOptions): Promise<LogService> {
     onError: (error) => onEvent({ event: 'publication-failed', reason: messageOf(error) }),
   })
 
-  function halt({ reason, shown: contradiction }: Disagreement): void {
+  function halt({ reason, shown: elsewhere }: Disagreement): void {
     if (halted !== undefined) return
     halted = reason
     committer.halt(reason)
     publisher.abandon()
     void witnessing?.close()
-    onEvent({
-      event: 'read-only',
-      reason,
-      ...(contradiction !== undefined && { shown: contradiction }),
-    })
+    onEvent({ event: 'read-only', reason })
+    if (elsewhere === undefined) return
+    evidenceOf(committer.head, elsewhere, tiles).then(
+      (evidence) => onEvent({ event: 'evidence', evidence }),
+      () => onEvent({ event: 'evidence', evidence: { kind: 'checkpoint', text: elsewhere.note } }),
+    )
   }
 
   // Witnesses are asked before anything is signed: what they have seen may be newer than this copy of the data.

@@ -4,10 +4,10 @@
  */
 import { equal, fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
-import type { Checkpoint } from '../formats/checkpoint.ts'
 import { verifyNoteSignature } from '../formats/cosignature.ts'
 import { type NoteSignature, parseNote, type SignedNote } from '../formats/note.ts'
 import { openCheckpoint } from '../formats/open-checkpoint.ts'
+import type { SignedHead } from '../formats/split-view.ts'
 import type { VerifierKey } from '../formats/vkey.ts'
 import type { NodeHash, RootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
@@ -24,8 +24,8 @@ export interface Cosignature {
 export interface Disagreement {
   /** What happened and how to recover, in one line. */
   readonly reason: string
-  /** The checkpoint that the witness shows, when it shows one with this log's own signature. */
-  readonly shown?: string
+  /** The head that the witness shows, when it shows one with this log's own signature. */
+  readonly shown?: SignedHead
 }
 
 /** Verifies a cosignature, off the thread where that takes long. @throws VERIFICATION_FAILED */
@@ -276,46 +276,44 @@ export class WitnessLink {
     const shown = await this.#shown(signal)
     // What it shows may be older than what it says, but not what this log has.
     const seen =
-      shown !== undefined && shown.head.size > newest().size
-        ? `shows a head of ${shown.head.size} leaves that this log has signed`
+      shown !== undefined && shown.checkpoint.size > newest().size
+        ? `shows a head of ${shown.checkpoint.size} leaves that this log has signed`
         : `says that it has cosigned a head of ${size} leaves of this log`
     return disagree(
       `the data was rolled back, or another process writes with this log's key: it holds ${newest().size} leaves, but ` +
         `the witness ${witness.url} ${seen}; restore the newest copy of the data, or, if that witness is known to be wrong, ` +
         'take it out of the policy, and start again',
-      shown?.checkpoint,
+      shown,
     )
   }
 
   async #isElsewhere(oldSize: TreeSize, detail: string, signal: AbortSignal): Promise<Outcome> {
     const { witness, newest, rootAt } = this.#options
     const shown = await this.#shown(signal)
-    if (shown !== undefined && shown.head.size > newest().size) {
-      return this.#isAhead(shown.head.size, signal)
+    if (shown !== undefined && shown.checkpoint.size > newest().size) {
+      return this.#isAhead(shown.checkpoint.size, signal)
     }
-    if (shown !== undefined && equal(await rootAt(shown.head.size), shown.head.root)) {
+    if (shown !== undefined && equal(await rootAt(shown.checkpoint.size), shown.checkpoint.root)) {
       // It shows a head that is a beginning of ours, so it is the witness that is wrong.
       this.#known = undefined
       throw new CairnError('IO', `it refused a proof that holds: ${detail}`)
     }
-    const size = shown?.head.size ?? oldSize
+    const size = shown?.checkpoint.size ?? oldSize
     return disagree(
       `this log has been forked: the witness ${witness.url} has cosigned a head of ${size} leaves with another root than the one here, so ` +
         'another copy of this log has signed other leaves; find out which copy is right, restore it, and keep the evidence',
-      shown?.checkpoint,
+      shown,
     )
   }
 
   /** The head that the witness shows, when it bears this log's signature. */
-  async #shown(
-    signal: AbortSignal,
-  ): Promise<{ readonly head: Checkpoint; readonly checkpoint: string } | undefined> {
+  async #shown(signal: AbortSignal): Promise<SignedHead | undefined> {
     const { witness, origin, logKeys } = this.#options
     try {
       const bytes = await witness.latest(origin, signal)
       if (bytes === undefined) return undefined
       const { checkpoint } = openCheckpoint(bytes, logKeys)
-      return { head: checkpoint, checkpoint: fromUtf8(bytes) }
+      return { note: fromUtf8(bytes), checkpoint }
     } catch {
       // It need not show anything; what it answered counts.
       return undefined
@@ -323,6 +321,6 @@ export class WitnessLink {
   }
 }
 
-function disagree(reason: string, shown: string | undefined): Outcome {
+function disagree(reason: string, shown: SignedHead | undefined): Outcome {
   return { kind: 'disagreement', disagreement: { reason, ...(shown !== undefined && { shown }) } }
 }

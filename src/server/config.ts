@@ -16,6 +16,8 @@ export interface LogConfig {
   /** Path of the signer's state; without it, one in the data directory. */
   readonly signerState?: string
   readonly adoptHead: boolean
+  /** Path of the policy that names its witnesses. */
+  readonly policy?: string
 }
 
 /** All that `serve` needs to know. */
@@ -28,6 +30,9 @@ export interface Config extends LogConfig {
   readonly queueBytes: number
   readonly publishIntervalMs: number
   readonly renewIntervalMs: number
+  readonly witnessIntervalMs: number
+  readonly witnessTimeoutMs: number
+  readonly witnessDeadlineMs: number
   readonly freeSpaceFloor: number
   readonly requestTimeoutMs: number
   /** Logs below `/logs/<name>`. */
@@ -55,6 +60,9 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     queueBytes: values['queue-bytes'] as number,
     publishIntervalMs: values['publish-interval'] as number,
     renewIntervalMs: values['renew-interval'] as number,
+    witnessIntervalMs: values['witness-interval'] as number,
+    witnessTimeoutMs: values['witness-timeout'] as number,
+    witnessDeadlineMs: values['witness-deadline'] as number,
     freeSpaceFloor: values['free-space-floor'] as number,
     requestTimeoutMs: values['request-timeout'] as number,
     logs: new Map(
@@ -67,7 +75,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
 }
 
 function logConfig(values: SettingValues, missing: string): LogConfig {
-  const { data, origin, 'signer-state': signerState } = values
+  const { data, origin, policy, 'signer-state': signerState } = values
   if (data === undefined) throw usage(missing)
   return {
     data: data as string,
@@ -76,6 +84,7 @@ function logConfig(values: SettingValues, missing: string): LogConfig {
     privateEntries: values['private-entries'] === true,
     ...(signerState === undefined ? {} : { signerState: signerState as string }),
     adoptHead: values['adopt-head'] === true,
+    ...(policy === undefined ? {} : { policy: policy as string }),
   }
 }
 

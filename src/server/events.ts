@@ -22,7 +22,8 @@ export type ServerEvent =
   | { readonly event: 'error'; readonly message: string }
   | { readonly event: 'closing' }
   | { readonly event: 'closed' }
-  | (LogEvent & { readonly log: string })
+  | { readonly event: 'evidence-kept'; readonly log: string; readonly file: string }
+  | (Exclude<LogEvent, { event: 'evidence' }> & { readonly log: string })
 
 export type OnEvent = (event: ServerEvent) => void
 
@@ -67,6 +68,8 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: there is space on the disk again; submissions are taken`
     case 'witness-failing':
       return `${event.log}: the witness ${event.witness} is left alone for a while: ${event.reason}`
+    case 'evidence-kept':
+      return `${event.log}: what contradicts this log is kept in ${event.file}`
     case 'witness-ok':
       return `${event.log}: the witness ${event.witness} cosigns again`
     default:

@@ -1,5 +1,7 @@
 /** One log from its data directory: keys, signer's state, store and tokens, each opened and, at first, made. */
 import { join, resolve } from 'node:path'
+import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
+import { messageOf } from '../errors.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import type { HostedLog } from '../http/app.ts'
 import { allowAnyone } from '../http/authenticate.ts'
@@ -11,12 +13,16 @@ import { type DataDirectory, openDataDirectory } from '../storage/data-directory
 import { openLevelStore } from '../storage/level.ts'
 import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
+import { keepEvidence } from './evidence-files.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
 import { authenticateBy, openTokens } from './tokens.ts'
+import { readPolicyFile, witnessesOf } from './witnesses.ts'
 
 export interface OpenedLog extends HostedLog {
   readonly directory: DataDirectory
+  /** Finishes what was accepted, and lets go of the data. */
+  close(): Promise<void>
 }
 
 /**
@@ -29,6 +35,7 @@ export async function openHostedLog(
   config: Config,
   onEvent: OnEvent,
 ): Promise<OpenedLog> {
+  const policy = own.policy === undefined ? undefined : await readPolicyFile(own.policy)
   const directory = await openDataDirectory(own.data, { create: true })
   // The store goes first: it is what keeps another process from doing the same at the same time.
   const store = await openLevelStore(directory.store, { leavesAreNew: config.dedup })
@@ -44,6 +51,16 @@ export async function openHostedLog(
     )
     opened.push(signedState)
     const tokens = await openTokens(directory)
+    const mlDsa = mlDsaThread()
+    opened.push(mlDsa)
+    const witnesses =
+      policy &&
+      witnessesOf(policy, {
+        logKeys: [signer.ed25519, signer.mlDsa],
+        intervalMs: config.witnessIntervalMs,
+        timeoutMs: config.witnessTimeoutMs,
+        mlDsa,
+      })
     const log = await openLog({
       store,
       signer,
@@ -53,8 +70,15 @@ export async function openHostedLog(
       queue: { maxLeaves: config.queueLeaves, maxBytes: config.queueBytes },
       publishIntervalMs: config.publishIntervalMs,
       renewMs: config.renewIntervalMs,
+      ...(witnesses && { witnesses }),
       freeSpaceFloor: config.freeSpaceFloor,
-      onEvent: (event) => onEvent({ ...event, log: name }),
+      onEvent: (event) => {
+        if (event.event !== 'evidence') return onEvent({ ...event, log: name })
+        keepEvidence(directory, event.evidence).then(
+          (file) => onEvent({ event: 'evidence-kept', log: name, file }),
+          (error) => onEvent({ event: 'error', message: messageOf(error) }),
+        )
+      },
     })
     onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })
     // An open log takes leaves from anyone, but may still show them to token holders only.
@@ -62,8 +86,13 @@ export async function openHostedLog(
     return {
       log,
       authenticate: own.open ? allowAnyone : byToken,
+      witnessDeadlineMs: config.witnessDeadlineMs,
       ...(own.privateEntries ? { readEntries: byToken } : {}),
       directory,
+      async close() {
+        await log.close()
+        await mlDsa.close()
+      },
     }
   } catch (error) {
     for (const part of opened.reverse()) await part.close().catch(() => undefined)

@@ -31,7 +31,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   const { onEvent = () => {} } = options
   const logs = await openAll(config, onEvent)
   const closeLogs = async (): Promise<void> => {
-    for (const { log } of [...logs.values()].reverse()) await log.close()
+    for (const log of [...logs.values()].reverse()) await log.close()
   }
   const main = logs.get('')!
   let http: HttpServer
@@ -83,7 +83,7 @@ async function openAll(config: Config, onEvent: OnEvent): Promise<Map<string, Op
     }
     return logs
   } catch (error) {
-    for (const { log } of logs.values()) await log.close()
+    for (const log of logs.values()) await log.close()
     throw error
   }
 }

@@ -30,6 +30,9 @@ const OF_A_LOG: TProperties = {
     false,
     'start although the signer state is missing, once, when this is known to be the newest copy of the data',
   ),
+  policy: pathSetting(
+    'file that names the witnesses to ask, and whose cosignatures a published head needs (tlog-policy)',
+  ),
 }
 
 /** What each log has of its own that only a file can say: members with parts. */
@@ -53,6 +56,15 @@ const OF_THE_SERVER: TProperties = {
   ),
   'publish-interval': millisecondsSetting(250, 'least milliseconds between two published heads'),
   'renew-interval': millisecondsSetting(600_000, 'milliseconds after which an idle log signs anew'),
+  'witness-interval': millisecondsSetting(
+    50,
+    'least milliseconds between two heads that the quorum of witnesses is asked for',
+  ),
+  'witness-timeout': millisecondsSetting(5_000, 'milliseconds that a witness has to answer'),
+  'witness-deadline': millisecondsSetting(
+    10_000,
+    'milliseconds that a submission with wait=witnessed is held at the most',
+  ),
   'free-space-floor': countSetting(
     67_108_864,
     'bytes of free disk below which submissions are refused',

@@ -74,7 +74,7 @@ describe('cairn serve', () => {
     ['a port that is none', ['--port', 'x']],
     ['a folder that is not its own', ['--data', '/etc', '--port', '0']],
     ['a configuration that is not there', ['--config', '/nowhere.yaml']],
-    ['a policy, which it cannot keep to yet', ['--policy', 'policy.txt']],
+    ['a policy that is not there', ['--data', '/nowhere', '--policy', '/no/policy']],
     ['an argument', ['data']],
   ])('refuses %s', async (_, args) => {
     expectRefusal(await cairn(['serve', ...args]), /./)

@@ -250,7 +250,7 @@ describe.each<[string, Post]>([
       406,
       /json/,
     ],
-    ['wait=witnessed', '/v1/leaves?wait=witnessed', 'x', OCTETS, 400, /no witnesses/],
+    ['wait=witnessed', '/v1/leaves?wait=witnessed', 'x', OCTETS, 400, /no quorum of witnesses/],
     ['wait=forever', '/v1/leaves?wait=forever', 'x', OCTETS, 400, /integrated or witnessed/],
     ['wait twice', '/v1/leaves?wait=integrated&wait=integrated', 'x', OCTETS, 400, /twice/],
     ['an unknown parameter', '/v1/leaves?wiat=integrated', 'x', OCTETS, 400, /not known/],
