@@ -11,6 +11,12 @@ export {
   receiptVerifier,
   verifyReceipt,
 } from './client/verify-receipt.ts'
+export {
+  type SplitHead,
+  type SplitViewCheckName,
+  type SplitViewVerdict,
+  verifySplitView,
+} from './client/verify-split-view.ts'
 export { CairnError, type CairnErrorCode } from './errors.ts'
 export { type Checkpoint, formatCheckpoint, parseCheckpoint } from './formats/checkpoint.ts'
 export {
@@ -40,6 +46,13 @@ export {
   parsePolicy,
   quorumSatisfied,
 } from './formats/policy.ts'
+export {
+  formatSplitView,
+  type ParsedSplitView,
+  parseSplitView,
+  type SplitPrefix,
+  type SplitView,
+} from './formats/split-view.ts'
 export { formatTlogProof, parseTlogProof, type TlogProof } from './formats/tlog-proof.ts'
 export { formatVkey, parseVkey, type SignatureType, type VerifierKey } from './formats/vkey.ts'
 export { verifyConsistency } from './merkle/consistency.ts'

@@ -12,6 +12,7 @@ import { exitFor } from './exit.ts'
 import { MAX_LEAF_SIZE } from './input.ts'
 import { startProgress } from './progress.ts'
 import { leafFileOf, receiptFiles } from './receipt-files.ts'
+import { isSplitView, reportSplitView } from './split-view.ts'
 import { plural, printable } from './style.ts'
 import { formatChecks } from './table.ts'
 import { readTrust, type TrustFlags } from './trust.ts'
@@ -43,9 +44,10 @@ interface FileVerdict {
 export function configure(command: Command): void {
   command
     .description(
-      'Check a receipt (tlog-proof, JSON or COSE), a checkpoint, or a folder of receipts. Works offline.',
+      'Check a receipt (tlog-proof, JSON or COSE), a checkpoint, a folder of receipts, or the evidence that ' +
+        'a log showed two trees (a split view). Works offline.',
     )
-    .argument('<file>', 'receipt, checkpoint, or folder of receipts')
+    .argument('<file>', 'receipt, checkpoint, folder of receipts, or split view')
     .option('--leaf <file>', 'the leaf that the receipt is for (default: <file> ending in .leaf)')
     .action((file: string, flags: VerifyFlags) => verify(file, flags))
   withTrust(command)
@@ -53,6 +55,7 @@ export function configure(command: Command): void {
     'cairn verify receipts/7.tlog-proof --vkey cairn-data/log.vkey',
     'cairn verify answer.cose --leaf record.json --policy policy.txt',
     'cairn verify receipts --vkey cairn-data/log.vkey',
+    'cairn verify fork.split-view --vkey cairn-data/log.vkey',
   ])
 }
 
@@ -64,7 +67,14 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
 }
 
 async function verifyOne(file: string, trust: Trust, flags: VerifyFlags): Promise<void> {
-  const verdict = await judge(file, trust, flags.leaf)
+  const bytes = await readFileUpTo(file, MAX_FILE_SIZE)
+  if (isSplitView(bytes)) {
+    if (flags.leaf !== undefined) {
+      throw new CairnError('USAGE', '--leaf goes with a receipt, not with a split view')
+    }
+    return reportSplitView(file, bytes, trust, flags.json === true)
+  }
+  const verdict = await judge(file, bytes, { trust, leaf: flags.leaf })
   process.exitCode = exitFor(verdict.ok)
   if (flags.json === true) return printJson(verdict)
   const { style, columns, line, text } = terminal()
@@ -106,7 +116,10 @@ async function verifyFolder(folder: string, trust: Trust, flags: VerifyFlags): P
   for (let done = 0; done < files.length; done += FILES_AT_ONCE) {
     const some = files.slice(done, done + FILES_AT_ONCE)
     for (const verdict of await Promise.all(
-      some.map((file) => judge(file, trust, undefined, verify)),
+      some.map(async (file) => {
+        const bytes = await readFileUpTo(file, MAX_FILE_SIZE)
+        return judge(file, bytes, { trust, verify })
+      }),
     )) {
       if (!verdict.ok) failed.push(verdict)
       else trees.add(`${verdict.origin} ${verdict.size}`)
@@ -138,14 +151,20 @@ function isFailed(check: Check): boolean {
   return check.status === 'failed'
 }
 
+interface Judging {
+  readonly trust: Trust
+  /** The file that `--leaf` names. */
+  readonly leaf?: string | undefined
+  /** One for many receipts. */
+  readonly verify?: ReceiptVerifier
+}
+
 /** Verifies a file, whatever it holds. What cannot be read is an error; what does not hold is a verdict. */
 async function judge(
   file: string,
-  trust: Trust,
-  leafFlag: string | undefined,
-  verify: ReceiptVerifier = receiptVerifier(trust),
+  bytes: Uint8Array,
+  { trust, leaf: leafFlag, verify = receiptVerifier(trust) }: Judging,
 ): Promise<FileVerdict> {
-  const bytes = await readFileUpTo(file, MAX_FILE_SIZE)
   if (leafFlag === undefined && isCheckpoint(bytes)) return judgeCheckpoint(file, bytes, trust)
   const leafFile = leafFlag ?? leafFileOf(file)
   const leaf = await readFileUpTo(leafFile, MAX_LEAF_SIZE).catch((error: unknown) => {

@@ -9,8 +9,12 @@ export function signatureSentence(
   origin: string,
   keys: readonly VerifierKey[],
 ): string {
-  const names = keys.map((key) => `${formatTypes([key])} key ${key.keyId}`).join(' and the ')
-  return `${origin} has signed its tree of ${size} ${size === 1 ? 'entry' : 'entries'} with the ${names}`
+  return `${origin} has signed its tree of ${size} ${size === 1 ? 'entry' : 'entries'} with the ${keyWords(keys)}`
+}
+
+/** `Ed25519 key c0fdbb3f and the ML-DSA-44 key 33a10b2c`: an article or pronoun goes before it. */
+export function keyWords(keys: readonly VerifierKey[]): string {
+  return keys.map((key) => `${formatTypes([key])} key ${key.keyId}`).join(' and the ')
 }
 
 /** Where the leaf is. */

@@ -16,15 +16,15 @@ import { parseTlogProof, TLOG_PROOF_HEADER } from '../formats/tlog-proof.ts'
 import { hashLeaf, type LeafHash, type NodeHash } from '../merkle/hash.ts'
 import { rootFromInclusion, verifyInclusion } from '../merkle/inclusion.ts'
 import type { LeafIndex } from '../merkle/position.ts'
+import { type Checker, runChecks } from './checks.ts'
 import {
   cosignatureWords,
   inclusionSentence,
   notIncluded,
-  printable,
   signatureSentence,
 } from './receipt-words.ts'
 import { openTrusted, trustedLogKeys } from './trust.ts'
-import type { Check, ReceiptKind, Trust, Verdict } from './verdict.ts'
+import type { ReceiptKind, Trust, Verdict } from './verdict.ts'
 
 export interface ReceiptToVerify {
   /** The bytes that were logged, exactly. */
@@ -60,15 +60,7 @@ const ORDER: readonly ReceiptCheckName[] = [
 
 type Proven = Required<Pick<Verdict, 'origin' | 'index' | 'size' | 'root'>>
 
-/** What a check found. Without a detail it gets no line unless it fails. */
-interface Finding<T> {
-  readonly value: T
-  readonly status?: 'skipped'
-  readonly detail?: string
-}
-
-/** Makes a check and records it. @throws whatever the check threw, once it is recorded as failed */
-type Checker = <T>(name: ReceiptCheckName, run: () => Finding<T>) => T
+type ReceiptChecker = Checker<ReceiptCheckName>
 
 /**
  * Verifies that `receipt` proves `leaf` to be in a log that `trust` names. Never throws: whatever the bytes are, the
@@ -105,27 +97,10 @@ interface Request extends ReceiptToVerify {
 
 function judge(request: Request): Verdict {
   const kind = receiptKind(request.receipt)
-  const checks = new Map<ReceiptCheckName, Check>()
-  const check: Checker = (name, run) => {
-    try {
-      const { value, status = 'held', detail } = run()
-      if (detail !== undefined) checks.set(name, { name, status, detail: printable(detail) })
-      return value
-    } catch (error) {
-      checks.set(name, { name, status: 'failed', detail: printable(messageOf(error)) })
-      throw error
-    }
-  }
-
-  let proven: Proven | undefined
-  try {
-    proven = kind === 'cose' ? verifyCose(request, check) : verifyNote(kind, request, check)
-  } catch {
-    // Recorded by `check`.
-  }
-  const detail = 'not checked, because an earlier check failed'
-  const all = ORDER.map((name): Check => checks.get(name) ?? { name, status: 'skipped', detail })
-  return { ok: proven !== undefined, kind, ...proven, checks: all }
+  const { proven, checks } = runChecks(ORDER, (check) =>
+    kind === 'cose' ? verifyCose(request, check) : verifyNote(kind, request, check),
+  )
+  return { ok: proven !== undefined, kind, ...proven, checks }
 }
 
 const WHITE_SPACE: readonly number[] = [0x20, 0x09, 0x0a, 0x0d]
@@ -150,7 +125,7 @@ interface NoteReceipt {
   readonly leafHash?: LeafHash
 }
 
-function verifyNote(kind: ReceiptKind, request: Request, check: Checker): Proven {
+function verifyNote(kind: ReceiptKind, request: Request, check: ReceiptChecker): Proven {
   const receipt = parseReceipt(FORMAT_NAMES[kind], check, () =>
     parseNoteReceipt(kind, request.receipt),
   )
@@ -182,7 +157,7 @@ function parseNoteReceipt(kind: ReceiptKind, bytes: Uint8Array): NoteReceipt {
   throw malformed('the receipt is neither a tlog-proof, nor a JSON receipt, nor a COSE receipt')
 }
 
-function verifyCose(request: Request, check: Checker): Proven {
+function verifyCose(request: Request, check: ReceiptChecker): Proven {
   const receipt = parseReceipt(FORMAT_NAMES.cose, check, () => parseCoseReceipt(request.receipt))
   const { origin, index, size, keyId } = receipt
   const leaf = checkLeaf(request.leaf, receipt.leafHash, check)
@@ -219,7 +194,7 @@ const FORMAT_NAMES: Readonly<Record<ReceiptKind, string>> = {
 }
 
 /** Parsers tell a receipt that is malformed from one that states something else than what is signed in it. */
-function parseReceipt<T>(format: string, check: Checker, parse: () => T): T {
+function parseReceipt<T>(format: string, check: ReceiptChecker, parse: () => T): T {
   const wellFormed = `the receipt is a well-formed ${format}`
   let disagreement: CairnError | undefined
   const receipt = check('format', () => {
@@ -240,7 +215,11 @@ function parseReceipt<T>(format: string, check: Checker, parse: () => T): T {
   })
 }
 
-function checkLeaf(leaf: Uint8Array, stated: LeafHash | undefined, check: Checker): LeafHash {
+function checkLeaf(
+  leaf: Uint8Array,
+  stated: LeafHash | undefined,
+  check: ReceiptChecker,
+): LeafHash {
   return check('leaf', () => {
     if (leaf.length === 0) throw malformed('the leaf is empty, and no log has empty leaves')
     if (leaf.length > MAX_ENTRY_SIZE) {
@@ -264,7 +243,7 @@ function checkLeaf(leaf: Uint8Array, stated: LeafHash | undefined, check: Checke
 function checkQuorum(
   { policy }: Trust,
   cosignatures: readonly VerifiedCosignature[] | undefined,
-  check: Checker,
+  check: ReceiptChecker,
 ): void {
   check('witnesses', () => {
     const value = undefined
