@@ -11,6 +11,7 @@ export {
   type LogClient,
   type LogClientOptions,
   type ReceiptFormat,
+  type SubmitOptions,
 } from './client/log-client.ts'
 export type { Check, Trust } from './client/verdict.ts'
 export { type CheckpointVerdict, verifyCheckpoint } from './client/verify-checkpoint.ts'

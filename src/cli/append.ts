@@ -1,7 +1,12 @@
 /** `cairn append`: a file, or each of its lines, becomes a leaf; the receipts are kept. */
 import { mkdir, stat } from 'node:fs/promises'
 import type { Command } from 'commander'
-import { createLogClient, type Leaves, type LogClient } from '../client/log-client.ts'
+import {
+  createLogClient,
+  type Leaves,
+  type LogClient,
+  type SubmitOptions,
+} from '../client/log-client.ts'
 import { CairnError } from '../errors.ts'
 import { parseCheckpoint } from '../formats/checkpoint.ts'
 import type { ParsedJsonReceipt } from '../formats/json-receipt.ts'
@@ -28,6 +33,7 @@ interface AppendFlags extends Connection {
   readonly lines?: boolean
   readonly skipEmpty?: boolean
   readonly receipts?: string
+  readonly witnessed?: boolean
   readonly json?: boolean
 }
 
@@ -39,6 +45,8 @@ interface Outcome {
   first: number | undefined
   last: number | undefined
   origin: string | undefined
+  /** Leaves whose receipts came before the witnesses had cosigned. */
+  late: number
   /** In order; gathered only for --json. */
   readonly indices: number[]
 }
@@ -53,6 +61,10 @@ export function configure(command: Command): void {
     .option('--lines', 'each line is a leaf, without its newline')
     .option('--skip-empty', 'leave empty lines out (with --lines)')
     .option('--receipts <folder>', 'keep each leaf and its receipt there')
+    .option(
+      '--witnessed',
+      "wait until the log's quorum of witnesses has cosigned (with --receipts)",
+    )
     .action((file: string, flags: AppendFlags) => append(file, flags))
   withConnection(command)
   withCommonHelp(command, [
@@ -64,6 +76,9 @@ export function configure(command: Command): void {
 async function append(file: string, flags: AppendFlags): Promise<void> {
   if (flags.skipEmpty === true && flags.lines !== true) {
     throw new CairnError('USAGE', '--skip-empty goes with --lines')
+  }
+  if (flags.witnessed === true && flags.receipts === undefined) {
+    throw new CairnError('USAGE', '--witnessed goes with --receipts')
   }
   const client = createLogClient(await clientOptions(flags))
   if (flags.receipts !== undefined) await mkdir(flags.receipts, { recursive: true })
@@ -91,7 +106,11 @@ async function submitAll(client: LogClient, file: string, flags: AppendFlags): P
         ? readLines(file, { skipEmpty, onBytes, signal })
         : [await readLeaf(file, signal)]
     const record = recorder(outcome, await publishedSize(client, signal), quiet)
-    for await (const batch of submitBatches(client, leaves, flags.receipts, signal)) {
+    const onLate = (leaves: number): void => {
+      outcome.late += leaves
+    }
+    const options = { signal, witnessed: flags.witnessed === true, onLate }
+    for await (const batch of submitBatches(client, leaves, flags.receipts, options)) {
       outcome.origin ??= batch.origin
       batch.indices.forEach(record)
       progress.update(read, total)
@@ -116,14 +135,14 @@ async function* submitBatches(
   client: LogClient,
   leaves: Leaves,
   folder: string | undefined,
-  signal: AbortSignal,
+  options: SubmitOptions,
 ): AsyncGenerator<Submitted> {
   if (folder === undefined) {
-    for await (const indices of client.submitForIndices(leaves, { signal })) yield { indices }
+    for await (const indices of client.submitForIndices(leaves, options)) yield { indices }
     return
   }
   const waiting: Uint8Array[] = []
-  for await (const receipts of client.submitMany(remember(leaves, waiting), { signal })) {
+  for await (const receipts of client.submitMany(remember(leaves, waiting), options)) {
     await keep(folder, receipts, waiting.splice(0, receipts.length))
     yield { indices: receipts.map(({ index }) => index), origin: receipts[0]!.origin }
   }
@@ -136,6 +155,7 @@ function newOutcome(): Outcome {
     first: undefined,
     last: undefined,
     origin: undefined,
+    late: 0,
     indices: [],
   }
 }
@@ -187,8 +207,14 @@ async function sizeOf(file: string): Promise<number | undefined> {
 
 /** Leaves below this index were in the log before this run. */
 async function publishedSize(client: LogClient, signal: AbortSignal): Promise<number> {
-  const note = parseNote(await client.checkpoint({ signal }))
-  return parseCheckpoint(note.text).size
+  try {
+    const note = parseNote(await client.checkpoint({ signal }))
+    return parseCheckpoint(note.text).size
+  } catch (error) {
+    // Its witnesses have not cosigned a head yet.
+    if (error instanceof CairnError && error.code === 'NOT_FOUND') return 0
+    throw error
+  }
 }
 
 /** The error that ended a run, with how far it came. */
@@ -208,6 +234,7 @@ function summary(outcome: Outcome, flags: AppendFlags): Record<string, unknown> 
     last_index: outcome.last,
     indices: outcome.indices,
     ...(flags.receipts !== undefined && { receipts: flags.receipts }),
+    ...(flags.witnessed === true && { not_yet_witnessed: outcome.late }),
   }
 }
 
@@ -221,6 +248,11 @@ function report(outcome: Outcome, flags: AppendFlags, elapsedMs: number): void {
       style.dim(`(${duration(elapsedMs)})`),
   )
   if (duplicates > 0) line(`  ${count(duplicates)} of them there before: they keep their index`)
+  if (outcome.late > 0) {
+    line(
+      `  ${style.red(plural(outcome.late, 'receipt'))} not witnessed in time: fetch them again later with cairn receipt`,
+    )
+  }
   if (flags.receipts !== undefined) {
     line(`  receipts in ${flags.receipts}: cairn verify ${flags.receipts} --vkey <log.vkey>`)
   }

@@ -10,7 +10,7 @@ import { type LeafIndex, leafIndex } from '../merkle/position.ts'
 import type { TileSource } from '../tiles/source.ts'
 import { type Batch, batchesOf } from './batches.ts'
 import { httpTileSource } from './http-tile-source.ts'
-import { createRequester, type RequesterOptions } from './request.ts'
+import { createRequester, type HttpRequest, type RequesterOptions } from './request.ts'
 
 export type LogClientOptions = RequesterOptions
 
@@ -19,6 +19,16 @@ export type Leaves = Iterable<Uint8Array> | AsyncIterable<Uint8Array>
 
 export interface CallOptions {
   readonly signal?: AbortSignal
+}
+
+export interface SubmitOptions extends CallOptions {
+  /**
+   * Waits until the log's quorum of witnesses has cosigned a head with the leaves, so that their receipts carry the
+   * cosignatures; the log bounds how long. Only a log with a quorum can be asked.
+   */
+  readonly witnessed?: boolean
+  /** Told how many leaves got their receipts before the witnesses were ready; ask `receipt` for them again later. */
+  readonly onLate?: (leaves: number) => void
 }
 
 /** The receipt formats that a log hands out. */
@@ -31,14 +41,14 @@ export interface LogClient {
    * @throws UNAUTHORIZED, TOO_LARGE, MALFORMED, OVERLOADED, DISK_FULL, READ_ONLY, IO
    * @throws VERIFICATION_FAILED when the receipt is for another leaf, or its proof does not hold
    */
-  submit(leaf: Uint8Array, options?: CallOptions): Promise<ParsedJsonReceipt>
+  submit(leaf: Uint8Array, options?: SubmitOptions): Promise<ParsedJsonReceipt>
 
   /**
    * Submits any number of leaves, as many at a time as the log takes, and yields the receipts of each batch in the
    * order of the leaves. Submitting the same leaves again is safe: they keep their indices.
    * @throws as submit
    */
-  submitMany(leaves: Leaves, options?: CallOptions): AsyncGenerator<readonly ParsedJsonReceipt[]>
+  submitMany(leaves: Leaves, options?: SubmitOptions): AsyncGenerator<readonly ParsedJsonReceipt[]>
 
   /** As submitMany, for those who need no receipts now: yields the indices of each batch. */
   submitForIndices(leaves: Leaves, options?: CallOptions): AsyncGenerator<readonly LeafIndex[]>
@@ -62,6 +72,11 @@ const MAX_CHECKPOINT_SIZE = 1_000_000
 const MAX_RECEIPT_SIZE = 2_097_152
 /** Bytes of a receipt inside a batch: a path of 63 hashes and a checkpoint with room for both signatures. */
 const BATCHED_RECEIPT_SIZE = 16 * 1024
+/** The same with the cosignatures of a dozen witnesses. */
+const WITNESSED_RECEIPT_SIZE = 64 * 1024
+/** A batch whose receipts are that large. */
+const WITNESSED_BATCH = { leaves: 500, bytes: 8 * 1024 * 1024 }
+const ACCEPTED = 202
 
 const MEDIA_TYPES: Readonly<Record<ReceiptFormat, string>> = {
   'tlog-proof': 'text/plain',
@@ -77,11 +92,11 @@ export function createLogClient(options: LogClientOptions): LogClient {
     batch: Batch,
     limit: number,
     prefer: Record<string, string>,
-    signal: AbortSignal | undefined,
+    options: SubmitOptions,
   ): Promise<Record<string, unknown>> => {
     const answer = await request({
       method: 'POST',
-      path: 'v1/leaves',
+      ...submission(batch.leaves.length, options),
       headers: {
         'content-type': 'application/cbor-seq',
         accept: 'application/json',
@@ -89,30 +104,32 @@ export function createLogClient(options: LogClientOptions): LogClient {
       },
       body: encodeByteStrings(batch.leaves),
       limit,
-      signal,
     })
     return parseObject(answer)
   }
 
   return {
-    async submit(leaf, { signal } = {}) {
+    async submit(leaf, options = {}) {
       checkLeaf(leaf)
       const headers = { 'content-type': 'application/octet-stream', accept: 'application/json' }
       const answer = await request({
         method: 'POST',
-        path: 'v1/leaves',
+        ...submission(1, options),
         headers,
         body: leaf,
         limit: MAX_RECEIPT_SIZE,
-        signal,
       })
       return receiptFor(leaf, parseJsonReceipt(answer))
     },
 
-    async *submitMany(leaves, { signal } = {}) {
-      for await (const batch of batchesOf(checked(leaves), RECEIPT_BATCH)) {
-        const limit = batch.leaves.length * BATCHED_RECEIPT_SIZE
-        const { receipts } = await sendBatch(batch, limit, {}, signal)
+    async *submitMany(leaves, options = {}) {
+      const witnessed = options.witnessed === true
+      const size = witnessed ? WITNESSED_RECEIPT_SIZE : BATCHED_RECEIPT_SIZE
+      for await (const batch of batchesOf(
+        checked(leaves),
+        witnessed ? WITNESSED_BATCH : RECEIPT_BATCH,
+      )) {
+        const { receipts } = await sendBatch(batch, batch.leaves.length * size, {}, options)
         const items = itemsFor(batch, receipts)
         yield batch.leaves.map((leaf, i) =>
           receiptFor(leaf, parseJsonReceipt(JSON.stringify(items[i]))),
@@ -120,11 +137,11 @@ export function createLogClient(options: LogClientOptions): LogClient {
       }
     },
 
-    async *submitForIndices(leaves, { signal } = {}) {
+    async *submitForIndices(leaves, options = {}) {
       for await (const batch of batchesOf(checked(leaves), INDEX_BATCH)) {
         const limit = 64 + batch.leaves.length * 24
         const prefer = { prefer: 'return=minimal' }
-        const { indices } = await sendBatch(batch, limit, prefer, signal)
+        const { indices } = await sendBatch(batch, limit, prefer, options)
         yield itemsFor(batch, indices).map(indexOf)
       }
     },
@@ -146,6 +163,18 @@ export function createLogClient(options: LogClientOptions): LogClient {
       return httpTileSource(request, signal)
     },
   }
+}
+
+/** Where so many leaves are sent, and what is made of the answer's status. */
+function submission(
+  leaves: number,
+  { witnessed, onLate, signal }: SubmitOptions,
+): Pick<HttpRequest, 'path' | 'onStatus' | 'signal'> {
+  if (witnessed !== true) return { path: 'v1/leaves', signal }
+  const onStatus = (status: number): void => {
+    if (status === ACCEPTED) onLate?.(leaves)
+  }
+  return { path: 'v1/leaves?wait=witnessed', onStatus, signal }
 }
 
 /** Refuses here what the log would refuse after the upload. */

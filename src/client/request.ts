@@ -30,6 +30,8 @@ export interface HttpRequest {
   readonly body?: Uint8Array
   /** Bytes of the answer at most. */
   readonly limit: number
+  /** Told the status of the answer that is returned. */
+  readonly onStatus?: ((status: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
 }
 
@@ -90,7 +92,10 @@ export function createRequester(options: RequesterOptions): Requester {
         redirect: 'error',
         signal,
       })
-      if (response.ok) return await readBody(response, request.limit)
+      if (response.ok) {
+        request.onStatus?.(response.status)
+        return await readBody(response, request.limit)
+      }
       return await failureOf(response, base + request.path)
     } catch (error) {
       request.signal?.throwIfAborted()
