@@ -32,11 +32,14 @@ export async function discard(data: string): Promise<void> {
   await rm(data, { recursive: true, force: true })
 }
 
-export async function startServer(directory: string): Promise<BenchServer> {
+export async function startServer(
+  directory: string,
+  flags: readonly string[] = [],
+): Promise<BenchServer> {
   const port = await freePort()
   const data = join(directory, 'log')
   const started = performance.now()
-  const args = [CLI, 'serve', '--data', data, '--port', String(port), '--open']
+  const args = [CLI, 'serve', '--data', data, '--port', String(port), '--open', ...flags]
   const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
   let said = ''
   server.stderr.on('data', (chunk: Buffer) => {
