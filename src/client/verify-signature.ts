@@ -5,6 +5,7 @@
 import type { BitString, OctetString } from 'asn1js'
 import { type AlgorithmIdentifier, CryptoEngine, type PublicKeyInfo, RSASSAPSSParams } from 'pkijs'
 import { CairnError, messageOf } from '../errors.ts'
+import { parseDer } from '../formats/asn1.ts'
 
 export interface SignatureToVerify {
   readonly message: Uint8Array
@@ -47,11 +48,13 @@ function engine(): CryptoEngine {
   return new CryptoEngine({ name: 'web', crypto: globalThis.crypto })
 }
 
-/** @throws VERIFICATION_FAILED unless the signature is valid and of an algorithm that is good enough */
+/** @throws VERIFICATION_FAILED, MALFORMED unless the signature is valid and of an algorithm that is good enough */
 export async function verifySignature(request: SignatureToVerify): Promise<void> {
   const { message, signature, algorithm, publicKey } = request
-  checkKey(publicKey)
+  const kind = kindOf(publicKey)
+  checkLength(publicKey)
   const hash = hashFor(request)
+  if (kind === 'ec') parseDer(signature.valueBlock.valueHexView, 'ECDSA signature')
   let valid: boolean
   try {
     valid = await engine().verifyWithPublicKey(
@@ -78,10 +81,14 @@ export async function digest(name: string, bytes: Uint8Array): Promise<Uint8Arra
   )
 }
 
-function checkKey({ algorithm, parsedKey }: PublicKeyInfo): void {
-  if (KEYS[algorithm.algorithmId] === undefined) {
+function kindOf({ algorithm }: PublicKeyInfo): 'rsa' | 'ec' {
+  const kind = KEYS[algorithm.algorithmId]
+  if (kind === undefined)
     throw failed(`keys of the kind ${algorithm.algorithmId} are not supported`)
-  }
+  return kind
+}
+
+function checkLength({ parsedKey }: PublicKeyInfo): void {
   if (parsedKey === undefined || !('modulus' in parsedKey)) return
   const bytes = parsedKey.modulus.valueBlock.valueHexView
   const start = bytes.findIndex((byte) => byte !== 0)
@@ -92,7 +99,7 @@ function checkKey({ algorithm, parsedKey }: PublicKeyInfo): void {
 /** What is hashed with, after a look at whether algorithm and key fit. */
 function hashFor({ algorithm, publicKey, digestAlgorithm = '' }: SignatureToVerify): string {
   const { algorithmId } = algorithm
-  const key = KEYS[publicKey.algorithm.algorithmId]
+  const key = kindOf(publicKey)
   const known = SIGNATURES[algorithmId]
   if (known !== undefined && known.key === key) return known.hash
   if (key === 'rsa' && algorithmId === RSA) {

@@ -24,8 +24,8 @@ export function parseBer(bytes: Uint8Array, what: string): BaseBlock {
   if (bytes.length > MAX_ASN1_SIZE) {
     throw new CairnError('TOO_LARGE', `${what} is larger than ${MAX_ASN1_SIZE} bytes`)
   }
-  // The library wants an array of its own.
-  const { offset, result } = fromBER(bytes.slice(), LIMITS)
+  // It throws over some errors, and reports others.
+  const { offset, result } = reading(what, () => fromBER(bytes, LIMITS))
   if (offset === -1) throw malformed(`${what} is not ASN.1: ${result.error}`)
   if (offset !== bytes.length) throw malformed(`${what} is followed by other bytes`)
   return result as BaseBlock
@@ -65,8 +65,10 @@ function lengthOctets(length: number): number {
   return octets
 }
 
-/** The values inside a constructed one. */
+/** The values inside a constructed one; none inside any other. */
 export function childrenOf(block: BaseBlock): readonly BaseBlock[] {
+  // The library keeps the parts of an object identifier there as well.
+  if (!block.idBlock.isConstructed) return []
   const { value } = block.valueBlock as { value?: unknown }
   return Array.isArray(value) ? (value as BaseBlock[]) : []
 }
