@@ -75,3 +75,19 @@ export function ed25519Verify(
 export function ed25519IsValidPublicKey(publicKey: Uint8Array): boolean {
   return publicKey.length === 32 && publicKeyObject(publicKey) !== undefined
 }
+
+/**
+ * As ed25519Verify, for a key that is known to be valid, by OpenSSL alone: nothing is kept of the key, and a refusal
+ * costs no more than an acceptance. Refuses what holds by the cofactored equation only, which no honest signer makes.
+ */
+export function ed25519VerifyOnce(
+  signature: Uint8Array,
+  message: Uint8Array,
+  publicKey: Uint8Array,
+): boolean {
+  if (signature.length !== 64 || publicKey.length !== 32) return false
+  // A tenth of the time of the same key in DER.
+  const x = Buffer.from(publicKey).toString('base64url')
+  const key = createPublicKey({ key: { kty: 'OKP', crv: 'Ed25519', x }, format: 'jwk' })
+  return verify(null, message, key, signature)
+}

@@ -6,11 +6,19 @@ import type { RootHash } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
 
 /** The last head that a witness has cosigned, or is about to: what is stored here may be signed, and nothing else. */
-export interface StoredCosignedHead {
+export interface CosignedHead {
   readonly size: TreeSize
   readonly root: RootHash
   /** Seconds since 1970: the time that the cosignatures state. */
   readonly timestamp: number
+}
+
+/** A head with the notes that go with it. */
+export interface StoredCosignedHead extends CosignedHead {
+  /** The checkpoint with the log's verified signatures: a signed note, byte for byte. */
+  readonly checkpoint: Uint8Array
+  /** The witness's own signature lines over this head at its time; undefined when they were not stored, or lost. */
+  readonly cosignatures: Uint8Array | undefined
 }
 
 /** A log as a witness knows it. */
@@ -18,15 +26,7 @@ export interface StoredLog {
   readonly origin: string
   /** Verifier keys as text; none when the log is not watched any more. */
   readonly vkeys: readonly string[]
-  readonly head: StoredCosignedHead | undefined
-}
-
-/** The notes that go with a head. */
-export interface StoredNotes {
-  /** The checkpoint with the log's verified signatures: a signed note, byte for byte. */
-  readonly checkpoint: Uint8Array
-  /** The witness's own signature lines over this head at its time, unless they were lost (see `keep-cosignatures`). */
-  readonly cosignatures: Uint8Array | undefined
+  readonly head: CosignedHead | undefined
 }
 
 /** Two signed heads of a log that did not fit together. */
@@ -50,19 +50,19 @@ export type WitnessChange =
   | {
       readonly kind: 'advance'
       readonly origin: string
-      readonly previous: StoredCosignedHead | undefined
-      readonly head: StoredCosignedHead
+      readonly previous: CosignedHead | undefined
+      readonly head: CosignedHead
       /** The checkpoint with the log's verified signatures. */
       readonly checkpoint: Uint8Array
     }
-  /** Adds what was signed over the head of this time. May be lost with the machine: signing again makes it anew. */
+  /** Adds what was signed over the newest head of a log. */
   | {
       readonly kind: 'keep-cosignatures'
       readonly origin: string
-      readonly timestamp: number
-      readonly size: TreeSize
+      readonly head: CosignedHead
       readonly cosignatures: Uint8Array
     }
+  /** Adds a conflict, or replaces the one of its id. */
   | { readonly kind: 'keep-conflict'; readonly conflict: StoredConflict }
   | { readonly kind: 'drop-conflict'; readonly origin: string; readonly id: Uint8Array }
 
@@ -70,21 +70,21 @@ export interface WitnessStore {
   /** Every log that was ever watched, in no order. @throws CORRUPT, NEWER_FORMAT, IO */
   logs(): AsyncIterable<StoredLog>
 
-  /** The notes of a log's head, or undefined when it has none. @throws CORRUPT, NEWER_FORMAT, IO */
-  notes(origin: string): Promise<StoredNotes | undefined>
+  /** A log's newest head with its notes, or undefined when it has none. @throws CORRUPT, NEWER_FORMAT, IO */
+  head(origin: string): Promise<StoredCosignedHead | undefined>
 
   /**
    * Makes all changes visible at once and in order, or none of them. Durable (synced) when the promise resolves, unless
-   * every one of them is `keep-cosignatures`: those are written, and reach the disk with a later batch.
-   * A batch has at most one `advance` for a log.
-   * @throws CONFLICT when the stored head of a log is not the `previous` of its change, or its size or time would go
-   *   back: another writer was here, and nothing was written
+   * every one of them is `keep-cosignatures`: those may be lost with the machine, since signing again makes them anew.
+   * A batch has at most one `advance` for a log, and no `keep-cosignatures` for it beside that.
+   * @throws CONFLICT when the stored head of a log is not the `previous` of its change, or size or time would go back:
+   *   another writer was here, and nothing was written
    * @throws DISK_FULL, IO when it may not have been stored; the witness must stop signing then
    */
   write(changes: readonly WitnessChange[]): Promise<void>
 
-  /** The kept conflicts of all logs or of one, oldest first. @throws CORRUPT, NEWER_FORMAT, IO */
-  conflicts(origin?: string): Promise<readonly StoredConflict[]>
+  /** The kept conflicts of all logs or of one, in no order. @throws CORRUPT, NEWER_FORMAT, IO */
+  conflicts(origin?: string): AsyncIterable<StoredConflict>
 
   /** Lets go of the storage. What was written is there at the next opening. */
   close(): Promise<void>

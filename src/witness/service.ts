@@ -97,11 +97,11 @@ export interface WitnessStatistics {
   readonly answers: Readonly<Record<AddCheckpointOutcome['outcome'] | 'failed', number>>
   /** Answers to sign-subtree by outcome. */
   readonly subtrees: Readonly<Record<SignSubtreeOutcome['outcome'] | 'failed', number>>
-  /** Synced writes. */
+  /** Batches that were written. */
   readonly commits: number
-  /** Changes in all of these writes together. */
+  /** Changes in all of them together. */
   readonly committed: number
-  /** Milliseconds that all of these writes took together. */
+  /** Milliseconds that all of them took together. */
   readonly commitMs: number
   /** Requests that wait for their answer. */
   readonly waiting: number

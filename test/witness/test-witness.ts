@@ -1,0 +1,61 @@
+/** A witness on a directory of its own: opened again and again, then thrown away. */
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { mlDsaThread } from '../../src/crypto/ml-dsa-thread.ts'
+import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
+import type { WitnessStore } from '../../src/storage/witness-port.ts'
+import { localWitnessSigner } from '../../src/witness/local-signer.ts'
+import type { WitnessService } from '../../src/witness/service.ts'
+import { openWitness, type WitnessEvent, type WitnessOptions } from '../../src/witness/witness.ts'
+
+export const NAME = 'witness.example/w'
+
+export interface TestWitnessOptions
+  extends Partial<Pick<WitnessOptions, 'signSubtrees' | 'maxWaiting' | 'now' | 'onEvent'>> {
+  /** Whether it has an ML-DSA-44 key. Default true. */
+  readonly mlDsa?: boolean
+  /** Stands between the witness and its store. */
+  readonly wrap?: (store: WitnessStore) => WitnessStore
+}
+
+export interface WitnessPlace {
+  open(options?: TestWitnessOptions): Promise<WitnessService>
+  /** All events so far. */
+  readonly events: readonly WitnessEvent[]
+  readonly directory: string
+  /** Closes what is open, and removes the directory. */
+  remove(): Promise<void>
+}
+
+export async function witnessPlace(): Promise<WitnessPlace> {
+  const directory = await mkdtemp(join(tmpdir(), 'cairn-witness-'))
+  const events: WitnessEvent[] = []
+  let current: WitnessService | undefined
+  return {
+    directory,
+    events,
+    async open({ mlDsa = true, wrap = (store) => store, ...options } = {}) {
+      await current?.close()
+      const thread = mlDsaThread()
+      const keys = {
+        name: NAME,
+        ed25519Seed: new Uint8Array(32).fill(0xa1),
+        ...(mlDsa && { mlDsaSeed: new Uint8Array(32).fill(0xa2) }),
+      }
+      current = await openWitness({
+        store: wrap(await openLevelWitnessStore(directory)),
+        signer: localWitnessSigner(keys, thread),
+        mlDsa: thread,
+        signSubtrees: false,
+        onEvent: (event) => events.push(event),
+        ...options,
+      })
+      return current
+    },
+    async remove() {
+      await current?.close()
+      await rm(directory, { recursive: true })
+    },
+  }
+}
