@@ -1,5 +1,6 @@
 /** What a running server has to say: a line for people on a terminal, a JSON object a line for everything else. */
 import type { LogEvent } from '../log/log.ts'
+import { type EventStream, writeEvents } from './event-writer.ts'
 
 export type ServerEvent =
   | {
@@ -28,13 +29,8 @@ export type ServerEvent =
 export type OnEvent = (event: ServerEvent) => void
 
 /** Writes events to a stream. */
-export function eventWriter(
-  stream: { readonly isTTY?: boolean; write(text: string): unknown },
-  now: () => Date = () => new Date(),
-): OnEvent {
-  return stream.isTTY === true
-    ? (event) => stream.write(`${describe(event)}\n`)
-    : (event) => stream.write(`${JSON.stringify({ time: now().toISOString(), ...event })}\n`)
+export function eventWriter(stream: EventStream, now?: () => Date): OnEvent {
+  return writeEvents(stream, describe, now)
 }
 
 /** An event in words. */

@@ -8,19 +8,11 @@ import { toHex } from '../bytes.ts'
 import { malformed, messageOf, usage } from '../errors.ts'
 import { formatSkey, parseSkey } from '../formats/signing-key.ts'
 import { checkKeyName } from '../formats/vkey.ts'
+import { ML_DSA_NAME, type WitnessKeys } from '../witness/local-signer.ts'
 import { damagedKeyFile, type KeyFileOptions, readKeyFile, writeKeyFile } from './key-file.ts'
 import type { KeptKeys } from './key-place.ts'
 
 const SEED_SIZE = 32
-const ML_DSA_SUFFIX = '/ml-dsa-44'
-
-export interface WitnessKeys {
-  readonly name: string
-  /** 32 bytes. */
-  readonly ed25519Seed: Uint8Array
-  /** 32 bytes. */
-  readonly mlDsaSeed: Uint8Array
-}
 
 export interface WitnessKeyOptions extends KeyFileOptions {
   /** The name the keys must have, or get when they are made; without it, what is there, or a random one. */
@@ -28,12 +20,12 @@ export interface WitnessKeyOptions extends KeyFileOptions {
 }
 
 export interface OpenedWitnessKeys extends KeptKeys {
-  readonly keys: WitnessKeys
+  readonly keys: Required<WitnessKeys>
 }
 
 /** The name of the ML-DSA-44 key of the witness `name`. */
 export function mlDsaName(name: string): string {
-  return `${name}${ML_DSA_SUFFIX}`
+  return `${name}${ML_DSA_NAME}`
 }
 
 /**
@@ -61,7 +53,7 @@ export async function readWitnessKeys(
 export async function createWitnessKeys(options: WitnessKeyOptions): Promise<OpenedWitnessKeys> {
   const name = options.name ?? `witness.cairn.local/${toHex(randomBytes(4))}`
   checkName(name)
-  const keys: WitnessKeys = {
+  const keys: Required<WitnessKeys> = {
     name,
     ed25519Seed: new Uint8Array(randomBytes(SEED_SIZE)),
     mlDsaSeed: new Uint8Array(randomBytes(SEED_SIZE)),
@@ -71,14 +63,14 @@ export async function createWitnessKeys(options: WitnessKeyOptions): Promise<Ope
 }
 
 /** The key file's text. */
-export function formatWitnessKeys({ name, ed25519Seed, mlDsaSeed }: WitnessKeys): string {
+export function formatWitnessKeys({ name, ed25519Seed, mlDsaSeed }: Required<WitnessKeys>): string {
   const ed25519 = formatSkey({ name, type: 'ed25519-cosignature', seed: ed25519Seed })
   const mlDsa = formatSkey({ name: mlDsaName(name), type: 'ml-dsa-44', seed: mlDsaSeed })
   return `${ed25519}\n${mlDsa}\n`
 }
 
 /** Reads the key file's text; `file` is for messages, which never quote a key. @throws CORRUPT */
-export function parseWitnessKeys(text: string, file: string): WitnessKeys {
+export function parseWitnessKeys(text: string, file: string): Required<WitnessKeys> {
   try {
     const [first = '', second = '', ...rest] = text.split('\n')
     if (rest.length !== 1 || rest[0] !== '') throw malformed('it does not have two lines')
