@@ -99,7 +99,7 @@ export function buildOmniwitness(place) {
   writeFileSync(modfile, modules.replace(/(?<=merkle => ).*/, merkle))
   cpSync(join(MODULE, 'go.sum'), join(place, 'omniwitness.sum'))
   const target = 'github.com/transparency-dev/witness/cmd/omniwitness'
-  return goBuild(target, join(place, 'omniwitness'), [`-modfile=${modfile}`])
+  return { omniwitness: goBuild(target, join(place, 'omniwitness'), [`-modfile=${modfile}`]) }
 }
 
 const NO_SUBTREES = `package proof
@@ -133,6 +133,11 @@ export async function startCairn(programs, flags) {
   }
 }
 
+/** Runs `cairn` to its end. */
+export function cairn(flags) {
+  return spawnSync(process.execPath, [COMMAND, ...flags], { encoding: 'utf8' })
+}
+
 export async function freePort() {
   const probe = createServer().listen(0, '127.0.0.1')
   await once(probe, 'listening')
@@ -163,16 +168,26 @@ export async function startLitewitness(programs, { tool, litewitness, name, log 
   ])
   const key = await agent.line()
   const address = `127.0.0.1:${await freePort()}`
-  const witness = programs.start(litewitness, [
-    ...['-db', database, '-ssh-agent', socket, '-key', key, '-name', name, '-listen', address],
-  ])
   const url = `http://${address}`
-  const home = await until('litewitness', async () => {
-    if (witness.child.exitCode !== null) throw new Error(witness.said())
-    return (await fetch(url).catch(() => undefined))?.text()
-  })
+  const start = async () => {
+    const witness = programs.start(litewitness, [
+      ...['-db', database, '-ssh-agent', socket, '-key', key, '-name', name, '-listen', address],
+    ])
+    await answering(url, witness)
+    return witness
+  }
+  const witness = await start()
+  const home = await (await fetch(url)).text()
   const vkey = home.split('\n').find((line) => line.startsWith(`${name}+`))
-  return { name, url, vkeys: [vkey], ...witness }
+  return { name, url, vkeys: [vkey], ...witness, restart: start }
+}
+
+/** Waits until a server answers anything. */
+export async function answering(url, program) {
+  await until(url, async () => {
+    if (program.child.exitCode !== null) throw new Error(program.said())
+    return fetch(url).catch(() => undefined)
+  })
 }
 
 /** transparency-dev's witness, which knows one log and signs with an Ed25519 and an ML-DSA-44 key. */
@@ -193,9 +208,6 @@ export async function startOmniwitness(programs, { tool, omniwitness, name, log 
     ...['--additional_logs', logs, ...files.flatMap((file) => ['--private_key_path', file])],
   ])
   const url = `http://${address}`
-  await until('omniwitness', async () => {
-    if (witness.child.exitCode !== null) throw new Error(witness.said())
-    return fetch(url).catch(() => undefined)
-  })
+  await answering(url, witness)
   return { name, url, vkeys: [keys.ed25519.vkey, keys.mlDsa.vkey], ...witness }
 }
