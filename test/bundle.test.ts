@@ -6,6 +6,7 @@ import { build, type Plugin } from 'esbuild'
 import { beforeAll, describe, expect, it } from 'vitest'
 import type { ReceiptVector } from './support/receipt-vectors.ts'
 import { ROOT, readText } from './support/sources.ts'
+import type { SplitViewVector } from './support/split-view-vectors.ts'
 
 interface Manifest {
   readonly imports: Readonly<Record<string, string | { readonly default: string }>>
@@ -45,6 +46,16 @@ const JUDGE = `
         },
       })
       return name + ': ' + (verdict.ok ? 'valid' : 'refused')
+    }))
+  }
+  function judgeSplitViews(text) {
+    return JSON.stringify(JSON.parse(text).split_views.map(({ name, split_view, vkeys, policy }) => {
+      const trust = {
+        logKeys: vkeys.map((vkey) => cairn.parseVkey(vkey)),
+        ...(policy && { policy: cairn.parsePolicy(utf8(policy)) }),
+      }
+      const { ok } = cairn.verifySplitView(utf8(split_view), trust)
+      return name + ': ' + (ok ? 'valid' : 'refused')
     }))
   }
 `
@@ -122,6 +133,15 @@ describe('the verifier in a browser', () => {
     const verdicts = JSON.parse(vm.runInContext('judge(text, isText)', context)) as string[]
     expect(verdicts).toEqual(
       receipts.map(({ name, valid }) => `${name}: ${valid ? 'valid' : 'refused'}`),
+    )
+  })
+  it('gives the verdict of split-views.json on every split view', () => {
+    const text = readText('spec/vectors/split-views.json')
+    const { split_views } = JSON.parse(text) as { split_views: SplitViewVector[] }
+    Object.assign(context, { text })
+    const verdicts = JSON.parse(vm.runInContext('judgeSplitViews(text)', context)) as string[]
+    expect(verdicts).toEqual(
+      split_views.map(({ name, valid }) => `${name}: ${valid ? 'valid' : 'refused'}`),
     )
   })
 })

@@ -3,9 +3,14 @@ import { decode as oracleDecode } from 'cborg'
 import { describe, expect, it } from 'vitest'
 import { equal, fromBase64, fromHex, toHex, utf8 } from '../../src/bytes.ts'
 import { verifyReceipt } from '../../src/client/verify-receipt.ts'
+import { verifySplitView } from '../../src/client/verify-split-view.ts'
+import { parseAddCheckpoint } from '../../src/formats/add-checkpoint.ts'
 import { decodeByteStrings } from '../../src/formats/cbor.ts'
+import { verifySubtreeSignature } from '../../src/formats/cosignature.ts'
+import { parseSignatureLines } from '../../src/formats/note.ts'
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { parsePolicy } from '../../src/formats/policy.ts'
+import { parseSignSubtree } from '../../src/formats/sign-subtree.ts'
 import { parseSkey, vkeyOf } from '../../src/formats/signing-key.ts'
 import { parseTilePath } from '../../src/formats/tile.ts'
 import { formatVkey, parseVkey } from '../../src/formats/vkey.ts'
@@ -13,8 +18,11 @@ import { verifyConsistency } from '../../src/merkle/consistency.ts'
 import { hashLeaf, leafHash, type NodeHash, rootHash } from '../../src/merkle/hash.ts'
 import { verifyInclusion } from '../../src/merkle/inclusion.ts'
 import { leafIndex, treeSize } from '../../src/merkle/position.ts'
+import { verifySubtreeConsistency } from '../../src/merkle/subtree.ts'
 import type { ReceiptVector } from '../support/receipt-vectors.ts'
+import type { SplitViewVector } from '../support/split-view-vectors.ts'
 import { vectorFiles } from '../support/vectors.ts'
+import type { SubtreeVector, WitnessVectors } from '../support/witness-vectors.ts'
 
 const folder = new URL('../../spec/vectors/', import.meta.url)
 const files = vectorFiles()
@@ -166,6 +174,106 @@ describe.each(['tlog-proofs.json', 'json-receipts.json', 'cose-receipts.json'])(
       .filter(({ status }) => status === 'failed')
       .map(({ name }) => name)
     expect(failed).toEqual(vector.valid ? [] : [vector.failed_check])
+  })
+})
+
+describe('split-views.json', () => {
+  const { split_views } = read<{ split_views: SplitViewVector[] }>('split-views.json')
+
+  it.each(split_views)('$name: valid $valid', (vector) => {
+    const verdict = verifySplitView(utf8(vector.split_view), {
+      logKeys: vector.vkeys.map(parseVkey),
+      ...(vector.policy !== undefined && { policy: parsePolicy(utf8(vector.policy)) }),
+    })
+    expect(verdict.ok).toBe(vector.valid)
+    expect(verdict.origin).toBe(vector.origin)
+    expect(verdict.heads?.map(({ size }) => size)).toEqual(vector.sizes)
+    const failed = verdict.checks.find(({ status }) => status === 'failed')
+    expect(failed?.name).toBe(vector.failed_check)
+  })
+})
+
+describe('subtrees.json', () => {
+  const { proofs, invalid } = read<{ proofs: SubtreeVector[]; invalid: SubtreeVector[] }>(
+    'subtrees.json',
+  )
+  const contain = ({ start, end, size, hash, path, root }: SubtreeVector): void =>
+    verifySubtreeConsistency(
+      { start: treeSize(start), end: treeSize(end) },
+      fromHex(hash) as NodeHash,
+      treeSize(size),
+      path.map((node) => fromHex(node) as NodeHash),
+      rootHash(fromHex(root)),
+    )
+
+  it('has proofs that hold', () => {
+    expect(proofs.length).toBeGreaterThan(50)
+    for (const proof of proofs) contain(proof)
+  })
+
+  it.each(invalid)('has a proof that does not hold: $reason', (proof) => {
+    expect(refused(() => contain(proof))).toBe(true)
+  })
+})
+
+describe('witness.json', () => {
+  const { vkeys, log_vkeys, time, steps } = read<WitnessVectors>('witness.json')
+  const witnessKeys = vkeys.map(parseVkey)
+  const logKeys = log_vkeys.map(parseVkey)
+  const stepsOf = (path: string) => steps.filter((step) => step.path === path)
+
+  it('has a body for every answer that a witness can give', () => {
+    const statuses = (path: string) => [...new Set(stepsOf(path).map(({ status }) => status))]
+    expect(statuses('/add-checkpoint').sort()).toEqual([200, 400, 403, 404, 409, 422])
+    expect(statuses('/sign-subtree').sort()).toEqual([200, 400, 403, 404, 422])
+  })
+
+  it.each(stepsOf('/add-checkpoint').filter(({ status }) => status === 400))(
+    'has a request that cannot be read, or never granted: $name',
+    ({ body = '' }) => {
+      const read = (): void => {
+        const { oldSize, head } = parseAddCheckpoint(utf8(body))
+        if (oldSize > head.size || head.extensions.length > 0) throw new Error('never granted')
+      }
+      expect(refused(read)).toBe(true)
+    },
+  )
+
+  it.each(stepsOf('/add-checkpoint').filter(({ status }) => status === 200))(
+    'has cosignatures at its time: $name',
+    ({ body = '', answer = '' }) => {
+      const { checkpoint } = parseAddCheckpoint(utf8(body))
+      const opened = openCheckpoint(utf8(checkpoint + answer), logKeys, witnessKeys)
+      expect(opened.cosignatures).toEqual(witnessKeys.map((key) => ({ key, timestamp: time })))
+    },
+  )
+
+  it.each(steps.filter(({ body, status }) => body === undefined && status === 200))(
+    'has a head to monitor, with the signatures of all: $name',
+    ({ answer = '' }) => {
+      const opened = openCheckpoint(utf8(answer), logKeys, witnessKeys)
+      expect(opened.logSignatures).toEqual(logKeys)
+      expect(opened.cosignatures).toHaveLength(2)
+    },
+  )
+
+  it.each(stepsOf('/sign-subtree'))('has a subtree to sign or to refuse: $name', (step) => {
+    const { status, body = '', answer = '' } = step
+    if (status === 400) {
+      expect(refused(() => parseSignSubtree(utf8(body)))).toBe(true)
+      return
+    }
+    const { subtree, hash, proof, head } = parseSignSubtree(utf8(body))
+    const holds = !refused(() =>
+      verifySubtreeConsistency(subtree, hash, head.size, proof, head.root),
+    )
+    if (status === 422) expect(holds).toBe(false)
+    if (status !== 200) return
+    expect(holds).toBe(true)
+    const lines = parseSignatureLines(utf8(answer))
+    expect(lines).toHaveLength(1)
+    const cosigned = { origin: head.origin, subtree, hash }
+    verifySubtreeSignature(cosigned, lines[0]!, witnessKeys[1]!)
   })
 })
 

@@ -25,7 +25,17 @@ import {
   WITNESS_2,
 } from './example-log.ts'
 import { coseReceipts, jsonReceipts, tlogProofs } from './receipt-vectors.ts'
-import { BOTH, ML_DSA_KEY, POLICY, SIZE, WITNESSED } from './vector-keys.ts'
+import { splitViews } from './split-view-vectors.ts'
+import {
+  BOTH,
+  ML_DSA_KEY,
+  POLICY,
+  SIZE,
+  WITNESS_ML_DSA,
+  WITNESS_ML_DSA_SEED,
+  WITNESSED,
+} from './vector-keys.ts'
+import { subtrees, witness } from './witness-vectors.ts'
 
 const hexes = (list: readonly Uint8Array[]): string[] => list.map(toHex)
 
@@ -143,6 +153,12 @@ function keys(): object {
       { role: 'log', type: '06 ML-DSA-44', seed: toHex(LOG_ML_DSA_SEED), key: ML_DSA_KEY },
       { role: 'witness', type: '04 Ed25519 cosignature', seed: '33'.repeat(32), key: WITNESS_1 },
       { role: 'witness', type: '04 Ed25519 cosignature', seed: '44'.repeat(32), key: WITNESS_2 },
+      {
+        role: 'witness',
+        type: '06 ML-DSA-44',
+        seed: toHex(WITNESS_ML_DSA_SEED),
+        key: WITNESS_ML_DSA,
+      },
     ].map(({ key: { vkey }, ...rest }) => ({
       ...rest,
       name: vkey.name,
@@ -275,6 +291,9 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     'json-receipts.json': jsonReceipts(),
     'cose-receipts.json': coseReceipts(),
     'tiles.json': tiles(),
+    'split-views.json': splitViews(),
+    'subtrees.json': subtrees(),
+    'witness.json': witness(),
   }
   return new Map(
     Object.entries(files).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]),
