@@ -53,6 +53,7 @@ export class Witnessing {
   readonly #options: WitnessingOptions
   readonly #links: readonly WitnessLink[]
   #round: OpenRound | undefined
+  #closed = false
   #firstDisagreement: ((found: Disagreement) => void) | undefined
 
   constructor(options: WitnessingOptions) {
@@ -89,6 +90,7 @@ export class Witnessing {
     this.#round?.reject(new CairnError('CONFLICT', 'a newer head is being cosigned'))
     const round = this.#newRound(head)
     this.#round = round
+    if (this.#closed) round.reject(shuttingDown())
     if (!this.required) this.#settle(round)
     for (const link of this.#links) link.offer(round)
     return round
@@ -121,7 +123,8 @@ export class Witnessing {
   }
 
   async close(): Promise<void> {
-    this.#round?.reject(new CairnError('STOPPED', 'the log is shutting down'))
+    this.#closed = true
+    this.#round?.reject(shuttingDown())
     await Promise.all(this.#links.map((link) => link.close()))
   }
 
@@ -159,4 +162,8 @@ export class Witnessing {
       round.reject(new CairnError('CONFLICT', 'a witness knows a newer head of this log'))
     }
   }
+}
+
+function shuttingDown(): CairnError {
+  return new CairnError('STOPPED', 'the log is shutting down')
 }
