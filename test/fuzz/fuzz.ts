@@ -47,6 +47,8 @@ export interface FuzzOptions {
   readonly words: readonly string[]
   readonly seconds: number
   readonly seed: number
+  /** It ends early with so many findings of different kinds; 5 unless told. */
+  readonly maxFindings?: number
   /** Told of each input before it is run, so that one that never ends is known. */
   readonly onInput?: (input: Uint8Array) => void
 }
@@ -54,7 +56,6 @@ export interface FuzzOptions {
 /** An input may take this long; a slower one gets a second chance, since the machine has other work. */
 export const SLOW_MS = 500
 export const MAX_INPUT = 16_384
-const MAX_FINDINGS = 5
 /** Words taken from comparisons that failed; older ones give way. */
 const MAX_LEARNT = 64
 const LONGEST_WORD = 64
@@ -88,7 +89,7 @@ export function newTrace(counters: number): Trace {
 
 /** Fuzzes one target for some time. */
 export function fuzz(target: Target, options: FuzzOptions): Outcome {
-  const { trace, seconds, seed } = options
+  const { trace, seconds, seed, maxFindings = 5 } = options
   const random = randomNumbers(seed)
   const encoder = new TextEncoder()
   const constants = options.words.map((word) => encoder.encode(word))
@@ -115,7 +116,7 @@ export function fuzz(target: Target, options: FuzzOptions): Outcome {
 
   for (const input of target.seeds) execute(input)
   if (corpus.length === 0) corpus.push(new Uint8Array())
-  while (performance.now() < end && findings.size < MAX_FINDINGS) {
+  while (performance.now() < end && findings.size < maxFindings) {
     // What was found last is looked at more often: it has been changed less.
     const parent = corpus[Math.floor((1 - random() ** 2) * corpus.length)]!
     for (const word of trace.learnt.splice(0)) {
@@ -123,7 +124,7 @@ export function fuzz(target: Target, options: FuzzOptions): Outcome {
     }
     const words = [...constants, ...learnt.filter((word) => word !== undefined)]
     const material: Material = { random, words, others: corpus, maxLength: MAX_INPUT }
-    for (let i = 0; i < 16 && findings.size < MAX_FINDINGS; i++) {
+    for (let i = 0; i < 16 && findings.size < maxFindings; i++) {
       const input = mutate(parent, material)
       execute(target.repair !== undefined && random() < 0.5 ? target.repair(input) : input)
     }
