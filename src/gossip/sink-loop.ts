@@ -146,7 +146,7 @@ export async function startSinkLoop(options: SinkLoopOptions): Promise<SinkLoop>
       if (closing.signal.aborted) return
       const message = messageOf(error)
       const failuresInARow = state.failuresInARow + 1
-      if (failuresInARow === 1) report('gossip-failed', message)
+      if (failuresInARow === 1) report('gossip-failed', withCauses(error))
       const time = now()
       await keep({
         ...state,
@@ -180,6 +180,13 @@ export async function startSinkLoop(options: SinkLoopOptions): Promise<SinkLoop>
       await attempt
     },
   }
+}
+
+/** For the operator, who may know more than the public: the message, and those of what caused it. */
+function withCauses(error: unknown): string {
+  const messages: string[] = []
+  for (let one = error; one instanceof Error; one = one.cause) messages.push(one.message)
+  return messages.length === 0 ? String(error) : messages.join(': ')
 }
 
 /** Times of a clock that was ahead when they were noted would keep a sink waiting until it is there again. */
