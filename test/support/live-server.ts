@@ -15,6 +15,7 @@ export interface LiveServer {
 export interface LiveServerOptions {
   readonly authenticate?: Authenticate
   readonly requestTimeoutMs?: number
+  readonly witnessDeadlineMs?: number
   readonly onError?: (error: unknown) => void
 }
 
@@ -23,8 +24,9 @@ export async function liveServer(
   logs: Readonly<Record<string, LogService>>,
   options: LiveServerOptions = {},
 ): Promise<LiveServer> {
-  const { authenticate = allowAnyone, ...rest } = options
-  const hosted = Object.entries(logs).map(([name, log]) => [name, { log, authenticate }] as const)
+  const { authenticate = allowAnyone, witnessDeadlineMs, ...rest } = options
+  const shared = { authenticate, ...(witnessDeadlineMs !== undefined && { witnessDeadlineMs }) }
+  const hosted = Object.entries(logs).map(([name, log]) => [name, { log, ...shared }] as const)
   const { server, close } = createServerFor({ logs: new Map(hosted), ...rest })
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
