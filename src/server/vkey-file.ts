@@ -1,11 +1,11 @@
 /** Files of vkeys such as `log.vkey`: one a line, with comments and empty lines. */
 import { fromUtf8 } from '../bytes.ts'
-import { CairnError } from '../errors.ts'
+import { CairnError, malformed } from '../errors.ts'
 import { parseVkey, type VerifierKey } from '../formats/vkey.ts'
 import { readFileUpTo } from './bounded-file.ts'
 
-/** Room for both keys of more than ten thousand logs. */
-const MAX_VKEY_FILE_SIZE = 32 * 2 ** 20
+/** Bytes of a file of keys at most: room for both keys of more than ten thousand logs. */
+export const MAX_VKEY_FILE_SIZE: number = 32 * 2 ** 20
 
 /** Whether a text is meant as a vkey, right or wrong, and not as the name of a file of vkeys. */
 export function looksLikeVkey(text: string): boolean {
@@ -14,12 +14,16 @@ export function looksLikeVkey(text: string): boolean {
 
 /** The keys of a file. @throws USAGE when it has none, or something else, TOO_LARGE, the file system's own errors */
 export async function readVkeyFile(file: string): Promise<readonly VerifierKey[]> {
-  const keys = await readFileUpTo(file, MAX_VKEY_FILE_SIZE)
-    .then((bytes) => fromUtf8(bytes))
-    .then((text) => text.split('\n').map((line) => line.trim()))
-    .then((lines) => lines.filter((line) => line !== '' && !line.startsWith('#')).map(parseVkey))
+  return readFileUpTo(file, MAX_VKEY_FILE_SIZE)
+    .then((bytes) => parseVkeyLines(fromUtf8(bytes)))
     .catch(inFile(file))
-  if (keys.length === 0) throw new CairnError('USAGE', `${file} has no vkey in it`)
+}
+
+/** The keys in the text of such a file. @throws MALFORMED when it has none, or something else */
+export function parseVkeyLines(text: string): readonly VerifierKey[] {
+  const lines = text.split('\n').map((line) => line.trim())
+  const keys = lines.filter((line) => line !== '' && !line.startsWith('#')).map(parseVkey)
+  if (keys.length === 0) throw malformed('there is no vkey in it')
   return keys
 }
 

@@ -1,12 +1,11 @@
 /** The configuration of a witness, of the settings in `witness-settings.ts`. */
 
 import { baseUrl } from '../client/request.ts'
-import { CairnError, messageOf, usage } from '../errors.ts'
-import { LOG_KEY_TYPES } from '../formats/open-checkpoint.ts'
-import { formatVkey, parseVkey, type VerifierKey } from '../formats/vkey.ts'
+import { messageOf, usage } from '../errors.ts'
+import type { VerifierKey } from '../formats/vkey.ts'
+import { readLogKeys } from './log-keys.ts'
 import { passphraseFrom } from './passphrase.ts'
 import { type ConfigSources, readSettings } from './read-settings.ts'
-import { looksLikeVkey, readVkeyFile } from './vkey-file.ts'
 import { WITNESS_SETTINGS } from './witness-settings.ts'
 
 /** All that `serveWitness` needs to know. */
@@ -46,7 +45,7 @@ export async function loadWitnessConfig(sources: ConfigSources): Promise<Witness
   return {
     data: data as string,
     ...(name === undefined ? {} : { name: name as string }),
-    logs: await readLogKeys((log ?? []) as readonly string[], 'log'),
+    logs: await logKeys((log ?? []) as readonly string[]),
     host: values.host as string,
     port: values.port as number,
     ...(publicUrl === undefined ? {} : { publicUrl: checkedUrl(publicUrl as string) }),
@@ -57,45 +56,14 @@ export async function loadWitnessConfig(sources: ConfigSources): Promise<Witness
   }
 }
 
-/**
- * The keys of logs by origin, from vkeys and files of vkeys. All keys of one name belong to one log.
- * @throws USAGE when one is neither a vkey nor a file of vkeys, or not the key of a log; `where` is for messages
- */
-export async function readLogKeys(
+/** What is configured is watched, or the witness does not start. */
+async function logKeys(
   values: readonly string[],
-  where: string,
-): Promise<Map<string, VerifierKey[]>> {
-  const logs = new Map<string, VerifierKey[]>()
-  const seen = new Set<string>()
-  for (const value of values) {
-    for (const key of await readKeys(value, where)) {
-      const vkey = formatVkey(key)
-      if (seen.has(vkey)) continue
-      seen.add(vkey)
-      if (!LOG_KEY_TYPES.includes(key.type)) {
-        throw usage(
-          `${where} ${vkey} is a key of type ${key.type}; a log has ${LOG_KEY_TYPES.join(' or ')}`,
-        )
-      }
-      logs.set(key.name, [...(logs.get(key.name) ?? []), key])
-    }
-  }
+): Promise<ReadonlyMap<string, readonly VerifierKey[]>> {
+  const { logs, unusable } = await readLogKeys(values, 'log')
+  const [first] = unusable
+  if (first !== undefined) throw usage(`log ${first.origin} cannot be watched: ${first.reason}`)
   return logs
-}
-
-async function readKeys(value: string, where: string): Promise<readonly VerifierKey[]> {
-  try {
-    return looksLikeVkey(value) ? [parseVkey(value)] : await readVkeyFile(value)
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException
-    const what =
-      code === 'ENOENT'
-        ? `${value} is neither a vkey nor an existing file`
-        : cause instanceof CairnError && !looksLikeVkey(value)
-          ? messageOf(cause)
-          : `${value}: ${messageOf(cause)}`
-    throw usage(`${where} ${what}`, cause)
-  }
 }
 
 function checkedUrl(text: string): string {

@@ -115,6 +115,20 @@ describe('the logs to watch', () => {
     expect([...logs.keys()]).toEqual(['log.example', 'other.example'])
   })
 
+  it('may be a list as networks of witnesses publish them, if all of it can be watched', async () => {
+    const list = `logs/v0\nvkey ${LOG_VKEY}\nqpd 1\ncontact c\nvkey ${OTHER_VKEY}\n`
+    const { logs } = await load({ data: 'd', log: [await file(`${list}qpd 1\ncontact c\n`)] })
+    expect([...logs.keys()]).toEqual(['log.example', 'other.example'])
+    const renamed = await file(`${list}origin other name\nqpd 1\ncontact c\n`)
+    await expect(load({ data: 'd', log: [renamed] })).rejects.toEqual(
+      refusal(/^log other name cannot be watched: its key is called other\.example/),
+    )
+    const broken = await file(list)
+    await expect(load({ data: 'd', log: [broken] })).rejects.toEqual(
+      refusal(/^log .*file-\d+: list of logs ends where qpd is expected$/),
+    )
+  })
+
   it.each([
     ['/nowhere/log.vkey', /^log \/nowhere\/log.vkey is neither a vkey nor an existing file$/],
     ['/', /^log \/: /],
@@ -126,8 +140,8 @@ describe('the logs to watch', () => {
   })
 
   it.each([
-    ['', /has no vkey in it/],
-    ['# nothing\n', /has no vkey in it/],
+    ['', /file-\d+: there is no vkey in it/],
+    ['# nothing\n', /file-\d+: there is no vkey in it/],
     ['garbage\n', /file-\d+: vkey is not of the form/],
     [`${LOG_VKEY} ${OTHER_VKEY}\n`, /file-\d+: /],
     [`${formatVkey(WITNESS.vkey)}\n`, /is a key of type ed25519-cosignature/],
