@@ -1,17 +1,10 @@
-/** Inputs to begin with: the vectors of spec/vectors, and what the example logs of the tests sign. */
+/** Inputs to begin with: the vectors of spec/vectors, and time-stamps that were made once. */
 import { readFileSync } from 'node:fs'
-import { concat, fromHex, toBase64, u64, utf8 } from '../../src/bytes.ts'
-import { formatAddCheckpoint } from '../../src/formats/add-checkpoint.ts'
+import { concat, fromBase64, fromHex, toBase64, u64, utf8 } from '../../src/bytes.ts'
 import { encodeCbor } from '../../src/formats/cbor.ts'
 import { type Policy, parsePolicy } from '../../src/formats/policy.ts'
-import { formatSignSubtree } from '../../src/formats/sign-subtree.ts'
-import { formatSplitView, inSplitOrder } from '../../src/formats/split-view.ts'
 import { digitallySigned } from '../../src/formats/tree-head.ts'
 import { parseVkey, type VerifierKey } from '../../src/formats/vkey.ts'
-import { nodeHash, rootHash } from '../../src/merkle/hash.ts'
-import { treeSize } from '../../src/merkle/position.ts'
-import { countingTree } from '../merkle/naive.ts'
-import { FORKED_KEY, forkedTree, headOf } from '../support/forked-log.ts'
 
 export type Seeds = ReturnType<typeof makeSeeds>
 
@@ -42,13 +35,18 @@ interface Consistency {
   readonly second_root: string
 }
 
+interface Subtree {
+  readonly start: number
+  readonly end: number
+  readonly size: number
+  readonly hash: string
+  readonly path: readonly string[]
+  readonly root: string
+}
+
 /** A claim about a tree as bytes: numbers of 64 bits, then hashes. */
-function claimBytes(
-  numbers: readonly number[],
-  hashes: readonly (string | Uint8Array)[],
-): Uint8Array {
-  const bytes = hashes.map((hash) => (typeof hash === 'string' ? fromHex(hash) : hash))
-  return concat(...numbers.map(u64), ...bytes)
+function claimBytes(numbers: readonly number[], hashes: readonly string[]): Uint8Array {
+  return concat(...numbers.map(u64), ...hashes.map((hash) => fromHex(hash)))
 }
 
 /** Seeds for every target. `folder` is spec/vectors. */
@@ -83,32 +81,19 @@ export function makeSeeds(folder: URL) {
   const witnessKeys = keyOf('04', 'witness')
   const policy: Policy = parsePolicy(utf8(`quorum none\n`))
 
-  const honest = countingTree()
-  const fork = forkedTree(5)
-  const proof = (first: number, second: number) => honest.proof(first, second).map(nodeHash)
-  const head = headOf(honest, 12).note
-  const [low, high] = inSplitOrder(headOf(fork, 12), headOf(honest, 12))
-  const splitViews = [
-    formatSplitView({ first: low.note, second: high.note }),
-    formatSplitView({
-      first: headOf(fork, 7).note,
-      second: head,
-      prefix: { root: rootHash(honest.root(0, 7)), proof: proof(7, 12) },
-    }),
-  ]
-  const subtreeRequest = {
-    subtree: { start: treeSize(8), end: treeSize(12) },
-    hash: nodeHash(honest.root(8, 12)),
-    proof: [nodeHash(honest.root(0, 8))],
-    checkpoint: head,
-  }
+  const subtrees = read<{ proofs: Subtree[]; invalid: Subtree[] }>('subtrees.json')
+  const splitViews = read<{ split_views: { split_view: string }[] }>('split-views.json').split_views
+  const { steps } = read<{ steps: { path: string; body?: string }[] }>('witness.json')
+  const bodies = (path: string): Uint8Array[] =>
+    texts(steps.flatMap((step) => (step.path === path ? (step.body ?? []) : [])))
+  const stamps = JSON.parse(
+    readFileSync(new URL('../../test/fuzz/time-stamps.json', folder), 'utf8'),
+  ) as { responses: string[]; certificates: string[] }
   const receiptTexts = [...json, ...proofs].map(({ receipt }) => utf8(receipt))
   const coseReceipts = cose.map(({ receipt }) => fromHex(receipt))
 
   return {
     logKey,
-    /** The log of the split views. */
-    forkedKey: FORKED_KEY.vkey,
     witnessKeys,
     policy,
     leaf: fromHex(proofs[0]!.leaf),
@@ -125,12 +110,8 @@ export function makeSeeds(folder: URL) {
       'quorum none\n',
       `# a comment\n\twitness  a ${keys.keys[2]!.vkey} https://w.example/\ngroup g any a\nquorum g`,
     ]),
-    addCheckpoints: texts([
-      formatAddCheckpoint({ oldSize: treeSize(0), proof: [], checkpoint: head }),
-      formatAddCheckpoint({ oldSize: treeSize(7), proof: proof(7, 12), checkpoint: head }),
-      ...notes.map((note) => `old 3\n\n${note}`),
-    ]),
-    signSubtrees: texts([formatSignSubtree(subtreeRequest)]),
+    addCheckpoints: bodies('/add-checkpoint'),
+    signSubtrees: bodies('/sign-subtree'),
     tlogProofs: proofs.map(({ receipt }) => utf8(receipt)),
     jsonReceipts: json.map(({ receipt }) => utf8(receipt)),
     coseReceipts,
@@ -142,7 +123,7 @@ export function makeSeeds(folder: URL) {
     cborSequences: [fromHex(tiles.cbor_sequence)],
     tilePaths: texts([...tiles.paths.map(({ path }) => path), ...tiles.invalid_paths]),
     bundles: [concat(Uint8Array.of(12), fromHex(tiles.bundle)), Uint8Array.of(0, 0, 1, 7)],
-    splitViews: texts(splitViews),
+    splitViews: texts(splitViews.map((view) => view.split_view)),
     digitallySigned: [digitallySigned(new Uint8Array(70))],
     inclusion: [...tree.inclusion, ...tree.inclusion_invalid].map(
       ({ index, size, leaf_hash, root, path }) =>
@@ -151,10 +132,12 @@ export function makeSeeds(folder: URL) {
     consistency: [...tree.consistency, ...tree.consistency_invalid].map((claim) =>
       claimBytes([claim.first, claim.second], [claim.first_root, claim.second_root, ...claim.path]),
     ),
-    subtrees: [
-      claimBytes([8, 12, 12], [honest.root(8, 12), honest.root(0, 12), honest.root(0, 8)]),
-      claimBytes([0, 7, 12], [honest.root(0, 7), honest.root(0, 12), ...honest.proof(7, 12)]),
-    ],
+    subtrees: [...subtrees.proofs, ...subtrees.invalid].map(
+      ({ start, end, size, hash, root, path }) =>
+        claimBytes([start, end, size], [hash, root, ...path]),
+    ),
+    timeStamps: stamps.responses.map((response) => fromBase64(response)),
+    certificates: stamps.certificates.map((certificate) => fromBase64(certificate)),
   }
 }
 

@@ -25,6 +25,7 @@ import {
   encodeByteStrings,
   encodeCbor,
 } from '../../src/formats/cbor.ts'
+import { parseCertificate } from '../../src/formats/certificate.ts'
 import { formatCheckpoint, parseCheckpoint } from '../../src/formats/checkpoint.ts'
 import { encodeCoseReceipt, parseCoseReceipt } from '../../src/formats/cose-receipt.ts'
 import { encodeCoseSign1, parseCoseSign1 } from '../../src/formats/cose-sign1.ts'
@@ -41,6 +42,7 @@ import { formatSignSubtree, parseSignSubtree } from '../../src/formats/sign-subt
 import { formatSkey, parseSkey } from '../../src/formats/signing-key.ts'
 import { formatSplitView, parseSplitView, SPLIT_VIEW_HEADER } from '../../src/formats/split-view.ts'
 import { bundlePath, parseTilePath, tilePath } from '../../src/formats/tile.ts'
+import { parseTimeStampResponse } from '../../src/formats/time-stamp.ts'
 import { formatTlogProof, parseTlogProof } from '../../src/formats/tlog-proof.ts'
 import { digitallySigned, parseDigitallySigned } from '../../src/formats/tree-head.ts'
 import { formatVkey, parseVkey, type VerifierKey } from '../../src/formats/vkey.ts'
@@ -221,7 +223,7 @@ function proofTarget(
 
 export function targets(seeds: Seeds): Target[] {
   const { logKey, witnessKeys } = seeds
-  const trust = { logKeys: [logKey, seeds.forkedKey], policy: seeds.policy }
+  const trust = { logKeys: [logKey], policy: seeds.policy }
   const openKeys: readonly VerifierKey[] = [logKey]
   return [
     canonicalText('decimal', seeds.numbers, fromDecimal, String),
@@ -307,6 +309,16 @@ export function targets(seeds: Seeds): Target[] {
         return written
       },
     ),
+    {
+      name: 'time-stamp',
+      seeds: seeds.timeStamps,
+      run: (input) => attempt(() => parseTimeStampResponse(input)) !== undefined,
+    },
+    {
+      name: 'certificate',
+      seeds: seeds.certificates,
+      run: (input) => attempt(() => parseCertificate(input)) !== undefined,
+    },
     proofTarget(
       'inclusion',
       seeds.inclusion,
