@@ -17,7 +17,7 @@ import { type Evidence, evidenceOf } from './evidence.ts'
 import { Publisher } from './publisher.ts'
 import type { QueueLimits } from './queue.ts'
 import { disagreement, recover } from './recover.ts'
-import type { Head, Inclusion, LogService } from './service.ts'
+import type { Head, Inclusion, LogService, Publication } from './service.ts'
 import { firstHead } from './sign-head.ts'
 import type { SignedState } from './signed-state.ts'
 import type { LogSigner } from './signer.ts'
@@ -63,6 +63,8 @@ export interface LogOptions {
   readonly spaceCheckMs?: number
   /** Milliseconds since 1970. */
   readonly now?: () => number
+  /** Told of each head that is shown to the world. */
+  readonly onPublished?: (publication: Publication) => void
   readonly onEvent?: (event: LogEvent) => void
 }
 
@@ -134,6 +136,7 @@ export async function openLog(options: LogOptions): Promise<LogService> {
         ? (options.witnesses?.intervalMs ?? WITNESS_INTERVAL_MS)
         : (options.publishIntervalMs ?? 250),
     renewMs: options.renewMs ?? 600_000,
+    ...(options.onPublished && { onPublished: options.onPublished }),
     onError: (error) => onEvent({ event: 'publication-failed', reason: messageOf(error) }),
   })
 
