@@ -3,13 +3,21 @@
  * request to the log and back without a `Request`, a URL or a router in between; everything else goes to the app.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
-import { CairnError } from '../errors.ts'
 import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admission.ts'
 import type { Answer } from './answer.ts'
 import { createApp, type HostedLog, prefixOf, servicesOf } from './app.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
 import { createMetrics } from './metrics.ts'
-import { appListener, dropBody, type HttpServer, nodeServer, send } from './node-server.ts'
+import {
+  type ArrivingBodies,
+  appListener,
+  arrivingBodies,
+  dropBody,
+  type HttpServer,
+  nodeServer,
+  receiveBody,
+  send,
+} from './node-server.ts'
 import { problemOf } from './problem.ts'
 import type { Observe } from './request-metrics.ts'
 import { type Submit, submitter, tooLarge } from './submit.ts'
@@ -33,7 +41,7 @@ interface Target {
   readonly authenticate: Authenticate
   readonly observe: Observe
   /** Shared by all targets: bytes of batches that are arriving. */
-  readonly arriving: { bytes: number }
+  readonly arriving: ArrivingBodies
 }
 
 /** A server of some logs. @throws RangeError on a log name that does not fit a path */
@@ -46,7 +54,7 @@ export function createServerFor({
   const app = createApp({ logs, metrics, onError })
   const others = appListener(app, onError)
   const targets = new Map<string, Target>()
-  const arriving = { bytes: 0 }
+  const arriving = arrivingBodies(MAX_ARRIVING_BYTES)
   for (const [name, { log, authenticate, witnessDeadlineMs }] of logs) {
     const prefix = prefixOf(name)
     const submit = submitter(log, prefix, witnessDeadlineMs)
@@ -100,11 +108,10 @@ function receive(
     return
   }
   let admission: Admission
-  const declared = headers['content-length'] === undefined ? -1 : Number(headers['content-length'])
   try {
     admission = admit(route, query, headers, submitterFound)
-    if (declared > admission.limit) throw tooLarge(admission)
-    if (admission.batch) reserve(arriving, declared < 0 ? admission.limit : declared, request)
+    if (Number(headers['content-length'] ?? 0) > admission.limit) throw tooLarge(admission)
+    if (admission.batch) arriving.reserve(request, admission.limit)
   } catch (error) {
     refuse(error)
     return
@@ -117,35 +124,8 @@ function receive(
       fail(error)
     }
   }
-  let size = 0
-  let earlier: Uint8Array[] | undefined
-  request.on('data', (chunk: Uint8Array) => {
-    if (size > admission.limit) return
-    size += chunk.length
-    if (size === declared) {
-      // Usually the first and only piece. The parser vouches for the length, so its end need not be waited for.
-      finish(earlier === undefined ? chunk : Buffer.concat([...earlier, chunk]))
-    } else if (size > admission.limit) {
-      refuse(tooLarge(admission))
-    } else {
-      earlier ??= []
-      earlier.push(chunk)
-    }
-  })
-  if (declared <= 0) {
-    request.on('end', () => {
-      if (size <= admission.limit) finish(Buffer.concat(earlier ?? []))
-    })
-  }
-}
-
-/** Makes room for a body until its request is over. @throws OVERLOADED when too much is arriving already */
-function reserve(arriving: { bytes: number }, bytes: number, request: IncomingMessage): void {
-  if (arriving.bytes + bytes > MAX_ARRIVING_BYTES) {
-    throw new CairnError('OVERLOADED', 'too many batches are arriving at once; try again shortly')
-  }
-  arriving.bytes += bytes
-  request.once('close', () => {
-    arriving.bytes -= bytes
+  receiveBody(request, admission.limit, {
+    whole: finish,
+    tooLarge: () => refuse(tooLarge(admission)),
   })
 }

@@ -13,6 +13,7 @@ import {
 import { Server as NetServer, type Socket } from 'node:net'
 import { getRequestListener } from '@hono/node-server'
 import type { Hono } from 'hono'
+import { CairnError } from '../errors.ts'
 import { type Answer, toResponse } from './answer.ts'
 import { type ProblemCode, problem, problemOf, Refusal } from './problem.ts'
 
@@ -77,6 +78,66 @@ export function appListener(app: Hono, onError: (error: unknown) => void): Reque
     errorHandler: (error) => toResponse(problemOf(refusalOf(error), onError)),
   })
   return (request, response) => void listener(request, response)
+}
+
+/** How long a body says it is; -1 when it does not. */
+function declaredLength({ headers }: IncomingMessage): number {
+  return headers['content-length'] === undefined ? -1 : Number(headers['content-length'])
+}
+
+/**
+ * Reads a body of at most `limit` bytes, and calls one of the two, once; neither when the client goes away. The rest of
+ * a body that is too large is not read: see dropBody.
+ */
+export function receiveBody(
+  request: IncomingMessage,
+  limit: number,
+  then: { readonly whole: (body: Uint8Array) => void; readonly tooLarge: () => void },
+): void {
+  const declared = declaredLength(request)
+  let size = 0
+  let earlier: Uint8Array[] | undefined
+  request.on('data', (chunk: Uint8Array) => {
+    if (size > limit) return
+    size += chunk.length
+    if (size === declared) {
+      // Usually the first and only piece. The parser vouches for the length, so its end need not be waited for.
+      then.whole(earlier === undefined ? chunk : Buffer.concat([...earlier, chunk]))
+    } else if (size > limit) {
+      then.tooLarge()
+    } else {
+      earlier ??= []
+      earlier.push(chunk)
+    }
+  })
+  if (declared <= 0) {
+    request.on('end', () => {
+      if (size <= limit) then.whole(Buffer.concat(earlier ?? []))
+    })
+  }
+}
+
+/** Bodies that are arriving at the same time, by the lengths that they state. */
+export interface ArrivingBodies {
+  /** Makes room for a body until its request is over. @throws OVERLOADED when too much is arriving already */
+  reserve(request: IncomingMessage, limit: number): void
+}
+
+export function arrivingBodies(maxBytes: number): ArrivingBodies {
+  let arriving = 0
+  return {
+    reserve(request, limit) {
+      const declared = declaredLength(request)
+      const bytes = declared < 0 ? limit : declared
+      if (arriving + bytes > maxBytes) {
+        throw new CairnError('OVERLOADED', 'too much is arriving at once; try again shortly')
+      }
+      arriving += bytes
+      request.once('close', () => {
+        arriving -= bytes
+      })
+    },
+  }
 }
 
 /** Lets the rest of a refused body run out, or gives up the connection when there may be too much of it. */

@@ -8,6 +8,7 @@ import { type Answer, COMMON, UNCACHED } from './answer.ts'
 /** Refusals that only HTTP knows. */
 type HttpErrorCode =
   | 'BAD_REQUEST_TARGET'
+  | 'UNTRUSTED'
   | 'METHOD_NOT_ALLOWED'
   | 'NOT_ACCEPTABLE'
   | 'UNSUPPORTED_MEDIA_TYPE'
@@ -23,32 +24,33 @@ interface Kind {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-const INTERNAL: Kind = { status: 500, title: 'The log could not answer' }
+const INTERNAL: Kind = { status: 500, title: 'The server could not answer' }
 
 const KINDS: Readonly<Record<ProblemCode, Kind>> = {
   MALFORMED: { status: 400, title: 'The request is not well formed' },
   BAD_REQUEST_TARGET: { status: 400, title: 'The request target cannot be used' },
   UNAUTHORIZED: { status: 401, title: 'A valid token is needed' },
+  UNTRUSTED: { status: 403, title: 'A trusted signature is needed' },
   NOT_FOUND: { status: 404, title: 'There is nothing here' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This resource does not have that method' },
   NOT_ACCEPTABLE: { status: 406, title: 'None of the accepted media types is offered' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
-  TOO_LARGE: { status: 413, title: 'The request is larger than the log accepts' },
+  TOO_LARGE: { status: 413, title: 'The request is larger than what is accepted' },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
     title: 'The body has a media type that is not taken here',
   },
   CONFLICT: { status: 422, title: 'The request contradicts an earlier one' },
   VERIFICATION_FAILED: { status: 422, title: 'A proof or signature does not hold' },
-  HEADERS_TOO_LARGE: { status: 431, title: 'The header fields are larger than the log accepts' },
+  HEADERS_TOO_LARGE: { status: 431, title: 'The header fields are larger than what is accepted' },
   OVERLOADED: {
     status: 503,
-    title: 'The log is busy',
+    title: 'The server is busy',
     headers: { 'Retry-After': '1' },
   },
   READ_ONLY: { status: 503, title: 'The log takes no submissions' },
-  STOPPED: { status: 503, title: 'The log has stopped' },
-  DISK_FULL: { status: 507, title: 'The log has no space left' },
+  STOPPED: { status: 503, title: 'Nothing is taken any more' },
+  DISK_FULL: { status: 507, title: 'There is no space left' },
   LOCKED: INTERNAL,
   FOREIGN_DIRECTORY: INTERNAL,
   NEWER_FORMAT: INTERNAL,
@@ -108,6 +110,6 @@ export function problemOf(error: unknown, report: (error: unknown) => void): Ans
   report(error)
   return problem(
     error instanceof CairnError ? error.code : 'INTERNAL',
-    'the log could not answer this request; its operator finds the reason in the log of the server',
+    'this request could not be answered; the operator finds the reason in the log of the server',
   )
 }

@@ -2,14 +2,13 @@
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
 import { Type } from 'typebox'
-import { sha256 } from '#sha256'
-import { toHex, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { parseTilePath, type TilePath } from '../formats/tile.ts'
 import type { LogService, Publication } from '../log/service.ts'
 import type { HeaderFields } from './admission.ts'
 import { type Answer, answer, IMMUTABLE, REVALIDATE } from './answer.ts'
 import type { EntryAccess } from './authenticate.ts'
+import { entityTag, matchesTag, notModified } from './entity-tag.ts'
 import { acceptsGzip } from './negotiate.ts'
 import { Bytes, type Route, route, Text } from './route.ts'
 
@@ -49,7 +48,7 @@ export function tlogRoutes(log: LogService, access: EntryAccess): Route[] {
         const body = answer('text/plain; charset=utf-8', REVALIDATE, publication.checkpoint, {
           ETag: tag,
         })
-        return matches(headers['if-none-match'], tag) ? notModified(body) : body
+        return matchesTag(headers['if-none-match'], tag) ? notModified(body) : body
       },
     }),
     route({
@@ -127,24 +126,9 @@ function checkpointTags(): (publication: Publication) => string {
   let tag = ''
   return ({ checkpoint }) => {
     if (checkpoint !== known) {
-      tag = `"${toHex(sha256(utf8(checkpoint)).subarray(0, 16))}"`
+      tag = entityTag(checkpoint)
       known = checkpoint
     }
     return tag
   }
-}
-
-/** RFC 9110 section 13.1.2: a weak tag matches as well. */
-function matches(ifNoneMatch: HeaderFields[string], tag: string): boolean {
-  const value = one(ifNoneMatch)
-  if (value === undefined) return false
-  return value.split(',').some((part) => {
-    const candidate = part.trim()
-    return candidate === '*' || candidate === tag || candidate === `W/${tag}`
-  })
-}
-
-function notModified({ headers }: Answer): Answer {
-  const { 'Content-Type': _, ...rest } = headers
-  return { status: 304, headers: rest, body: '' }
 }

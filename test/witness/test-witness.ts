@@ -35,7 +35,7 @@ export async function witnessPlace(): Promise<WitnessPlace> {
   return {
     directory,
     events,
-    async open({ mlDsa = true, wrap = (store) => store, ...options } = {}) {
+    async open({ mlDsa = true, wrap = (store: WitnessStore) => store, ...options } = {}) {
       await current?.close()
       const thread = mlDsaThread()
       const keys = {
