@@ -14,7 +14,7 @@ import { wrap } from './table.ts'
 
 /** Three attempts. Each step is good when the fraud is found out. */
 export async function tamper(stage: Stage): Promise<Step[]> {
-  heading(stage.out, 6, 'Somebody cheats')
+  heading(stage.out, 7, 'Somebody cheats')
   return [await changeRecord(stage), await changeProof(stage), await changeLog(stage)]
 }
 

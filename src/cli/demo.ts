@@ -7,13 +7,14 @@ import { fromUtf8 } from '../bytes.ts'
 import { createLogClient } from '../client/log-client.ts'
 import { CairnError } from '../errors.ts'
 import { loadConfig } from '../server/config.ts'
-import { serve } from '../server/serve.ts'
+import { type RunningServer, serve } from '../server/serve.ts'
 import { readVkeyFile } from '../server/vkey-file.ts'
 import { interruptible, printJson, type Terminal, terminal, withCommonHelp } from './command.ts'
 import { tamper } from './demo-fraud.ts'
 import { demoRecords } from './demo-records.ts'
 import { fact, heading, type Stage, type Step } from './demo-stage.ts'
 import { audit, explainProof, submitRecords, verifyReceipts } from './demo-steps.ts'
+import { forkLog, showWitnesses, startWitnesses } from './demo-witnesses.ts'
 import { exitFor } from './exit.ts'
 import { duration } from './style.ts'
 
@@ -29,7 +30,7 @@ export function configure(command: Command): void {
   command
     .description(
       'Start a log on a temporary directory, submit sample records, verify their receipts offline, ' +
-        'audit the log, then tamper with it and see that found out.',
+        'audit the log, have witnesses cosign it, then tamper with it and see that found out.',
     )
     .option('--keep <folder>', 'keep the log and the receipts there, to go on with')
     .action(demo)
@@ -72,12 +73,13 @@ async function play(
   { quiet, out, signal }: Pick<Stage, 'quiet' | 'out' | 'signal'>,
 ): Promise<Step[]> {
   const data = join(folder, 'data')
-  const config = await loadConfig({
-    flags: { data, port: 0, origin: ORIGIN, 'publish-interval': 50 },
-    env: {},
-  })
-  const server = await serve(config)
+  const witnesses = await startWitnesses(folder)
+  const { policy, policyFile } = witnesses
+  const flags = { data, port: 0, origin: ORIGIN, policy: policyFile }
+  const restart = async (): Promise<RunningServer> => serve(await loadConfig({ flags, env: {} }))
+  const server = await restart()
   try {
+    await witnesses.watch(await readVkeyFile(join(data, 'log.vkey')))
     const token = fromUtf8(await readFile(join(data, 'admin.token'))).trim()
     const stage: Stage = {
       client: createLogClient({ url: server.url, token }),
@@ -98,10 +100,14 @@ async function play(
     const verified = await verifyReceipts(stage)
     const explained = await explainProof(stage)
     const audited = await audit(stage)
+    const cosigned = await showWitnesses(stage, policy)
     const frauds = await tamper(stage)
-    return [submitted, verified, explained, audited, ...frauds]
+    await server.close()
+    const forked = await forkLog(stage, { folder, data, policyFile, restart })
+    return [submitted, verified, explained, audited, cosigned, ...frauds, forked]
   } finally {
     await server.close()
+    await witnesses.close()
   }
 }
 

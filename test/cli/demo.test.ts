@@ -16,7 +16,7 @@ describe('cairn demo', () => {
     const run = await cairn(['demo'], { env: { TMPDIR: temporary } })
     expect(run).toMatchObject({ code: 0, stderr: '' })
     expect(run.stdout).toContain('200 of 200 receipts hold')
-    expect(run.stdout.match(/✓ found out/g)).toHaveLength(3)
+    expect(run.stdout.match(/✓ found out/g)).toHaveLength(4)
     for (const line of run.stdout.split('\n')) expect(line.length, line).toBeLessThanOrEqual(80)
     expect(await readdir(temporary)).toEqual([])
   })
