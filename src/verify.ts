@@ -24,6 +24,7 @@ export {
   type ParsedCoseReceipt,
   parseCoseReceipt,
 } from './formats/cose-receipt.ts'
+export { type LogSubtree, verifySubtreeSignature } from './formats/cosignature.ts'
 export {
   formatJsonReceipt,
   type JsonReceipt,
@@ -68,3 +69,4 @@ export {
 } from './merkle/hash.ts'
 export { rootFromInclusion, verifyInclusion } from './merkle/inclusion.ts'
 export { type LeafIndex, leafIndex, type TreeSize, treeSize } from './merkle/position.ts'
+export { type Subtree, verifySubtreeConsistency } from './merkle/subtree.ts'

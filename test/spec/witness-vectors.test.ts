@@ -1,5 +1,6 @@
-/** The vectors of a witness, sent to a real one. */
+/** The vectors of a witness, sent to a real one over HTTP. */
 import { mkdtemp, rm } from 'node:fs/promises'
+import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -11,6 +12,7 @@ import { parseSignatureLines } from '../../src/formats/note.ts'
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { parseSignSubtree } from '../../src/formats/sign-subtree.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
+import { createWitnessServer } from '../../src/http/witness-listener.ts'
 import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
 import { localWitnessSigner } from '../../src/witness/local-signer.ts'
 import type { WitnessService } from '../../src/witness/service.ts'
@@ -26,37 +28,6 @@ const { keys } = JSON.parse(readText('spec/vectors/keys.json')) as {
 }
 const seedOf = (vkey: string | undefined): Uint8Array =>
   fromHex(keys.find((key) => key.vkey === vkey)!.seed)
-
-interface Answer {
-  readonly status: number
-  readonly body: string
-}
-
-/** The status that HTTP gives to each outcome. */
-const STATUS = {
-  cosigned: 200,
-  signed: 200,
-  malformed: 400,
-  'too-large': 413,
-  untrusted: 403,
-  'unknown-log': 404,
-  conflict: 409,
-  inconsistent: 422,
-} as const
-
-async function ask(service: WitnessService, { path, body }: WitnessStep): Promise<Answer> {
-  if (body === undefined) {
-    const note = await service.checkpoint(path.split('/')[1]!)
-    return note === undefined ? { status: 404, body: '' } : { status: 200, body: note }
-  }
-  const answer =
-    path === '/sign-subtree'
-      ? await service.signSubtree(utf8(body))
-      : await service.addCheckpoint(utf8(body))
-  const status = STATUS[answer.outcome]
-  if (answer.outcome === 'conflict') return { status, body: `${answer.size}\n` }
-  return { status, body: 'cosignatures' in answer ? answer.cosignatures : '' }
-}
 
 /** ML-DSA-44 signatures are random; those of Ed25519 and everything else must be the same. */
 function withoutMlDsa(text: string): string[] {
@@ -79,6 +50,8 @@ function verifyMlDsa({ path, body }: WitnessStep, answer: string): void {
 describe('a witness answers the vectors', () => {
   let directory: string
   let service: WitnessService
+  let url: string
+  let closeServer: (() => Promise<void>) | undefined
   beforeAll(async () => {
     directory = await mkdtemp(join(tmpdir(), 'cairn-witness-vectors-'))
     const thread = mlDsaThread()
@@ -99,18 +72,29 @@ describe('a witness answers the vectors', () => {
     })
     expect(service.vkeys).toEqual(vkeys)
     await service.watch(log_vkeys.map(parseVkey))
+    const http = createWitnessServer({ witness: service, authenticate: () => undefined })
+    closeServer = () => http.close(1_000)
+    await new Promise<void>((resolve) => http.server.listen(0, '127.0.0.1', resolve))
+    url = `http://127.0.0.1:${(http.server.address() as AddressInfo).port}`
   })
   afterAll(async () => {
+    await closeServer?.()
     await service?.close()
     await rm(directory, { recursive: true, force: true })
   })
 
   it.each(steps)('$path: $name, $status', async (step) => {
-    const { status, body } = await ask(service, step)
-    expect(status).toBe(step.status)
-    if (step.answer === undefined) return
-    expect(withoutMlDsa(body)).toEqual(withoutMlDsa(step.answer))
-    expect(body.split('\n').length).toBe(step.answer.split('\n').length)
-    if (status === 200) verifyMlDsa(step, body)
+    const { path, body, status, answer } = step
+    const response = await fetch(url + path, body === undefined ? {} : { method: 'POST', body })
+    const text = await response.text()
+    expect(response.status).toBe(status)
+    const type = response.headers.get('content-type')
+    if (status === 409) expect(type).toBe('text/x.tlog.size')
+    else if (status === 200) expect(type).toBe('text/plain; charset=utf-8')
+    else expect(type).toBe('application/problem+json')
+    if (answer === undefined) return
+    expect(withoutMlDsa(text)).toEqual(withoutMlDsa(answer))
+    expect(text.split('\n').length).toBe(answer.split('\n').length)
+    if (status === 200) verifyMlDsa(step, text)
   })
 })
