@@ -17,6 +17,10 @@ const COMMANDS: Readonly<
   receipt: { summary: 'fetch the receipt of a leaf', load: () => import('./receipt.ts') },
   verify: { summary: 'check receipts and checkpoints, offline', load: () => import('./verify.ts') },
   audit: { summary: 'recompute a whole log and check its head', load: () => import('./audit.ts') },
+  monitor: {
+    summary: 'follow logs and witnesses, and prove forks',
+    load: () => import('./monitor.ts'),
+  },
   key: { summary: 'show, make and encrypt signing keys', load: () => import('./key.ts') },
   fsck: { summary: 'check a data directory, value by value', load: () => import('./fsck.ts') },
   demo: { summary: 'see all of it work, in a minute', load: () => import('./demo.ts') },

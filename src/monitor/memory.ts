@@ -1,0 +1,141 @@
+/** What a monitor knows of one log, while it works: read from the store, changed here, and written back as a whole. */
+import { equal } from '../bytes.ts'
+import type { VerifierKey } from '../formats/vkey.ts'
+import type { Frontier } from '../merkle/frontier.ts'
+import { type TreeSize, treeSize } from '../merkle/position.ts'
+import type { MonitoredLogStore } from '../storage/monitor-port.ts'
+import { frontierFromTiles } from '../tiles/proofs.ts'
+import { AlertBook } from './alert.ts'
+import { HashTree } from './hash-tree.ts'
+import {
+  type Cosigned,
+  damaged,
+  formatState,
+  freshState,
+  type LogState,
+  parseState,
+  type Shown,
+  type ShownHead,
+} from './state.ts'
+
+export class Memory {
+  readonly origin: string
+  readonly alerts: AlertBook
+  readonly shown: Map<string, Shown>
+  readonly cosigned: Map<string, Cosigned>
+  readonly contradicting: Set<string>
+  readonly evidence: string[]
+  pending: readonly ShownHead[]
+  entries: 'read' | 'hashes'
+  readonly #store: MonitoredLogStore
+  #head: ShownHead | undefined
+  #frontier: Frontier
+  #tree: HashTree
+
+  private constructor(
+    store: MonitoredLogStore,
+    state: LogState,
+    tree: HashTree,
+    isWatched: (source: string) => boolean,
+  ) {
+    this.#store = store
+    this.#head = state.head
+    this.#frontier = state.frontier
+    this.#tree = tree
+    this.origin = state.origin
+    this.alerts = new AlertBook(state.alerts, isWatched)
+    this.shown = new Map(state.shown)
+    this.cosigned = new Map(state.cosigned)
+    this.contradicting = new Set(state.contradicting)
+    this.evidence = [...state.evidence]
+    this.pending = state.pending
+    this.entries = state.entries
+  }
+
+  /**
+   * Reads what is kept. `isWatched` tells the sources that are looked at now: alerts about others are dropped.
+   * @throws CORRUPT when what is kept is damaged; NEWER_FORMAT; USAGE when it was kept with other keys; IO
+   */
+  static async open(
+    store: MonitoredLogStore,
+    log: { readonly origin: string; readonly keys: readonly VerifierKey[] },
+    isWatched: (source: string) => boolean = () => true,
+  ): Promise<Memory> {
+    const bytes = await store.readState()
+    if (bytes === undefined && store.count(0) > 0) {
+      throw damaged(log.origin, store.place, 'its state is missing')
+    }
+    // Written before anything else is, so that one that is missing later is missed.
+    if (bytes === undefined) await store.writeState(formatState(freshState(log.origin)))
+    const state = bytes === undefined ? freshState(log.origin) : parseState(bytes, log, store.place)
+    if (state.progress.size > store.count(0)) {
+      throw damaged(log.origin, store.place, 'hashes of the tree are missing')
+    }
+    const tree = await HashTree.open(store, state.progress.size)
+    for (const frontier of [state.frontier, state.progress]) {
+      const kept = await frontierFromTiles(tree.source(), frontier.size)
+      if (!equal(kept.root(), frontier.root())) {
+        throw damaged(log.origin, store.place, 'the hashes are not those of the tree')
+      }
+    }
+    return new Memory(store, state, tree, isWatched)
+  }
+
+  /** Where it is kept, for people. */
+  get place(): string {
+    return this.#store.place
+  }
+
+  /** The newest head whose tree was recomputed. */
+  get head(): ShownHead | undefined {
+    return this.#head
+  }
+
+  /** The size of its tree; 0 before the first. */
+  get size(): TreeSize {
+    return this.#frontier.size
+  }
+
+  /** All hashes that are kept: those of the head's tree, and those on the way to a larger one. */
+  get tree(): HashTree {
+    return this.#tree
+  }
+
+  /** Takes a head whose tree is the one kept, as far as `frontier` goes. */
+  adopt(head: ShownHead, frontier: Frontier): void {
+    this.#head = head
+    this.#frontier = frontier
+  }
+
+  /** Writes down all that is known. @throws IO, DISK_FULL */
+  async keep(): Promise<void> {
+    await this.#tree.flush()
+    await this.#write(this.#tree.frontier())
+  }
+
+  /** Drops the hashes of all but the first `size` leaves, which are not fewer than the head's. @throws as keep */
+  async rewind(size: TreeSize): Promise<void> {
+    await this.#tree.flush()
+    const target = treeSize(Math.max(size, this.size))
+    // Written down first: a state must never speak of hashes that are gone.
+    await this.#write(await frontierFromTiles(this.#tree.source(), target))
+    this.#tree = await HashTree.open(this.#store, target)
+  }
+
+  async #write(progress: Frontier): Promise<void> {
+    const state: LogState = {
+      origin: this.origin,
+      head: this.#head,
+      entries: this.entries,
+      frontier: this.#frontier,
+      progress,
+      shown: this.shown,
+      pending: this.pending,
+      contradicting: this.contradicting,
+      evidence: this.evidence,
+      cosigned: this.cosigned,
+      alerts: this.alerts.active,
+    }
+    await this.#store.writeState(formatState(state))
+  }
+}
