@@ -13,15 +13,8 @@ import { concat, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { reasonCode } from './reason.ts'
 import type { HeadSink } from './sink.ts'
+import type { SyslogAddress } from './syslog-address.ts'
 import { formatSyslogMessage } from './syslog-message.ts'
-
-export type SyslogTransport = 'udp' | 'tcp' | 'tls'
-
-export interface SyslogAddress {
-  readonly transport: SyslogTransport
-  readonly host: string
-  readonly port: number
-}
 
 export interface SyslogOptions {
   readonly name: string
@@ -36,26 +29,10 @@ export interface SyslogOptions {
   readonly now: () => number
 }
 
-const DEFAULT_PORTS: Readonly<Record<SyslogTransport, number>> = { udp: 514, tcp: 601, tls: 6514 }
-
 /** A host that has no such port says so by ICMP, within this time in most networks. */
 const UNREACHABLE_WAIT_MS = 100
 /** How long a receiver may take to close the connection after the log did; those that never do are left. */
 const CLOSE_WAIT_MS = 2_000
-
-/** Reads `udp://host`, `tcp://host:port`, `tls://host:port`. @throws USAGE */
-export function parseSyslogAddress(text: string): SyslogAddress {
-  const match =
-    /^(udp|tcp|tls):\/\/(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(?::([0-9]{1,5}))?\/?$/.exec(text)
-  const [, scheme, host = '', port] = match ?? []
-  const transport = scheme as SyslogTransport | undefined
-  const number = Number(port ?? DEFAULT_PORTS[transport ?? 'udp'])
-  if (transport === undefined || number < 1 || number > 65_535) {
-    const message = `'${text}' is no address of a syslog receiver, such as tls://logs.example.org:6514`
-    throw new CairnError('USAGE', message)
-  }
-  return { transport, host: host.replace(/^\[|\]$/g, ''), port: number }
-}
 
 export function syslog(options: SyslogOptions): HeadSink {
   const { name, address, facility, enterpriseNumber, now } = options
@@ -138,7 +115,7 @@ async function sendOnStream(
     socket.resume()
     const frame = concat(utf8(`${message.length} `), message)
     await Promise.race([new Promise<void>((resolve) => socket.end(frame, resolve)), failed])
-    await Promise.race([closed, failed, sleep(CLOSE_WAIT_MS)])
+    await Promise.race([closed, failed, sleep(CLOSE_WAIT_MS, undefined, { ref: false })])
   } finally {
     socket.destroy()
   }

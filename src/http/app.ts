@@ -3,6 +3,7 @@ import type { Hono } from 'hono'
 import type { LogService } from '../log/service.ts'
 import { type Authenticate, privateEntries, publicEntries } from './authenticate.ts'
 import { ctRoutes } from './ct-routes.ts'
+import { gossipRoute, type ReportedGossip } from './gossip-route.ts'
 import { createMetrics } from './metrics.ts'
 import { type ApiDescription, openApiRoute } from './openapi.ts'
 import { indexRoute, processRoutes, readinessRoute } from './operation-routes.ts'
@@ -23,6 +24,8 @@ export interface HostedLog {
   readonly readEntries?: Authenticate
   /** Milliseconds that a submission may wait for the witnesses' quorum. */
   readonly witnessDeadlineMs?: number
+  /** To whom its heads are sent. */
+  readonly gossip?: ReportedGossip
 }
 
 export interface AppOptions {
@@ -64,10 +67,15 @@ export function servicesOf(logs: ReadonlyMap<string, HostedLog>): Map<string, Lo
   return new Map([...logs].map(([name, { log }]) => [name, log]))
 }
 
+/** The gossip of those that have some. */
+export function gossipOf(logs: ReadonlyMap<string, HostedLog>): Map<string, ReportedGossip> {
+  return new Map([...logs].flatMap(([name, { gossip }]) => (gossip ? [[name, gossip]] : [])))
+}
+
 /** An app whose `fetch` serves all routes. @throws RangeError on a log name that does not fit a path */
 export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Hono {
   const services = servicesOf(logs)
-  const measured = metrics ?? createMetrics(services)
+  const measured = metrics ?? createMetrics(services, gossipOf(logs))
   const options = { metrics: measured, onError }
   const app = emptyApp(options)
   for (const [name, hosted] of logs) {
@@ -86,7 +94,7 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
 
 /** The routes of one log, wherever it is served. */
 export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
-  const { log, authenticate, readEntries, witnessDeadlineMs } = hosted
+  const { log, authenticate, readEntries, witnessDeadlineMs, gossip } = hosted
   const access = readEntries === undefined ? publicEntries : privateEntries(readEntries)
   return [
     indexRoute(log, prefix),
@@ -95,5 +103,6 @@ export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
     ...proofRoutes(log),
     ...ctRoutes(log, access),
     witnessesRoute(log),
+    gossipRoute(gossip),
   ]
 }

@@ -2,6 +2,8 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { LogService, LogStatistics, Publication } from '../log/service.ts'
 import type { WitnessStatus } from '../log/witness-port.ts'
+import { registerGossip } from './gossip-metrics.ts'
+import type { ReportedGossip } from './gossip-route.ts'
 import { type RequestMetrics, requestMetrics } from './request-metrics.ts'
 
 const COUNTERS: readonly [name: string, help: string, member: keyof LogStatistics][] = [
@@ -76,7 +78,10 @@ function published(log: LogService): Publication | undefined {
 }
 
 /** Metrics of the logs, each labelled with its name; the one at `/` is called `main`. */
-export function createMetrics(logs: ReadonlyMap<string, LogService>): RequestMetrics {
+export function createMetrics(
+  logs: ReadonlyMap<string, LogService>,
+  gossip: ReadonlyMap<string, ReportedGossip> = new Map(),
+): RequestMetrics {
   const registry = new Registry()
   const registers = [registry]
   for (const [name, help, member] of COUNTERS) {
@@ -138,5 +143,6 @@ export function createMetrics(logs: ReadonlyMap<string, LogService>): RequestMet
       },
     })
   }
+  registerGossip(registry, gossip)
   return requestMetrics(registry)
 }

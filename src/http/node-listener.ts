@@ -5,7 +5,7 @@
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admission.ts'
 import type { Answer } from './answer.ts'
-import { createApp, type HostedLog, prefixOf, servicesOf } from './app.ts'
+import { createApp, gossipOf, type HostedLog, prefixOf, servicesOf } from './app.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
 import { createMetrics } from './metrics.ts'
 import {
@@ -50,7 +50,7 @@ export function createServerFor({
   onError = () => {},
   requestTimeoutMs,
 }: ServerOptions): HttpServer {
-  const metrics = createMetrics(servicesOf(logs))
+  const metrics = createMetrics(servicesOf(logs), gossipOf(logs))
   const app = createApp({ logs, metrics, onError })
   const others = appListener(app, onError)
   const targets = new Map<string, Target>()

@@ -109,6 +109,32 @@ export const Witnesses: TObject = Type.Object(
   closed,
 )
 
+export const GossipReport: TObject = Type.Object(
+  {
+    sinks: Type.Array(
+      Type.Object(
+        {
+          name: Type.String(),
+          kind: Type.String({ pattern: '^(time-stamp-authority|syslog|webhook|file|cairn-log)$' }),
+          last_size: Size,
+          lag: Type.Integer({ minimum: 0, description: 'published leaves beyond its size' }),
+          last_success: Type.Optional(Time),
+          last_receipt: Type.Optional(Type.String()),
+          last_error: Type.Optional(Type.Object({ at: Time, message: Type.String() }, closed)),
+          attempts: Type.Integer({ minimum: 0 }),
+          failures: Type.Integer({ minimum: 0 }),
+          failures_in_a_row: Type.Integer({ minimum: 0 }),
+          contradiction: Type.Optional(
+            Type.String({ description: 'what it has seen that does not fit the log' }),
+          ),
+        },
+        closed,
+      ),
+    ),
+  },
+  closed,
+)
+
 export const Readiness: TObject = Type.Object(
   {
     logs: Type.Array(

@@ -1,6 +1,7 @@
 /** The configuration of the log server, of the settings in `settings.ts`. */
 import { messageOf, usage } from '../errors.ts'
 import { prefixOf } from '../http/app.ts'
+import { type SinkConfig, sinksOf } from './gossip-settings.ts'
 import { passphraseFrom } from './passphrase.ts'
 import { type ConfigSources, readSettings, type SettingValues } from './read-settings.ts'
 import { SERVER_SETTINGS } from './settings.ts'
@@ -18,6 +19,8 @@ export interface LogConfig {
   readonly adoptHead: boolean
   /** Path of the policy that names its witnesses. */
   readonly policy?: string
+  /** To whom its published heads are sent. */
+  readonly gossip?: readonly SinkConfig[]
 }
 
 /** All that `serve` needs to know. */
@@ -51,7 +54,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
   )
   const logs = Object.entries((values.logs ?? {}) as Record<string, SettingValues>)
   return {
-    ...logConfig(values, 'data is missing; give the data directory with --data DIR'),
+    ...logConfig(values, '', 'data is missing; give the data directory with --data DIR'),
     host: values.host as string,
     port: values.port as number,
     ...(passphrase === undefined ? {} : { passphrase }),
@@ -68,15 +71,17 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     logs: new Map(
       logs.map(([name, own]) => {
         checkLogName(name)
-        return [name, logConfig(own, `data of the log "${name}" is missing`)]
+        return [name, logConfig(own, `logs.${name}.`, `data of the log "${name}" is missing`)]
       }),
     ),
   }
 }
 
-function logConfig(values: SettingValues, missing: string): LogConfig {
+/** `prefix` is where the settings stand in a file. */
+function logConfig(values: SettingValues, prefix: string, missing: string): LogConfig {
   const { data, origin, policy, 'signer-state': signerState } = values
   if (data === undefined) throw usage(missing)
+  const gossip = sinksOf(values.gossip, `${prefix}gossip`)
   return {
     data: data as string,
     ...(origin === undefined ? {} : { origin: origin as string }),
@@ -85,6 +90,7 @@ function logConfig(values: SettingValues, missing: string): LogConfig {
     ...(signerState === undefined ? {} : { signerState: signerState as string }),
     adoptHead: values['adopt-head'] === true,
     ...(policy === undefined ? {} : { policy: policy as string }),
+    ...(gossip.length === 0 ? {} : { gossip }),
   }
 }
 

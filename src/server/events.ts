@@ -1,4 +1,5 @@
 /** What a running server has to say: a line for people on a terminal, a JSON object a line for everything else. */
+import type { GossipEvent } from '../gossip/sink-loop.ts'
 import type { LogEvent } from '../log/log.ts'
 import { type EventStream, writeEvents } from './event-writer.ts'
 
@@ -25,6 +26,7 @@ export type ServerEvent =
   | { readonly event: 'closed' }
   | { readonly event: 'evidence-kept'; readonly log: string; readonly file: string }
   | (Exclude<LogEvent, { event: 'evidence' }> & { readonly log: string })
+  | (GossipEvent & { readonly log: string })
 
 export type OnEvent = (event: ServerEvent) => void
 
@@ -68,6 +70,14 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: what contradicts this log is kept in ${event.file}`
     case 'witness-ok':
       return `${event.log}: the witness ${event.witness} cosigns again`
+    case 'gossip-failed':
+      return `${event.log}: the sink ${event.sink} failed: ${event.reason}`
+    case 'gossip-sent-again':
+      return `${event.log}: the sink ${event.sink} is back: ${event.reason}`
+    case 'gossip-contradiction':
+      return `${event.log}: the sink ${event.sink} has seen another log: ${event.reason}`
+    case 'gossip-state-failed':
+      return `${event.log}: the state of the sink ${event.sink} cannot be kept: ${event.reason}`
     default:
       return `${event.log}: ${event.event}: ${event.reason}`
   }

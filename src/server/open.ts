@@ -3,6 +3,7 @@ import { join, resolve } from 'node:path'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { messageOf } from '../errors.ts'
 import { formatVkey } from '../formats/vkey.ts'
+import type { Gossip } from '../gossip/runner.ts'
 import type { HostedLog } from '../http/app.ts'
 import { allowAnyone } from '../http/authenticate.ts'
 import { localSigner } from '../log/local-signer.ts'
@@ -14,6 +15,7 @@ import { openLevelStore } from '../storage/level.ts'
 import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
 import { keepEvidence } from './evidence-files.ts'
+import { openGossip } from './gossip.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
 import { authenticateBy, openTokens } from './tokens.ts'
@@ -61,6 +63,7 @@ export async function openHostedLog(
         timeoutMs: config.witnessTimeoutMs,
         mlDsa,
       })
+    let gossip: Gossip | undefined
     const log = await openLog({
       store,
       signer,
@@ -72,6 +75,7 @@ export async function openHostedLog(
       renewMs: config.renewIntervalMs,
       ...(witnesses && { witnesses }),
       freeSpaceFloor: config.freeSpaceFloor,
+      onPublished: () => gossip?.notify(),
       onEvent: (event) => {
         if (event.event !== 'evidence') return onEvent({ ...event, log: name })
         keepEvidence(directory, event.evidence).then(
@@ -80,6 +84,15 @@ export async function openHostedLog(
         )
       },
     })
+    opened.push(log)
+    if (own.gossip !== undefined) {
+      gossip = await openGossip({
+        sinks: own.gossip,
+        directory: directory.path,
+        log,
+        onEvent: (event) => onEvent({ ...event, log: name }),
+      })
+    }
     onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })
     // An open log takes leaves from anyone, but may still show them to token holders only.
     const byToken = authenticateBy(tokens)
@@ -88,8 +101,10 @@ export async function openHostedLog(
       authenticate: own.open ? allowAnyone : byToken,
       witnessDeadlineMs: config.witnessDeadlineMs,
       ...(own.privateEntries ? { readEntries: byToken } : {}),
+      ...(gossip && { gossip }),
       directory,
       async close() {
+        await gossip?.close()
         await log.close()
         await mlDsa.close()
       },

@@ -1,5 +1,6 @@
 /** Every setting of the log server: its name, its type, its default and what it does. */
 import { type TObject, type TProperties, Type } from 'typebox'
+import { GossipSettings } from './gossip-settings.ts'
 import {
   countSetting,
   millisecondsSetting,
@@ -36,7 +37,7 @@ const OF_A_LOG: TProperties = {
 }
 
 /** What each log has of its own that only a file can say: members with parts. */
-const OF_A_LOG_IN_FILES: TProperties = {}
+const OF_A_LOG_IN_FILES: TProperties = { gossip: GossipSettings }
 
 const OF_THE_SERVER: TProperties = {
   ...OF_A_LOG,
