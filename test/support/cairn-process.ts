@@ -18,6 +18,8 @@ export async function freePort(): Promise<number> {
 export interface ServeProcess {
   readonly url: string
   readonly process: ChildProcess
+  /** What it has written so far, on both streams. */
+  output(): string
   /** Ends it at once, as a power cut would. */
   kill(): Promise<void>
   /** Asks it to end. Resolves to its exit code. */
@@ -25,12 +27,30 @@ export interface ServeProcess {
 }
 
 /** Starts `cairn serve` on a directory and waits until it answers. @throws Error with its output when it ends instead */
-export async function startServe(
+export function startServe(
   data: string,
   port: number,
   flags: readonly string[] = [],
 ): Promise<ServeProcess> {
-  const args = [CLI, 'serve', '--data', data, '--port', String(port), ...flags]
+  return startServer('serve', data, port, flags)
+}
+
+/** As startServe, for `cairn witness`. */
+export function startWitness(
+  data: string,
+  port: number,
+  flags: readonly string[] = [],
+): Promise<ServeProcess> {
+  return startServer('witness', data, port, flags)
+}
+
+async function startServer(
+  command: string,
+  data: string,
+  port: number,
+  flags: readonly string[],
+): Promise<ServeProcess> {
+  const args = [CLI, command, '--data', data, '--port', String(port), ...flags]
   // Settings of this test run are none of the server's, which refuses variables it does not know.
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('CAIRN_')),
@@ -45,8 +65,9 @@ export async function startServe(
   const exited = once(child, 'exit')
   const url = `http://127.0.0.1:${port}`
   for (;;) {
-    if (child.exitCode !== null)
-      throw new Error(`cairn serve ended with ${child.exitCode}: ${output}`)
+    if (child.exitCode !== null) {
+      throw new Error(`cairn ${command} ended with ${child.exitCode}: ${output}`)
+    }
     const answer = await fetch(`${url}/healthz`).catch(() => undefined)
     if (answer?.ok) break
     await new Promise((resolve) => setTimeout(resolve, 20))
@@ -54,6 +75,7 @@ export async function startServe(
   return {
     url,
     process: child,
+    output: () => output,
     async kill() {
       child.kill('SIGKILL')
       await exited
