@@ -6,7 +6,7 @@ import { equal, fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { verifyNoteSignature } from '../formats/cosignature.ts'
 import { type NoteSignature, parseNote, type SignedNote } from '../formats/note.ts'
-import { openCheckpoint } from '../formats/open-checkpoint.ts'
+import { claimsNewest, openCheckpoint } from '../formats/open-checkpoint.ts'
 import type { SignedHead } from '../formats/split-view.ts'
 import type { VerifierKey } from '../formats/vkey.ts'
 import type { NodeHash, RootHash } from '../merkle/hash.ts'
@@ -33,7 +33,7 @@ export type VerifyCosignature = (
   note: SignedNote,
   line: NoteSignature,
   key: VerifierKey,
-) => Promise<unknown>
+) => Promise<{ readonly timestamp?: number }>
 
 export interface WitnessLinkOptions {
   readonly witness: WitnessPort
@@ -263,8 +263,8 @@ export class WitnessLink {
     for (const { key } of witness.keys) {
       const line = lines.find(({ name, keyId }) => name === key.name && keyId === key.keyId)
       if (line === undefined) continue
-      await verify(note, line, key)
-      found.push({ key, line })
+      const { timestamp = 0 } = await verify(note, line, key)
+      if (claimsNewest(key, timestamp)) found.push({ key, line })
     }
     if (found.length > 0) return found
     const expected = witness.keys.map(({ key }) => `${key.name}+${key.keyId}`).join(' or ')
