@@ -73,10 +73,15 @@ function goBuild(target, output, flags = []) {
   return output
 }
 
-/** The helper of ./witness, and torchwood's witness. */
+/** The helper of ./witness. */
+export function buildTool(place) {
+  return goBuild('.', join(place, 'witness'))
+}
+
+/** torchwood's witness, and the helper that it needs. */
 export function buildLitewitness(place) {
   return {
-    tool: goBuild('.', join(place, 'witness')),
+    tool: buildTool(place),
     litewitness: goBuild('filippo.io/torchwood/cmd/litewitness', join(place, 'litewitness')),
   }
 }

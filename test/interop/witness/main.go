@@ -15,12 +15,13 @@ var commands = map[string]func(arguments []string) error{
 	"check":       check,
 	"keys":        keys,
 	"litewitness": litewitness,
+	"subtree":     subtree,
 	"tessera":     runLog,
 }
 
 func main() {
 	if len(os.Args) < 2 || commands[os.Args[1]] == nil {
-		fmt.Fprintln(os.Stderr, "usage: witness check|keys|litewitness|tessera [flags]")
+		fmt.Fprintln(os.Stderr, "usage: witness check|keys|litewitness|subtree|tessera [flags]")
 		os.Exit(2)
 	}
 	if err := commands[os.Args[1]](os.Args[2:]); err != nil {

@@ -25,6 +25,7 @@ func runLog(arguments []string) error {
 	skeyFile := flags.String("skey", "", "file of the log's private key")
 	policyFile := flags.String("policy", "", "file of the witness policy")
 	timeout := flags.Duration("timeout", 5*time.Second, "how long to wait for the witnesses")
+	patience := flags.Duration("patience", 30*time.Second, "how long to wait until entries are published")
 	if err := flags.Parse(arguments); err != nil {
 		return err
 	}
@@ -69,7 +70,7 @@ func runLog(arguments []string) error {
 		if err != nil {
 			return fmt.Errorf("not a command: %q", input.Text())
 		}
-		checkpoint, err := addEntries(ctx, appender, awaiter, count)
+		checkpoint, err := addEntries(ctx, appender, awaiter, count, *patience)
 		if err != nil {
 			return err
 		}
@@ -81,8 +82,8 @@ func runLog(arguments []string) error {
 }
 
 // addEntries adds entries that were never added before, and gives a published head that holds all of them.
-func addEntries(ctx context.Context, appender *tessera.Appender, awaiter *tessera.PublicationAwaiter, count int) ([]byte, error) {
-	limited, cancel := context.WithTimeout(ctx, 30*time.Second)
+func addEntries(ctx context.Context, appender *tessera.Appender, awaiter *tessera.PublicationAwaiter, count int, patience time.Duration) ([]byte, error) {
+	limited, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	futures := make([]tessera.IndexFuture, count)
 	for i := range futures {
