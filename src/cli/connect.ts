@@ -22,7 +22,8 @@ export async function clientOptions(flags: Connection): Promise<LogClientOptions
   }
 }
 
-async function readToken(file: string): Promise<string> {
+/** The token in a file. @throws USAGE when it holds none */
+export async function readToken(file: string): Promise<string> {
   const token = fromUtf8(await readFileUpTo(file, MAX_TOKEN_SIZE), file).trim()
   if (/^[\x21-\x7e]+$/.test(token)) return token
   throw new CairnError('USAGE', `${file} does not hold a token`)

@@ -21,6 +21,7 @@ const COMMANDS: Readonly<
     summary: 'follow logs and witnesses, and prove forks',
     load: () => import('./monitor.ts'),
   },
+  witness: { summary: 'cosign the heads of logs', load: () => import('./witness.ts') },
   key: { summary: 'show, make and encrypt signing keys', load: () => import('./key.ts') },
   fsck: { summary: 'check a data directory, value by value', load: () => import('./fsck.ts') },
   demo: { summary: 'see all of it work, in a minute', load: () => import('./demo.ts') },
@@ -47,6 +48,8 @@ function prepare(command: Command): Command {
 
 async function buildProgram(args: readonly string[]): Promise<Command> {
   const program = prepare(new Command('cairn'))
+    // Flags after the name of a command, or of a command's command, are its own.
+    .enablePositionalOptions()
     .description('A transparency log for audit records: audit trail in, verifiable evidence out.')
     .version(VERSION, '-V, --version', 'print the version')
     .addHelpText('after', EXAMPLES)

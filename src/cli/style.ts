@@ -99,3 +99,13 @@ export function duration(milliseconds: number): string {
   const seconds = Math.round(milliseconds / 1000)
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`
 }
+
+/** How long ago something was, in its largest unit: `now`, `12 s ago`, `3 min ago`, `5 h ago`, `2 days ago`. */
+export function age(milliseconds: number): string {
+  const seconds = Math.floor(milliseconds / 1000)
+  if (seconds < 1) return 'now'
+  if (seconds < 120) return `${seconds} s ago`
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min ago`
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h ago`
+  return `${count(Math.floor(seconds / 86_400))} days ago`
+}

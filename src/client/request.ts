@@ -23,7 +23,7 @@ export interface RequesterOptions {
 }
 
 export interface HttpRequest {
-  readonly method?: 'GET' | 'POST'
+  readonly method?: 'GET' | 'POST' | 'DELETE'
   /** Path below the log's address, without a leading slash. */
   readonly path: string
   readonly headers?: Readonly<Record<string, string>>
@@ -72,8 +72,9 @@ export interface Failure {
   readonly waitMs?: number
 }
 
-export function createRequester(options: RequesterOptions): Requester {
-  const base = baseUrl(options.url, 'a log')
+/** `whose` is what answers, for messages. @throws USAGE when the address is not an http or https one */
+export function createRequester(options: RequesterOptions, whose = 'a log'): Requester {
+  const base = baseUrl(options.url, whose)
   const send = options.fetch ?? fetch
   const retries = options.retries ?? 5
   const firstDelay = options.retryDelayMs ?? 200
