@@ -23,6 +23,8 @@ export interface GossipOptions {
   /** From 0 to 1: what pauses are jittered by. */
   readonly random?: () => number
   readonly retry?: RetrySchedule
+  /** Least time between two attempts of a sink. */
+  readonly leastPauseMs?: number
   readonly onEvent?: (event: GossipEvent) => void
 }
 
@@ -36,15 +38,15 @@ export interface Gossip {
 }
 
 const RETRY: RetrySchedule = { firstMs: 2_000, maxMs: 300_000 }
+const LEAST_PAUSE_MS = 1_000
 
 /** Begins to send heads to all sinks. */
 export async function startGossip(options: GossipOptions): Promise<Gossip> {
   const { head, states, now = Date.now, random = Math.random } = options
-  const { retry = RETRY, onEvent = () => {} } = options
+  const { retry = RETRY, leastPauseMs = LEAST_PAUSE_MS, onEvent = () => {} } = options
+  const common = { retry, leastPauseMs, head, states, now, random, onEvent }
   const loops: readonly SinkLoop[] = await Promise.all(
-    options.sinks.map(({ sink, schedule }) =>
-      startSinkLoop({ sink, schedule, retry, head, states, now, random, onEvent }),
-    ),
+    options.sinks.map(({ sink, schedule }) => startSinkLoop({ sink, schedule, ...common })),
   )
   return {
     notify() {

@@ -38,6 +38,8 @@ export interface SinkLoopOptions {
   readonly sink: HeadSink
   readonly schedule: SinkSchedule
   readonly retry: RetrySchedule
+  /** Two attempts are never closer than this, however fast the log grows. */
+  readonly leastPauseMs: number
   /** The newest published head, or undefined before the first. */
   readonly head: () => PublishedHead | undefined
   readonly states: StateStore
@@ -55,8 +57,6 @@ export interface SinkLoop {
   close(): Promise<void>
 }
 
-/** Two attempts are never closer than this, however fast the log grows. */
-const LEAST_PAUSE_MS = 1_000
 /** Timers are set anew this often, so that a clock that jumps is noticed. */
 const LONGEST_TIMER_MS = 60_000
 
@@ -102,7 +102,7 @@ export async function startSinkLoop(options: SinkLoopOptions): Promise<SinkLoop>
     state = notInTheFuture(state, time, retry.maxMs)
     const due = dueAt(head, state, schedule)
     if (due === undefined) return
-    const wait = Math.max(due - time, lastAttempt + LEAST_PAUSE_MS - performance.now())
+    const wait = Math.max(due - time, lastAttempt + options.leastPauseMs - performance.now())
     if (wait > 0) {
       timer = setTimeout(wake, Math.min(wait, LONGEST_TIMER_MS)).unref()
       return
