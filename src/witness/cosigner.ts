@@ -17,7 +17,12 @@ import { formatNote, formatSignatureLine, type NoteSignature, parseNote } from '
 import { verifyConsistency } from '../merkle/consistency.ts'
 import { EMPTY_ROOT } from '../merkle/hash.ts'
 import { treeSize } from '../merkle/position.ts'
-import type { CosignedHead, StoredConflict, WitnessStore } from '../storage/witness-port.ts'
+import type {
+  CosignedHead,
+  StoredConflict,
+  StoredCosignedHead,
+  WitnessStore,
+} from '../storage/witness-port.ts'
 import { type ConflictChange, decidedBy, keepConflict, settleConflicts } from './conflicts.ts'
 import type { GroupCommit } from './group-commit.ts'
 import { verifiedLogSignatures } from './log-keys.ts'
@@ -83,16 +88,21 @@ export class Cosigner {
   async checkpoint(log: LogState): Promise<string | undefined> {
     const stored = await this.#options.store.head(log.origin)
     if (stored === undefined) return undefined
-    if (stored.cosignatures !== undefined) return noted(stored.checkpoint, stored.cosignatures)
-    return log.inTurn(async () => {
-      // A head that is there now was durable before this turn, unless a write has failed: then nobody knows.
-      const { failure } = this.#options.commit
-      if (failure !== undefined) throw failure
-      const newest = (await this.#options.store.head(log.origin))!
-      const { text } = parseNote(newest.checkpoint)
-      const signed = log.unstored ?? (await this.#sign(log, parseCheckpoint(text), newest))
-      return noted(newest.checkpoint, utf8(signed))
-    })
+    if (stored.cosignatures !== undefined) return noted(stored, stored.cosignatures)
+    return log.inTurn(() => this.#checkpointInTurn(log))
+  }
+
+  async #checkpointInTurn(log: LogState): Promise<string> {
+    const { store, commit } = this.#options
+    // Before the store is read: they are here until they are there.
+    const { unstored } = log
+    const stored = (await store.head(log.origin))!
+    const signed = unstored === undefined ? stored.cosignatures : utf8(unstored)
+    if (signed !== undefined) return noted(stored, signed)
+    // A head that is there now was durable before this turn, unless a write has failed: then nobody knows.
+    if (commit.failure !== undefined) throw commit.failure
+    const { text } = parseNote(stored.checkpoint)
+    return noted(stored, utf8(await this.#sign(log, parseCheckpoint(text), stored)))
   }
 
   /** The answer, or undefined when the log's keys were replaced meanwhile and it must be asked for again. */
@@ -238,6 +248,6 @@ export class Cosigner {
   }
 }
 
-function noted(checkpoint: Uint8Array, signatureLines: Uint8Array): string {
+function noted({ checkpoint }: StoredCosignedHead, signatureLines: Uint8Array): string {
   return fromUtf8(checkpoint) + fromUtf8(signatureLines)
 }

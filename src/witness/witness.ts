@@ -7,19 +7,14 @@ import { type Checkpoint, parseCheckpoint } from '../formats/checkpoint.ts'
 import { parseNote } from '../formats/note.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import type { StoredConflict, WitnessStore } from '../storage/witness-port.ts'
+import { answerCounts } from './answer-counts.ts'
 import { knownConflict } from './conflicts.ts'
 import { Cosigner } from './cosigner.ts'
 import { GroupCommit } from './group-commit.ts'
 import { originOf } from './log-keys.ts'
 import { LogState } from './log-state.ts'
-import type {
-  AddCheckpointOutcome,
-  Conflict,
-  LogHead,
-  SignSubtreeOutcome,
-  WatchedLog,
-  WitnessService,
-} from './service.ts'
+import { requestGate } from './request-gate.ts'
+import type { Conflict, LogHead, WatchedLog, WitnessService } from './service.ts'
 import type { WitnessSigner } from './signer.ts'
 import { signSubtree } from './subtree-signer.ts'
 
@@ -50,6 +45,8 @@ export interface WitnessOptions {
   readonly onEvent?: (event: WitnessEvent) => void
 }
 
+const REFUSALS = ['malformed', 'too-large', 'unknown-log', 'untrusted', 'inconsistent'] as const
+
 /** About a second's work. */
 const DEFAULT_WAITING = 4_096
 /** ML-DSA-44 takes four milliseconds a request where Node cannot do it natively. */
@@ -73,25 +70,14 @@ export async function openWitness(options: WitnessOptions): Promise<WitnessServi
   const requests = requestGate(
     options.maxWaiting ??
       (signer.mlDsa === undefined ? DEFAULT_WAITING : DEFAULT_WAITING_FOR_ML_DSA),
-    commit,
   )
-  const answers = counters<AddCheckpointOutcome['outcome']>([
-    'cosigned',
-    'conflict',
-    'malformed',
-    'too-large',
-    'unknown-log',
-    'untrusted',
-    'inconsistent',
-  ])
-  const subtrees = counters<SignSubtreeOutcome['outcome']>([
-    'signed',
-    'malformed',
-    'too-large',
-    'unknown-log',
-    'untrusted',
-    'inconsistent',
-  ])
+  const answers = answerCounts(['cosigned', 'conflict', ...REFUSALS])
+  const subtrees = answerCounts(['signed', ...REFUSALS])
+  async function pass<T>(run: () => Promise<T>): Promise<T> {
+    // After a failed write nothing is answered that could be taken for what the witness knows.
+    if (commit.failure !== undefined) throw commit.failure
+    return requests.pass(run)
+  }
   let watched = 0
   for (const { isWatched } of logs.values()) if (isWatched) watched++
 
@@ -106,12 +92,12 @@ export async function openWitness(options: WitnessOptions): Promise<WitnessServi
     vkeys: [signer.ed25519, ...(signer.mlDsa === undefined ? [] : [signer.mlDsa])].map(formatVkey),
     signsSubtrees: signSubtrees,
 
-    addCheckpoint: (body) => answers.count(requests.pass(() => cosigner.addCheckpoint(body))),
+    addCheckpoint: (body) => answers.count(pass(() => cosigner.addCheckpoint(body))),
 
     async signSubtree(body) {
       if (!signSubtrees) throw new CairnError('USAGE', 'this witness signs no subtrees')
       const isWatched = (origin: string): boolean => find(origin)?.isWatched ?? false
-      return subtrees.count(requests.pass(() => signSubtree(body, { signer, mlDsa, isWatched })))
+      return subtrees.count(pass(() => signSubtree(body, { signer, mlDsa, isWatched })))
     },
 
     async checkpoint(originHash) {
@@ -232,62 +218,4 @@ function watchedLog(originHash: string, { origin, vkeys, head }: LogState): Watc
 
 function sameTexts(one: readonly string[], other: readonly string[]): boolean {
   return one.length === other.length && one.every((text, i) => text === other[i])
-}
-
-/** Lets requests in while there is room and nothing has failed, and tells when the last one is out. */
-function requestGate(maxWaiting: number, commit: GroupCommit) {
-  let waiting = 0
-  let isClosed = false
-  let emptied = (): void => {}
-  return {
-    get waiting() {
-      return waiting
-    },
-    async pass<T>(run: () => Promise<T>): Promise<T> {
-      if (isClosed) throw new CairnError('STOPPED', 'the witness is shutting down')
-      if (commit.failure !== undefined) throw commit.failure
-      if (waiting >= maxWaiting) {
-        throw new CairnError(
-          'OVERLOADED',
-          'too many requests wait for this witness; try again in a second',
-        )
-      }
-      waiting++
-      try {
-        return await run()
-      } finally {
-        waiting--
-        if (waiting === 0) emptied()
-      }
-    },
-    async close(): Promise<void> {
-      isClosed = true
-      if (waiting === 0) return
-      await new Promise<void>((resolve) => {
-        emptied = resolve
-      })
-    },
-  }
-}
-
-/** Counts answers by their outcome. */
-function counters<Outcome extends string>(outcomes: readonly Outcome[]) {
-  const names: readonly (Outcome | 'failed')[] = [...outcomes, 'failed']
-  const counts = Object.fromEntries(names.map((name) => [name, 0])) as Record<
-    Outcome | 'failed',
-    number
-  >
-  return {
-    counts,
-    async count<T extends { readonly outcome: Outcome }>(answer: Promise<T>): Promise<T> {
-      try {
-        const given = await answer
-        counts[given.outcome]++
-        return given
-      } catch (error) {
-        counts.failed++
-        throw error
-      }
-    },
-  }
 }

@@ -6,7 +6,7 @@ import { mlDsaThread } from '../../src/crypto/ml-dsa-thread.ts'
 import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
 import type { WitnessStore } from '../../src/storage/witness-port.ts'
 import { localWitnessSigner } from '../../src/witness/local-signer.ts'
-import type { WitnessService } from '../../src/witness/service.ts'
+import type { AddCheckpointOutcome, WitnessService } from '../../src/witness/service.ts'
 import { openWitness, type WitnessEvent, type WitnessOptions } from '../../src/witness/witness.ts'
 
 export const NAME = 'witness.example/w'
@@ -57,5 +57,53 @@ export async function witnessPlace(): Promise<WitnessPlace> {
       await current?.close()
       await rm(directory, { recursive: true })
     },
+  }
+}
+
+/** An answer that has to be a cosignature. */
+export async function cosign(
+  witness: WitnessService,
+  body: Uint8Array,
+): Promise<Extract<AddCheckpointOutcome, { outcome: 'cosigned' }>> {
+  const outcome = await witness.addCheckpoint(body)
+  if (outcome.outcome !== 'cosigned') throw new Error(`not cosigned: ${JSON.stringify(outcome)}`)
+  return outcome
+}
+
+/** A store whose writes can be held back. */
+export function heldStore() {
+  let held: Promise<void> | undefined
+  let release = (): void => {}
+  return {
+    /** How many writes there were. */
+    writes: 0,
+    /** Holds back all further writes until they are let go. */
+    hold(): void {
+      held = new Promise((resolve) => {
+        release = () => {
+          held = undefined
+          resolve()
+        }
+      })
+    },
+    letGo: () => release(),
+    wrap(store: WitnessStore): WitnessStore {
+      return passing(store, async (changes) => {
+        this.writes++
+        await held
+        await store.write(changes)
+      })
+    },
+  }
+}
+
+/** A store that writes in another way. */
+export function passing(store: WitnessStore, write: WitnessStore['write']): WitnessStore {
+  return {
+    logs: () => store.logs(),
+    head: (origin) => store.head(origin),
+    conflicts: (origin) => store.conflicts(origin),
+    close: () => store.close(),
+    write,
   }
 }
