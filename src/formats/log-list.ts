@@ -76,11 +76,24 @@ export function parseLogList(bytes: Uint8Array): ListedLog[] {
 function linesOf(text: string): Line[] {
   return text.split('\n').flatMap((raw, i) => {
     // SPEC tlog-list: leading and trailing space and tab are removed, blank lines and comments ignored.
-    const line = raw.replace(/^[ \t]+|[ \t]+$/g, '')
+    const line = trimmed(raw)
     if (line === '' || line.startsWith('#')) return []
     const [keyword = ''] = line.split(/[ \t]/, 1)
     return [{ number: i + 1, keyword, value: line.slice(keyword.length).replace(/^[ \t]+/, '') }]
   })
+}
+
+function isBlank(character: string | undefined): boolean {
+  return character === ' ' || character === '\t'
+}
+
+/** Step by step: a regular expression for the end of a line takes the square of any run of blanks before it. */
+function trimmed(line: string): string {
+  let start = 0
+  let end = line.length
+  while (start < end && isBlank(line[start])) start++
+  while (start < end && isBlank(line[end - 1])) end--
+  return line.slice(start, end)
 }
 
 function checkVkey(vkey: string): string {

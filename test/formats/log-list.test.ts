@@ -46,6 +46,15 @@ describe('a list of logs', () => {
     expect(parse(`logs/v0\nvkey ${VKEY}\nqpd 1\ncontact c`)).toHaveLength(1)
   })
 
+  it('is read in the time that its length takes, runs of blanks and all', () => {
+    const blanks = ' \t'.repeat(200_000)
+    const started = performance.now()
+    expect(parse(`logs/v0\nvkey a+b+c\nqpd 1\ncontact x${blanks}y${blanks}\n`)[0]?.contact).toBe(
+      `x${blanks}y`,
+    )
+    expect(performance.now() - started).toBeLessThan(2_000)
+  })
+
   it('is told from a file of vkeys by its first line', () => {
     expect(isLogList(LIST)).toBe(true)
     expect(isLogList(`${VKEY}\n`)).toBe(false)
