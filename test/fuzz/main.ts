@@ -79,8 +79,8 @@ async function keep({ target, reason, input }: Finding): Promise<void> {
   const name = `${target}-${createHash('sha256').update(input).digest('hex').slice(0, 8)}`
   await mkdir('fuzz-findings', { recursive: true })
   await writeFile(join('fuzz-findings', name), input)
-  const shown = Buffer.from(input.subarray(0, 1500)).toString('base64')
+  const shown = Buffer.from(input.subarray(0, 600)).toString('base64')
   console.log(
-    `\nFOUND in ${target}, ${input.length} bytes, in fuzz-findings/${name}\n${reason}\nbase64: ${shown}`,
+    `\nFOUND in ${target}, ${input.length} bytes, in fuzz-findings/${name}\n${reason}\nbegins with, in base64: ${shown}`,
   )
 }

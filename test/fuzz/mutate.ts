@@ -142,6 +142,12 @@ const CHANGES: readonly Change[] = [
     return splice(input, start, start, other.slice(...line(other, random)))
   },
   (input, { random }) => {
+    const at = below(input.length + 1, random)
+    const byte = TELLING[below(TELLING.length, random)] ?? 0
+    // Short ones as often as long ones, which show what takes the square of their length.
+    return splice(input, at, at, new Uint8Array(2 ** (random() * 14)).fill(byte))
+  },
+  (input, { random }) => {
     const [start, end] = part(input, random)
     const times = 2 ** below(8, random)
     const repeated = new Uint8Array((end - start) * times)

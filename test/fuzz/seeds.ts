@@ -136,6 +136,12 @@ export function makeSeeds(folder: URL) {
       ({ start, end, size, hash, root, path }) =>
         claimBytes([start, end, size], [hash, root, ...path]),
     ),
+    logLists: texts([
+      `# a comment\nlogs/v0\n\nvkey ${keys.keys[0]!.vkey}\nqpd 86400\ncontact log@example.org\n`,
+      'logs/v0\nvkey b.example+bbbbbbbb+BBBB\norigin an origin\n\tqpd 24\t\n  contact x y\n',
+    ]),
+    queries: texts(['wait=witnessed', 'hash=AA%2B%3D&tree_size=13', 'wait=a&wait=b']),
+    accepts: texts(['text/plain;q=0.5, application/json', '*/*', 'text/*;q=0', 'image/png']),
     timeStamps: stamps.responses.map((response) => fromBase64(response)),
     certificates: stamps.certificates.map((certificate) => fromBase64(certificate)),
   }

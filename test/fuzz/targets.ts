@@ -30,6 +30,7 @@ import { formatCheckpoint, parseCheckpoint } from '../../src/formats/checkpoint.
 import { encodeCoseReceipt, parseCoseReceipt } from '../../src/formats/cose-receipt.ts'
 import { encodeCoseSign1, parseCoseSign1 } from '../../src/formats/cose-sign1.ts'
 import { formatJsonReceipt, parseJsonReceipt } from '../../src/formats/json-receipt.ts'
+import { parseLogList } from '../../src/formats/log-list.ts'
 import {
   formatNote,
   formatSignatureLine,
@@ -46,6 +47,8 @@ import { parseTimeStampResponse } from '../../src/formats/time-stamp.ts'
 import { formatTlogProof, parseTlogProof } from '../../src/formats/tlog-proof.ts'
 import { digitallySigned, parseDigitallySigned } from '../../src/formats/tree-head.ts'
 import { formatVkey, parseVkey, type VerifierKey } from '../../src/formats/vkey.ts'
+import { negotiate } from '../../src/http/negotiate.ts'
+import { parseQuery } from '../../src/http/query.ts'
 import { verifyConsistency } from '../../src/merkle/consistency.ts'
 import type { LeafHash, NodeHash, RootHash } from '../../src/merkle/hash.ts'
 import { verifyInclusion } from '../../src/merkle/inclusion.ts'
@@ -97,19 +100,25 @@ function canonical<T>(
   }
 }
 
-/** A format of text, each value of which has one spelling. What is not UTF-8 reaches the parser as U+FFFD. */
+const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
+
+/** What is not UTF-8 becomes U+FFFD. */
+function lossyText(input: Uint8Array): string {
+  return decoder.decode(input)
+}
+
+/** A format of text, each value of which has one spelling. */
 function canonicalText<T>(
   name: string,
   seeds: readonly Uint8Array[],
   parse: (text: string) => T,
   format: (value: T) => string,
 ): Target {
-  const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
   return {
     name,
     seeds,
     run(input) {
-      const text = decoder.decode(input)
+      const text = lossyText(input)
       const read = attempt(() => parse(text))
       if (read === undefined) return false
       promise(format(read.value) === text, 'what was read is written in another way')
@@ -309,6 +318,27 @@ export function targets(seeds: Seeds): Target[] {
         return written
       },
     ),
+    {
+      name: 'log-list',
+      seeds: seeds.logLists,
+      run: (input) => attempt(() => parseLogList(input)) !== undefined,
+    },
+    {
+      name: 'query',
+      seeds: seeds.queries,
+      run: (input) =>
+        attempt(() => parseQuery(lossyText(input), ['wait', 'hash', 'tree_size'])) !== undefined,
+    },
+    {
+      name: 'accept',
+      seeds: seeds.accepts,
+      run(input) {
+        const offers = ['application/json', 'text/plain']
+        const chosen = negotiate(lossyText(input), offers)
+        promise(chosen === undefined || offers.includes(chosen), 'what was not offered is chosen')
+        return chosen !== undefined
+      },
+    },
     {
       name: 'time-stamp',
       seeds: seeds.timeStamps,
