@@ -8,12 +8,10 @@ import { availableParallelism } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { buildTargets } from './build.ts'
+import { type Built, buildTargets } from './build.ts'
 import type { Finding } from './fuzz.ts'
 import type { Report } from './job.ts'
-import { runTarget } from './run-target.ts'
-import { makeSeeds } from './seeds.ts'
-import { targets } from './targets.ts'
+import { runTarget, targetNames } from './run-target.ts'
 
 const { values, positionals } = parseArgs({
   options: { seconds: { type: 'string' }, seed: { type: 'string' } },
@@ -21,24 +19,32 @@ const { values, positionals } = parseArgs({
 })
 const seconds = Number(values.seconds ?? 60)
 const seed = Number(values.seed ?? Date.now() % 1_000_000)
-const known = targets(makeSeeds(new URL('../../spec/vectors/', import.meta.url))).map(
-  ({ name }) => name,
-)
-const unknown = positionals.filter((name) => !known.includes(name))
-if (unknown.length > 0 || !(seconds > 0) || !Number.isInteger(seed)) {
-  console.error(
-    `usage: npm run fuzz -- [--seconds N] [--seed N] [target...]\ntargets: ${known.join(', ')}`,
-  )
-  process.exit(2)
-}
-const chosen = positionals.length > 0 ? positionals : known
 
 const place = fileURLToPath(
   new URL(`../../node_modules/.cache/cairn-fuzz-${process.pid}`, import.meta.url),
 )
-const reports: Report[] = []
 try {
   const built = await buildTargets(place)
+  const known = await targetNames(built)
+  const chosen = positionals.length > 0 ? positionals : known
+  if (chosen.some((name) => !known.includes(name)) || !(seconds > 0) || !Number.isInteger(seed)) {
+    const flags = '[--seconds N] [--seed N] [target...]'
+    console.error(`usage: npm run fuzz -- ${flags}\ntargets: ${known.join(', ')}`)
+    process.exitCode = 2
+  } else {
+    const reports = await run(built, chosen)
+    const findings = reports.flatMap((report) => report.findings)
+    for (const finding of findings) await keep(finding)
+    const executions = reports.reduce((sum, report) => sum + report.executions, 0)
+    console.log(`\n${executions.toLocaleString('en')} inputs, ${findings.length} findings`)
+    process.exitCode = findings.length > 0 ? 1 : 0
+  }
+} finally {
+  await rm(place, { recursive: true, force: true })
+}
+
+async function run(built: Built, chosen: readonly string[]): Promise<Report[]> {
+  const reports: Report[] = []
   const threads = Math.min(availableParallelism(), chosen.length)
   const share = (seconds * threads) / chosen.length
   console.log(
@@ -51,25 +57,13 @@ try {
       const report = await runTarget(built, { target: name, seconds: share, seed })
       reports.push(report)
       const { executions, accepted, corpus, features } = report
-      const rate = Math.round(executions / share)
-      console.log(
-        row(
-          name,
-          ...[executions, rate, accepted, corpus, features].map((n) => n.toLocaleString('en')),
-        ),
-      )
+      const counts = [executions, Math.round(executions / share), accepted, corpus, features]
+      console.log(row(name, ...counts.map((count) => count.toLocaleString('en'))))
     }
   }
   await Promise.all(Array.from({ length: threads }, work))
-} finally {
-  await rm(place, { recursive: true, force: true })
+  return reports
 }
-
-const findings = reports.flatMap((report) => report.findings)
-for (const finding of findings) await keep(finding)
-const executions = reports.reduce((sum, report) => sum + report.executions, 0)
-console.log(`\n${executions.toLocaleString('en')} inputs, ${findings.length} findings`)
-process.exitCode = findings.length > 0 ? 1 : 0
 
 function row(name: string, ...columns: readonly string[]): string {
   return `  ${name.padEnd(20)}${columns.map((column) => column.padStart(12)).join('')}`

@@ -2,6 +2,7 @@
 import { pathToFileURL } from 'node:url'
 import { Worker } from 'node:worker_threads'
 import type { Built } from './build.ts'
+import { newTrace } from './fuzz.ts'
 import { CURRENT_SIZE, type Job, type Report } from './job.ts'
 
 export interface Run {
@@ -14,6 +15,13 @@ export interface Run {
 
 const VECTORS = new URL('../../spec/vectors/', import.meta.url)
 const HANG_MS = 10_000
+
+/** The targets of a bundle, which is loaded into this thread to know them. */
+export async function targetNames({ bundle, counters }: Built): Promise<string[]> {
+  Object.assign(globalThis, { __fuzz: newTrace(counters) })
+  const loaded = (await import(pathToFileURL(bundle).href)) as typeof import('./bundle.ts')
+  return loaded.targets(loaded.makeSeeds(VECTORS)).map(({ name }) => name)
+}
 
 export async function runTarget(built: Built, run: Run): Promise<Report> {
   const current = new SharedArrayBuffer(CURRENT_SIZE)
