@@ -29,7 +29,11 @@ await withPrograms(async (programs) => {
   const both = [...one.lines, ...two.lines]
 
   // A witness that signs with two keys is asked by Tessera for each, under an address of its own.
-  const all = policy('all', [...both, `group every all ${both.map(nameIn).join(' ')}`, 'quorum every'])
+  const all = policy('all', [
+    ...both,
+    `group every all ${both.map(nameIn).join(' ')}`,
+    'quorum every',
+  ])
   const first = policy('first', [one.lines[0], 'quorum one-ed25519'])
   const ed25519 = [one.lines[0], two.lines[0]]
   const read = policy('read', [...ed25519, 'group both all one-ed25519 two-ed25519', 'quorum both'])

@@ -8,7 +8,8 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
 
-const MODULE = fileURLToPath(new URL('witness/', import.meta.url))
+export const HERE = fileURLToPath(new URL('.', import.meta.url))
+const WITNESSES = join(HERE, 'witness')
 const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 /** How long a program may take until it answers. */
 const START_MS = 20_000
@@ -65,24 +66,28 @@ function watch(child, name) {
   }
 }
 
-/** Builds a program of the Go module beside this file. */
-function goBuild(target, output, flags = []) {
+/** Builds a program of a Go module. */
+export function goBuild(module, target, output, flags = []) {
   const all = ['build', ...flags, '-o', output, target]
-  const { status } = spawnSync('go', all, { cwd: MODULE, stdio: 'inherit' })
+  const { status } = spawnSync('go', all, { cwd: module, stdio: 'inherit' })
   if (status !== 0) throw new Error(`${target} cannot be built`)
   return output
 }
 
 /** The helper of ./witness. */
 export function buildTool(place) {
-  return goBuild('.', join(place, 'witness'))
+  return goBuild(WITNESSES, '.', join(place, 'witness'))
 }
 
 /** torchwood's witness, and the helper that it needs. */
 export function buildLitewitness(place) {
   return {
     tool: buildTool(place),
-    litewitness: goBuild('filippo.io/torchwood/cmd/litewitness', join(place, 'litewitness')),
+    litewitness: goBuild(
+      WITNESSES,
+      'filippo.io/torchwood/cmd/litewitness',
+      join(place, 'litewitness'),
+    ),
   }
 }
 
@@ -93,18 +98,20 @@ export function buildLitewitness(place) {
 export function buildOmniwitness(place) {
   const merkle = join(place, 'merkle')
   const list = ['list', '-m', '-f', '{{.Dir}}', 'github.com/transparency-dev/merkle']
-  spawnSync('go', ['mod', 'download', 'github.com/transparency-dev/merkle'], { cwd: MODULE })
-  const { stdout } = spawnSync('go', list, { cwd: MODULE, encoding: 'utf8' })
+  spawnSync('go', ['mod', 'download', 'github.com/transparency-dev/merkle'], { cwd: WITNESSES })
+  const { stdout } = spawnSync('go', list, { cwd: WITNESSES, encoding: 'utf8' })
   cpSync(stdout.trim(), merkle, { recursive: true })
   spawnSync('chmod', ['-R', 'u+w', merkle])
   writeFileSync(join(merkle, 'proof', 'subtree.go'), NO_SUBTREES)
 
-  const modules = readFileSync(join(MODULE, 'go.mod'), 'utf8')
+  const modules = readFileSync(join(WITNESSES, 'go.mod'), 'utf8')
   const modfile = join(place, 'omniwitness.mod')
   writeFileSync(modfile, modules.replace(/(?<=merkle => ).*/, merkle))
-  cpSync(join(MODULE, 'go.sum'), join(place, 'omniwitness.sum'))
+  cpSync(join(WITNESSES, 'go.sum'), join(place, 'omniwitness.sum'))
   const target = 'github.com/transparency-dev/witness/cmd/omniwitness'
-  return { omniwitness: goBuild(target, join(place, 'omniwitness'), [`-modfile=${modfile}`]) }
+  return {
+    omniwitness: goBuild(WITNESSES, target, join(place, 'omniwitness'), [`-modfile=${modfile}`]),
+  }
 }
 
 const NO_SUBTREES = `package proof

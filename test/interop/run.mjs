@@ -1,15 +1,11 @@
 // Fills a log over HTTP and has it read by the Go program beside this file: node test/interop/run.mjs [leaves]
 // Needs a built checkout and Go. Exits with 1 when anything differs.
-import { spawn, spawnSync } from 'node:child_process'
-import { once } from 'node:events'
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { tmpdir } from 'node:os'
+import { spawnSync } from 'node:child_process'
+import { existsSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { goBuild, HERE, startCairn, withPrograms } from './programs.mjs'
 
-const HERE = fileURLToPath(new URL('.', import.meta.url))
-const COMMAND = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 const VECTORS = fileURLToPath(new URL('../../spec/vectors', import.meta.url))
 /** Just past the point where the tree gets a third level of tiles. */
 const LEAVES = Number(process.argv[2] ?? 66_000)
@@ -17,24 +13,19 @@ const BATCH = 5_000
 /** Leaves that Tessera's load tool adds. */
 const HAMMERED = 2_000
 
-const place = mkdtempSync(join(tmpdir(), 'cairn-interop-'))
-try {
-  const program = build()
-  const server = await start()
-  try {
-    await fill(server.url)
-    check(program, ['-url', server.url, '-vkey', server.vkey_file])
-    hammer(server.url, server.vkey_file)
-  } finally {
-    await server.stop()
-  }
+await withPrograms(async (programs) => {
+  const program = goBuild(HERE, '.', join(programs.place, 'interop'))
+  const data = join(programs.place, 'log')
+  const server = await startCairn(programs, ['serve', '--data', data, '--port', '0', '--open'])
+  await fill(server.url)
+  check(program, ['-url', server.url, '-vkey', server.vkey_file])
+  hammer(programs.place, server.url, server.vkey_file)
+  await server.stop()
   if (existsSync(VECTORS)) check(program, ['-vectors', VECTORS])
-} finally {
-  rmSync(place, { recursive: true, force: true })
-}
+})
 
 /** Tessera's load tool writes, reads back and verifies: what existing logs are driven with drives this one. */
-function hammer(url, vkeyFile) {
+function hammer(place, url, vkeyFile) {
   const module = 'github.com/transparency-dev/tessera'
   const list = ['list', '-m', '-f', '{{.Version}}', module]
   const version = spawnSync('go', list, { cwd: HERE, encoding: 'utf8' }).stdout.trim()
@@ -65,35 +56,6 @@ function hammer(url, vkeyFile) {
   console.log(
     `Tessera's load tool added and verified ${HAMMERED} leaves: ${complaints.length} complaints`,
   )
-}
-
-function build() {
-  const program = join(place, 'interop')
-  const { status } = spawnSync('go', ['build', '-o', program, '.'], { cwd: HERE, stdio: 'inherit' })
-  if (status !== 0) throw new Error('the Go program cannot be built')
-  return program
-}
-
-/** A server of its own, and what it says about itself. */
-async function start() {
-  const flags = ['serve', '--data', join(place, 'log'), '--port', '0', '--open', '--json']
-  const child = spawn(process.execPath, [COMMAND, ...flags], {
-    stdio: ['ignore', 'pipe', 'inherit'],
-  })
-  const exited = once(child, 'exit')
-  let text = ''
-  for await (const line of createInterface({ input: child.stdout })) {
-    text += line
-    if (line === '}') break
-  }
-  return {
-    ...JSON.parse(text),
-    async stop() {
-      child.kill('SIGTERM')
-      const [code] = await exited
-      if (code !== 0) throw new Error(`the server ended with ${code}`)
-    },
-  }
 }
 
 /** One leaf by each way of sending one, then batches. */
