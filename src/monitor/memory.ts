@@ -31,6 +31,8 @@ export class Memory {
   #head: ShownHead | undefined
   #frontier: Frontier
   #tree: HashTree
+  /** The state as it was written last. Other hashes would make another. */
+  #written: Uint8Array | undefined
 
   private constructor(
     store: MonitoredLogStore,
@@ -136,6 +138,9 @@ export class Memory {
       cosigned: this.cosigned,
       alerts: this.alerts.active,
     }
-    await this.#store.writeState(formatState(state))
+    const bytes = formatState(state)
+    if (this.#written !== undefined && equal(bytes, this.#written)) return
+    await this.#store.writeState(bytes)
+    this.#written = bytes
   }
 }

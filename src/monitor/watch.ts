@@ -374,7 +374,9 @@ export class LogWatch {
 
 function placeAt(url: string, timing: Timing): Place {
   const patience = { url, retries: timing.retries, retryDelayMs: timing.retryDelayMs }
-  const request = createRequester({ ...patience, timeoutMs: timing.headTimeoutMs, retries: 1 })
+  // A head is asked for again in the next round anyway.
+  const retries = Math.min(timing.retries, 1)
+  const request = createRequester({ ...patience, timeoutMs: timing.headTimeoutMs, retries })
   const tiles = createRequester({ ...patience, timeoutMs: timing.tileTimeoutMs })
   return { url, request, tiles: (signal) => httpTileSource(tiles, signal) }
 }

@@ -31,6 +31,8 @@ export interface MonitorHooks {
   readonly onProgress?: OnProgress
   /** Told of trouble beside the monitoring itself. */
   readonly onTrouble?: (message: string) => void
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
 }
 
 export interface RunningMonitor extends Monitor {
@@ -51,6 +53,7 @@ export async function startMonitor(
   hooks: MonitorHooks = {},
 ): Promise<RunningMonitor> {
   const { onEvent = () => {}, onProgress = () => {}, onTrouble = () => {} } = hooks
+  const { now = Date.now } = hooks
   const metrics = createMonitorMetrics()
   const webhook =
     config.webhook === undefined
@@ -76,12 +79,13 @@ export async function startMonitor(
       store,
       limits: config.limits,
       ...(config.timing && { timing: config.timing }),
+      now,
       onProgress,
       onEvent(event: MonitorEvent) {
         metrics.onEvent(event)
         onEvent(event)
         if (event.event === 'alert' || event.event === 'cleared') {
-          webhook?.send(eventJson(event, Date.now()))
+          webhook?.send(eventJson(event, now()))
         }
       },
     })
