@@ -11,7 +11,7 @@
 import { equal, fromUtf8, toHex, utf8 } from '../bytes.ts'
 import type { MlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { CairnError } from '../errors.ts'
-import { type ParsedAddCheckpoint, parseAddCheckpoint } from '../formats/add-checkpoint.ts'
+import type { ParsedAddCheckpoint } from '../formats/add-checkpoint.ts'
 import { type Checkpoint, formatCheckpoint, parseCheckpoint } from '../formats/checkpoint.ts'
 import { formatNote, formatSignatureLine, type NoteSignature, parseNote } from '../formats/note.ts'
 import { verifyConsistency } from '../merkle/consistency.ts'
@@ -27,6 +27,7 @@ import { type ConflictChange, decidedBy, keepConflict, settleConflicts } from '.
 import type { GroupCommit } from './group-commit.ts'
 import { verifiedLogSignatures } from './log-keys.ts'
 import type { KnownConflict, LogState } from './log-state.ts'
+import { type ReadRequest, readAddCheckpoint } from './read-request.ts'
 import { refuse, unreadable } from './refusal.ts'
 import type { AddCheckpointOutcome } from './service.ts'
 import type { WitnessSigner } from './signer.ts'
@@ -68,18 +69,18 @@ export class Cosigner {
   }
 
   async addCheckpoint(body: Uint8Array): Promise<AddCheckpointOutcome> {
-    let request: ParsedAddCheckpoint
+    let read: ReadRequest
     try {
-      request = parseAddCheckpoint(body)
+      read = readAddCheckpoint(body)
     } catch (error) {
       return unreadable(error)
     }
-    if (request.head.extensions.length > 0 && this.#options.signer.mlDsa !== undefined) {
+    if (read.request.head.extensions.length > 0 && this.#options.signer.mlDsa !== undefined) {
       // SPEC tlog-cosignature: an ML-DSA-44 cosignature does not cover them.
       return refuse('malformed', 'checkpoints with extension lines are not cosigned here')
     }
     for (;;) {
-      const outcome = await this.#answer(request)
+      const outcome = await this.#answer(read)
       if (outcome !== undefined) return outcome
     }
   }
@@ -106,11 +107,12 @@ export class Cosigner {
   }
 
   /** The answer, or undefined when the log's keys were replaced meanwhile and it must be asked for again. */
-  async #answer(request: ParsedAddCheckpoint): Promise<AddCheckpointOutcome | undefined> {
+  async #answer({ request, misspelled }: ReadRequest): Promise<AddCheckpointOutcome | undefined> {
     const { oldSize, note, head } = request
     const { find, mlDsa } = this.#options
     const log = find(head.origin)
     if (!log?.isWatched) return refuse('unknown-log', 'this witness does not watch that log')
+    if (misspelled !== undefined) return refuse('untrusted', misspelled)
     const { vkeys } = log
     let signatures: NoteSignature[]
     try {

@@ -7,16 +7,19 @@ import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
 import type { WitnessStore } from '../../src/storage/witness-port.ts'
 import { localWitnessSigner } from '../../src/witness/local-signer.ts'
 import type { AddCheckpointOutcome, WitnessService } from '../../src/witness/service.ts'
+import type { WitnessSigner } from '../../src/witness/signer.ts'
 import { openWitness, type WitnessEvent, type WitnessOptions } from '../../src/witness/witness.ts'
 
 export const NAME = 'witness.example/w'
 
 export interface TestWitnessOptions
   extends Partial<Pick<WitnessOptions, 'signSubtrees' | 'maxWaiting' | 'now' | 'onEvent'>> {
-  /** Whether it has an ML-DSA-44 key. Default true. */
+  /** Whether it has an ML-DSA-44 key. Default false: its thread takes a while to start. */
   readonly mlDsa?: boolean
   /** Stands between the witness and its store. */
   readonly wrap?: (store: WitnessStore) => WitnessStore
+  /** Stands between the witness and its signer. */
+  readonly wrapSigner?: (signer: WitnessSigner) => WitnessSigner
 }
 
 export interface WitnessPlace {
@@ -35,7 +38,12 @@ export async function witnessPlace(): Promise<WitnessPlace> {
   return {
     directory,
     events,
-    async open({ mlDsa = true, wrap = (store: WitnessStore) => store, ...options } = {}) {
+    async open({
+      mlDsa = false,
+      wrap = (store: WitnessStore) => store,
+      wrapSigner = (signer: WitnessSigner) => signer,
+      ...options
+    } = {}) {
       await current?.close()
       const thread = mlDsaThread()
       const keys = {
@@ -45,7 +53,7 @@ export async function witnessPlace(): Promise<WitnessPlace> {
       }
       current = await openWitness({
         store: wrap(await openLevelWitnessStore(directory)),
-        signer: localWitnessSigner(keys, thread),
+        signer: wrapSigner(localWitnessSigner(keys, thread)),
         mlDsa: thread,
         signSubtrees: false,
         onEvent: (event) => events.push(event),

@@ -41,7 +41,7 @@ async function watching(
 
 describe('a head that extends the last one', () => {
   it('is cosigned with both keys, Ed25519 first', async () => {
-    const witness = await watching({ now: () => 1_700_000_000_999 })
+    const witness = await watching({ mlDsa: true, now: () => 1_700_000_000_999 })
     for (const [from, to] of [
       [0, 3],
       [3, 4],
@@ -65,7 +65,7 @@ describe('a head that extends the last one', () => {
   })
 
   it('is cosigned with Ed25519 alone when there is no other key', async () => {
-    const witness = await watching({ mlDsa: false })
+    const witness = await watching()
     expect(witness.vkeys).toHaveLength(1)
     const { cosignatures } = await cosign(witness, log.request(0, 3))
     expect(parseSignatureLines(utf8(cosignatures)).map(({ name }) => name)).toEqual([NAME])
@@ -228,6 +228,29 @@ describe('the signatures of a log', () => {
     expect(await outcomeOf(witness, log.request(0, 3, { keys: both }))).toBe('cosigned')
   })
 
+  it('are refused, not misread, when their base64 has bits after its last byte', async () => {
+    const witness = await watching()
+    const body = fromUtf8(log.request(0, 3))
+    expect(body).toMatch(/[AEIMQUYcgkosw048]=\n$/)
+    const stray = (text: string) =>
+      text.replace(
+        /(.)=\n$/,
+        (_, last: string) => `${String.fromCharCode(last.charCodeAt(0) + 1)}=\n`,
+      )
+    expect(await outcomeOf(witness, utf8(stray(body)))).toBe('untrusted')
+    const other = fromUtf8(new WitnessedLog('log.example/2').request(0, 3))
+    expect(await outcomeOf(witness, utf8(stray(other)))).toBe('unknown-log')
+    for (const worse of [
+      stray(body).replace('old 0', 'old 00'),
+      body.replace(/=\n$/, '\n'),
+      body.replace(/.=\n$/, '-=\n'),
+      body.replace(/=\n$/, '==\n'),
+    ]) {
+      expect(await outcomeOf(witness, utf8(worse))).toBe('malformed')
+    }
+    expect(await outcomeOf(witness, utf8(body))).toBe('cosigned')
+  })
+
   it('may be by any of the known keys', async () => {
     const witness = await place.open()
     await witness.watch([log.key.vkey, log.mlDsaKey.vkey])
@@ -237,7 +260,7 @@ describe('the signatures of a log', () => {
   })
 
   it('are kept as far as they were verified, and no others', async () => {
-    const witness = await place.open()
+    const witness = await place.open({ mlDsa: true })
     await witness.watch([log.key.vkey, log.mlDsaKey.vkey])
     const forged = {
       name: NAME,
@@ -264,14 +287,14 @@ describe('extension lines', () => {
   const extensions = ['a line', 'another']
 
   it('are refused by a witness that signs with ML-DSA-44, which does not cover them', async () => {
-    const witness = await watching()
+    const witness = await watching({ mlDsa: true })
     const outcome = await witness.addCheckpoint(log.request(0, 3, { extensions }))
     expect(outcome).toMatchObject({ outcome: 'malformed', detail: /extension/ })
     expect(witness.logs()[0]?.head).toBeUndefined()
   })
 
   it('are covered by Ed25519, and shown', async () => {
-    const witness = await watching({ mlDsa: false, now: () => 7_000 })
+    const witness = await watching({ now: () => 7_000 })
     const first = await cosign(witness, log.request(0, 3, { extensions }))
     const note = utf8(log.head(3, { extensions }) + first.cosignatures)
     const keys = witness.vkeys.map(parseVkey)
@@ -408,7 +431,7 @@ describe('what a witness shows of a log', () => {
   })
 
   it('is what was answered, at once and after a restart', async () => {
-    let witness = await watching()
+    let witness = await watching({ mlDsa: true })
     for (const [from, to] of [
       [0, 3],
       [3, 7],
@@ -416,7 +439,7 @@ describe('what a witness shows of a log', () => {
       const { cosignatures } = await cosign(witness, log.request(from, to))
       const expected = log.head(to) + cosignatures
       expect(await witness.checkpoint(HASH)).toBe(expected)
-      witness = await place.open()
+      witness = await place.open({ mlDsa: true })
       expect(await witness.checkpoint(HASH)).toBe(expected)
       expect(await witness.checkpoint(HASH)).toBe(expected)
     }
@@ -425,6 +448,7 @@ describe('what a witness shows of a log', () => {
   it('is signed again when the signature was lost, over the same head and time', async () => {
     // As after a crash between the write and the signature.
     const forgetful = await watching({
+      mlDsa: true,
       now: () => 9_000_000,
       wrap: (store) =>
         passing(store, (changes) =>
@@ -432,7 +456,7 @@ describe('what a witness shows of a log', () => {
         ),
     })
     const { cosignatures } = await cosign(forgetful, log.request(0, 3))
-    const witness = await place.open({ now: () => 10_000_000 })
+    const witness = await place.open({ mlDsa: true, now: () => 10_000_000 })
     const shown = (await witness.checkpoint(HASH))!
     const keys = witness.vkeys.map(parseVkey)
     const opened = openCheckpoint(utf8(shown), [log.key.vkey], keys)
@@ -440,8 +464,9 @@ describe('what a witness shows of a log', () => {
     // Ed25519 gives the very same signature.
     expect(shown).toContain(cosignatures.split('\n')[0])
     expect(await witness.checkpoint(HASH)).toBe(shown)
-    expect(await (await place.open()).checkpoint(HASH)).toBe(shown)
-    await cosign(await place.open(), log.request(3, 4))
+    const again = await place.open({ mlDsa: true })
+    expect(await again.checkpoint(HASH)).toBe(shown)
+    await cosign(again, log.request(3, 4))
   })
 })
 

@@ -8,16 +8,9 @@ import {
   mlDsaSigningKey,
   type SigningKey,
 } from '../../src/formats/signing-key.ts'
-import {
-  EMPTY_ROOT,
-  hashLeaf,
-  type LeafHash,
-  type NodeHash,
-  type RootHash,
-  rootHash,
-} from '../../src/merkle/hash.ts'
+import { type NodeHash, nodeHash, type RootHash, rootHash } from '../../src/merkle/hash.ts'
 import { treeSize } from '../../src/merkle/position.ts'
-import { consistencyOf, rootOf } from '../support/example-log.ts'
+import { type NaiveTree, naiveLeaf, naiveTree } from '../merkle/naive.ts'
 
 export interface HeadOptions {
   /** The keys that sign; the log's Ed25519 key when left out. */
@@ -34,35 +27,28 @@ export class WitnessedLog {
   readonly origin: string
   readonly key: SigningKey
   readonly mlDsaKey: SigningKey
-  readonly #name: string
-  readonly #hashes: LeafHash[] = []
+  readonly tree: NaiveTree
 
-  /** `tree` tells the leaves of forks apart; two logs of one origin have the same keys. */
-  constructor(origin: string, tree = 'leaf') {
+  /** `leaves` is what its leaves say, before their numbers; two logs of one origin have the same keys. */
+  constructor(origin: string, leaves: string | ((index: number) => string) = 'leaf') {
     const seed = (kind: number): Uint8Array => {
       const bytes = new Uint8Array(32).fill(kind)
       bytes.set(utf8(origin).subarray(0, 31), 1)
       return bytes
     }
     this.origin = origin
-    this.#name = tree
+    const leaf = typeof leaves === 'string' ? (index: number) => `${leaves} ${index}` : leaves
+    this.tree = naiveTree((index) => naiveLeaf(utf8(leaf(index))))
     this.key = ed25519SigningKey(origin, seed(1))
     this.mlDsaKey = mlDsaSigningKey(origin, seed(2))
   }
 
-  #upTo(size: number): readonly LeafHash[] {
-    while (this.#hashes.length < size) {
-      this.#hashes.push(hashLeaf(utf8(`${this.#name} ${this.#hashes.length}`)))
-    }
-    return this.#hashes.slice(0, size)
-  }
-
   root(size: number): RootHash {
-    return size === 0 ? EMPTY_ROOT : rootHash(rootOf(this.#upTo(size)))
+    return rootHash(this.tree.root(0, size))
   }
 
   proof(from: number, to: number): readonly NodeHash[] {
-    return from === 0 ? [] : consistencyOf(from, this.#upTo(to))
+    return from === 0 ? [] : this.tree.proof(from, to).map(nodeHash)
   }
 
   text(size: number, { root, extensions = [] }: HeadOptions = {}): string {
