@@ -28,7 +28,20 @@ export function parseBer(bytes: Uint8Array, what: string): BaseBlock {
   const { offset, result } = reading(what, () => fromBER(bytes, LIMITS))
   if (offset === -1) throw malformed(`${what} is not ASN.1: ${result.error}`)
   if (offset !== bytes.length) throw malformed(`${what} is followed by other bytes`)
+  checkNesting(result as BaseBlock, what)
   return result as BaseBlock
+}
+
+/** The library lets the last value inside another one reach beyond its end. */
+function checkNesting(block: BaseBlock, what: string): void {
+  const { idBlock, lenBlock } = block
+  if (!idBlock.isConstructed) return
+  const children = childrenOf(block)
+  const length = children.reduce((sum, child) => sum + bytesOf(child).length, 0)
+  if (!lenBlock.isIndefiniteForm && length !== lenBlock.length) {
+    throw malformed(`${what} has a value that does not fit into its place`)
+  }
+  for (const child of children) checkNesting(child, what)
 }
 
 /** Reads one DER value that fills its bytes. @throws MALFORMED, TOO_LARGE */

@@ -3,11 +3,12 @@
  * heads are appended, or a directory with a file for each checkpoint. What is written is synced. The file of lines is
  * opened anew for each, so it can be moved away at any time.
  */
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { toBase64, utf8 } from '../bytes.ts'
 import { syncDirectory } from '../storage/durable-file.ts'
 import { headName, keepFile, writing } from './head-files.ts'
+import { makeDirectory } from './make-directory.ts'
 import type { HeadSink, PublishedHead } from './sink.ts'
 
 export interface FileSinkOptions {
@@ -52,7 +53,7 @@ function lineOf({ origin, size, root, checkpoint }: PublishedHead, time: number)
 }
 
 async function append(path: string, line: Uint8Array): Promise<void> {
-  await mkdir(dirname(path), { recursive: true })
+  await makeDirectory(dirname(path))
   const file = await open(path, 'a+', FILE_MODE)
   let size: number
   try {

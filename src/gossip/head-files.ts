@@ -1,10 +1,10 @@
 /** Heads, and what was got for them, as files that are there whole or not at all. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '#sha256'
 import { toHex, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { makeDirectory } from './make-directory.ts'
 import { reasonCode } from './reason.ts'
 import type { PublishedHead } from './sink.ts'
 
@@ -18,7 +18,7 @@ export function headName({ size, checkpoint }: PublishedHead): string {
 /** Writes a file durably, making its directory at first. @throws DISK_FULL, IO */
 export async function keepFile(directory: string, name: string, bytes: Uint8Array): Promise<void> {
   await writing(async () => {
-    await mkdir(directory, { recursive: true })
+    await makeDirectory(directory)
     await durableWriteFile(join(directory, name), bytes, FILE_MODE)
   })
 }

@@ -5,7 +5,7 @@
 import { equal } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { dueAt, type RetrySchedule, retryDelay, type SinkSchedule } from './schedule.ts'
-import type { HeadSink, PublishedHead, SinkKind } from './sink.ts'
+import type { HeadSink, PublishedHead, SinkKind, SinkReceipt } from './sink.ts'
 import { freshState, type SinkError, type SinkState, type StateStore } from './state.ts'
 
 /** What happened to a sink; the first failure of a row only. */
@@ -70,6 +70,8 @@ export async function startSinkLoop(options: SinkLoopOptions): Promise<SinkLoop>
   let attempt: Promise<void> | undefined
   let lastAttempt = Number.NEGATIVE_INFINITY
   let contradiction: string | undefined
+  /** Also after its time is over: on a file system that hangs an attempt holds a thread of Node's, so one is enough. */
+  let underWay = false
   const closing = new AbortController()
 
   async function readState(): Promise<SinkState> {
@@ -129,7 +131,8 @@ export async function startSinkLoop(options: SinkLoopOptions): Promise<SinkLoop>
     const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(schedule.timeoutMs)])
     const attempts = state.attempts + 1
     try {
-      const receipt = await within(sink.send(head, signal), signal)
+      if (underWay) throw new CairnError('IO', 'still does not answer to an earlier attempt')
+      const receipt = await within(sendOnce(head, signal), signal)
       const { retryAt: _, lastReceipt: __, ...rest } = state
       const recovered = state.failuresInARow
       await keep({
@@ -156,6 +159,18 @@ export async function startSinkLoop(options: SinkLoopOptions): Promise<SinkLoop>
         lastError: { at: time, message },
         retryAt: Math.ceil(time + retryDelay(failuresInARow, retry, options.random())),
       })
+    }
+  }
+
+  async function sendOnce(
+    head: PublishedHead,
+    signal: AbortSignal,
+  ): Promise<SinkReceipt | undefined> {
+    underWay = true
+    try {
+      return await sink.send(head, signal)
+    } finally {
+      underWay = false
     }
   }
 

@@ -2,13 +2,14 @@
  * What is remembered of a sink, so that a restart neither sends again nor forgets a failure: one small JSON file a
  * sink, replaced as a whole and synced.
  */
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromBase64, fromUtf8, toBase64, utf8 } from '../bytes.ts'
 import { CairnError, malformed, messageOf } from '../errors.ts'
 import { HASH_SIZE, type RootHash, rootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { makeDirectory } from './make-directory.ts'
 
 const VERSION = 'cairn-gossip-state/v1'
 /** A target may be an address that only the operator should know. */
@@ -68,7 +69,7 @@ export function fileStates(directory: string): StateStore {
       return parseState(bytes)
     },
     async write(sink, state) {
-      await mkdir(directory, { recursive: true, mode: DIRECTORY_MODE })
+      await makeDirectory(directory, DIRECTORY_MODE)
       await durableWriteFile(pathOf(sink), formatState(state), FILE_MODE)
     },
   }

@@ -250,6 +250,37 @@ describe('a sink that fails', () => {
     }
   })
 
+  it('is not tried again while an earlier attempt has not ended', async () => {
+    const sink = recorder('one')
+    sink.mode = 'hang for ever'
+    let calls = 0
+    let end = () => {}
+    sink.send = async () => {
+      calls++
+      await new Promise<void>((resolve) => {
+        end = resolve
+      })
+      return undefined
+    }
+    await start([sink], { timeoutMs: 20 })
+    await show(1)
+    for (let i = 0; i < 3; i++) await show(undefined, 10_000)
+    expect(calls).toBe(1)
+    expect(gossip!.status()[0]).toMatchObject({
+      failuresInARow: 4,
+      lastError: { message: 'still does not answer to an earlier attempt' },
+    })
+    end()
+    await new Promise((resolve) => setImmediate(resolve))
+    head = headAt(1)
+    clock += 10_000
+    gossip!.notify()
+    await until('it is tried again', () => calls === 2)
+    end()
+    await idle()
+    expect(gossip!.status()[0]).toMatchObject({ failuresInARow: 0, lastSize: 1 })
+  })
+
   it('keeps nobody else from getting heads', async () => {
     const sinks = ['good', 'failing', 'hanging', 'deaf'].map((name) => recorder(name))
     const [good, failing, hanging, deaf] = sinks as [Recorder, Recorder, Recorder, Recorder]

@@ -78,13 +78,18 @@ export async function identity(options: IdentityOptions): Promise<Identity> {
     serialNumber: new Integer({ value: ++serial }),
     subject: nameOf(name),
     issuer: issuer?.certificate.subject ?? nameOf(name),
-    notBefore: new Time({ value: new Date(options.notBefore ?? STAMPED_AT - YEAR), type: 1 }),
-    notAfter: new Time({ value: new Date(options.notAfter ?? STAMPED_AT + YEAR), type: 1 }),
+    notBefore: timeOf(options.notBefore ?? STAMPED_AT - YEAR),
+    notAfter: timeOf(options.notAfter ?? STAMPED_AT + YEAR),
     extensions: [...extensions],
   })
   await certificate.subjectPublicKeyInfo.importKey(publicKey)
   await certificate.sign(issuer?.key ?? privateKey, hash)
   return { certificate, parsed: parseCertificate(derOf(certificate)), key: privateKey }
+}
+
+/** UTCTime has no fractions. */
+function timeOf(milliseconds: number): Time {
+  return new Time({ value: new Date(Math.floor(milliseconds / 1000) * 1000), type: 0 })
 }
 
 function newKeys(algorithm: Required<IdentityOptions>['algorithm']) {
