@@ -216,6 +216,14 @@ it('keeps its promises while witnesses are killed and come back', async () => {
   expect(await again.stop()).toBe(0)
 }, 120_000)
 
+/** What a log's signer remembers to have signed last. */
+async function signerState({ place }: World, directory: string): Promise<Buffer[]> {
+  const folder = join(place, `${directory}.signer`)
+  const names = (await readdir(folder)).filter((name) => name.endsWith('.head'))
+  expect(names).not.toEqual([])
+  return Promise.all(names.sort().map((name) => readFile(join(folder, name))))
+}
+
 /** A log of three leaves, and a snapshot of it with the signer's state; then the log goes on to five. */
 async function snapshot(all: World): Promise<ServeProcess> {
   const before = await all.log('log')
@@ -238,6 +246,7 @@ it('writes nothing when a snapshot was restored with the state of its signer', a
   expect(await newer.stop()).toBe(0)
   const seen = await Promise.all(all.witnesses.map((witness) => seenBy(witness, all.origin)))
 
+  const signer = await signerState(all, 'copy')
   const log = await all.log('copy')
   const ready = await fetch(`${log.url}/readyz`)
   expect(ready.status).toBe(503)
@@ -245,6 +254,7 @@ it('writes nothing when a snapshot was restored with the state of its signer', a
   expect(await refusal(log)).toMatch(/rolled back.*restore the newest copy/s)
   expect((await published(log)).size).toBe(3)
   expect(log.output()).toMatch(/rolled back/)
+  expect(await signerState(all, 'copy')).toEqual(signer)
   for (const [i, witness] of all.witnesses.entries()) {
     expect(await seenBy(witness, all.origin)).toEqual(seen[i])
   }
@@ -267,7 +277,7 @@ it('gets no second branch cosigned, stops, and keeps the proof that it forked', 
     return answer.status === 503 ? answer.text() : undefined
   })
   expect(ready).toMatch(/forked/)
-  expect(await refusal(wrong)).toMatch(/forked/)
+  expect(await refusal(wrong)).toMatch(/forked.*find out which/s)
   expect((await published(wrong)).size).toBe(3)
   for (const witness of all.witnesses) {
     expect(await seenBy(witness, all.origin)).toEqual({ size, root })
