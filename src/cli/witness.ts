@@ -2,8 +2,6 @@
 import type { Command } from 'commander'
 import { usage } from '../errors.ts'
 import { writeEvents } from '../server/event-writer.ts'
-import { serveWitness } from '../server/witness.ts'
-import { loadWitnessConfig } from '../server/witness-config.ts'
 import {
   describeWitness,
   type OnWitnessEvent,
@@ -30,7 +28,7 @@ export function configure(command: Command): void {
   // Flags after a subcommand are its own, also when they are spelt alike.
   command.enablePositionalOptions().hook('preSubcommand', refuseFlagsBefore)
   withSettings(command, settings)
-  command.allowExcessArguments().action(async () => run(command))
+  command.action(async () => run(command))
   withCommonHelp(command, [
     'cairn witness --data ./cairn-witness --log ./cairn-data/log.vkey',
     'cairn witness --data /var/lib/witness --name witness.example.org --public-url https://witness.example.org',
@@ -39,6 +37,8 @@ export function configure(command: Command): void {
   ])
   withLogCommands(command)
   withConflictCommand(command)
+  // So that an unknown subcommand is called one. Not before them, or they would inherit it.
+  command.allowExcessArguments()
 }
 
 /** A flag before a subcommand would be one of the witness to be run, and do nothing. */
@@ -56,6 +56,11 @@ async function run(command: Command): Promise<void> {
     const known = command.commands.map((one) => one.name()).join(', ')
     throw usage(`cairn witness has no command '${word}'; it has ${known}`)
   }
+  // Loaded where it is needed: the subcommands do without, and are sooner.
+  const [{ loadWitnessConfig }, { serveWitness }] = await Promise.all([
+    import('../server/witness-config.ts'),
+    import('../server/witness.ts'),
+  ])
   const asJson = command.opts<{ json?: boolean }>().json === true
   const config = await configFrom(command, settings, {
     data: DEFAULT_WITNESS_DATA,

@@ -22,7 +22,7 @@ export function unauthorized(authorization: string | undefined): Answer {
     ? problem('UNAUTHORIZED', 'send the header field "Authorization: Bearer <token>"', {
         'WWW-Authenticate': 'Bearer realm="cairn"',
       })
-    : problem('UNAUTHORIZED', 'the token is not one of this log', {
+    : problem('UNAUTHORIZED', 'the token is not one that is known here', {
         'WWW-Authenticate': 'Bearer realm="cairn", error="invalid_token"',
       })
 }

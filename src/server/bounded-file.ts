@@ -1,5 +1,6 @@
 /** Files that people name: whole, but with a limit, also when they are no plain files. */
 import { open } from 'node:fs/promises'
+import { join } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 
 /** A whole file. @throws TOO_LARGE beyond `limit` bytes */
@@ -37,4 +38,20 @@ export function withPath(error: unknown, path: string): unknown {
     return Object.assign(error, { path })
   }
   return error
+}
+
+/** All of a stream, such as standard input. @throws TOO_LARGE beyond `limit` bytes; `name` is for messages */
+export async function readStreamUpTo(
+  stream: AsyncIterable<Uint8Array>,
+  limit: number,
+  name: string,
+): Promise<Uint8Array> {
+  const parts: Uint8Array[] = []
+  let length = 0
+  for await (const part of stream) {
+    length += part.length
+    if (length > limit) throw new CairnError('TOO_LARGE', `${name} is larger than ${limit} bytes`)
+    parts.push(part)
+  }
+  return join(parts)
 }

@@ -4,7 +4,7 @@ import { messageOf, usage } from '../errors.ts'
 import { isLogList, type ListedLog, parseLogList } from '../formats/log-list.ts'
 import { LOG_KEY_TYPES } from '../formats/open-checkpoint.ts'
 import { formatVkey, parseVkey, type VerifierKey } from '../formats/vkey.ts'
-import { readFileUpTo } from './bounded-file.ts'
+import { readFileUpTo, readStreamUpTo } from './bounded-file.ts'
 import { inFile, looksLikeVkey, MAX_VKEY_FILE_SIZE, parseVkeyLines } from './vkey-file.ts'
 
 export interface NamedLogs {
@@ -20,7 +20,7 @@ export interface UnusableLog {
 }
 
 /**
- * The keys of logs. All keys of one name belong to one log, whose origin that name is.
+ * The keys of logs; `-` stands for standard input. All keys of one name belong to one log, whose origin that name is.
  * @throws USAGE when a value is neither a vkey nor a file of them or a list, or not the key of a log; `where` says in
  *   messages what the values are
  */
@@ -52,8 +52,10 @@ interface NamedKeys {
 
 async function readValue(value: string): Promise<NamedKeys> {
   if (looksLikeVkey(value)) return { keys: [logKey(parseVkey(value))], unusable: [] }
-  const file = value === '-' ? '/dev/stdin' : value
-  const bytes = await readFileUpTo(file, MAX_VKEY_FILE_SIZE)
+  const bytes =
+    value === '-'
+      ? await readStreamUpTo(process.stdin, MAX_VKEY_FILE_SIZE, 'standard input')
+      : await readFileUpTo(value, MAX_VKEY_FILE_SIZE)
   try {
     const text = fromUtf8(bytes)
     if (isLogList(text)) return ofList(parseLogList(bytes))

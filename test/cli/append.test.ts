@@ -87,7 +87,7 @@ describe('cairn append', () => {
   it('says when it may not', async () => {
     expectRefusal(await cairn(['append', '-', '--url', log.url], { input: 'x' }), /Authorization/)
     const wrong = ['append', '-', '--url', log.url, '--token', 'nope']
-    expectRefusal(await cairn(wrong, { input: 'x' }), /not one of this log/)
+    expectRefusal(await cairn(wrong, { input: 'x' }), /not one that is known here/)
   })
 
   it('refuses an address that is none', async () => {

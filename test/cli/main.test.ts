@@ -8,7 +8,7 @@ beforeAll(async () => {
 })
 afterAll(() => log.close())
 
-const COMMANDS = ['serve', 'append', 'receipt', 'verify', 'audit', 'key', 'fsck', 'demo']
+const COMMANDS = ['serve', 'append', 'receipt', 'verify', 'audit', 'witness', 'key', 'fsck', 'demo']
 
 describe('cairn', () => {
   it('shows its help, quickly', async () => {

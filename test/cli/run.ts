@@ -63,10 +63,14 @@ export interface Served {
   stop(signal?: NodeJS.Signals): Promise<number | null>
 }
 
-/** Starts `cairn serve`, and waits until it says where it is. */
-export function served(args: readonly string[], options: RunOptions = {}): Promise<Served> {
+/** Starts `cairn serve`, or another command that serves, and waits until it says where it is. */
+export function served(
+  args: readonly string[],
+  options: RunOptions = {},
+  command = 'serve',
+): Promise<Served> {
   return new Promise((resolve, reject) => {
-    const child = start(['serve', '--port', '0', ...args], options)
+    const child = start([command, '--port', '0', ...args], options)
     let stdout = ''
     let stderr = ''
     const closed = new Promise<number | null>((done) => child.on('close', done))
@@ -85,7 +89,7 @@ export function served(args: readonly string[], options: RunOptions = {}): Promi
         },
       })
     })
-    closed.then((code) => reject(new Error(`serve ended with ${code}: ${stderr}`)))
+    closed.then((code) => reject(new Error(`${command} ended with ${code}: ${stderr}`)))
   })
 }
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import {
+  age,
   byteCount,
   count,
   duration,
@@ -58,5 +59,22 @@ describe('numbers', () => {
       '4.2 s',
       '3 min 05 s',
     ])
+  })
+})
+
+describe('an age', () => {
+  it.each([
+    [-5, 'now'],
+    [999, 'now'],
+    [1_000, '1 s ago'],
+    [119_999, '119 s ago'],
+    [120_000, '2 min ago'],
+    [7_199_999, '119 min ago'],
+    [7_200_000, '2 h ago'],
+    [172_799_999, '47 h ago'],
+    [172_800_000, '2 days ago'],
+    [86_400_000_000, '1,000 days ago'],
+  ])('of %i ms is %s', (milliseconds, words) => {
+    expect(age(milliseconds)).toBe(words)
   })
 })
