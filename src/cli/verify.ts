@@ -15,6 +15,13 @@ import { leafFileOf, receiptFiles } from './receipt-files.ts'
 import { isSplitView, reportSplitView } from './split-view.ts'
 import { plural, printable } from './style.ts'
 import { formatChecks } from './table.ts'
+import {
+  isTimeStamp,
+  reportTimeStamp,
+  stampBeside,
+  stampNotChecked,
+  type TimeStampFlags,
+} from './time-stamp.ts'
 import { readTrust, type TrustFlags } from './trust.ts'
 
 /** Above the largest receipt of any format; what is larger is none. */
@@ -24,9 +31,8 @@ const FILES_AT_ONCE = 32
 /** Failed receipts of a folder that are shown one by one. */
 const MAX_SHOWN = 20
 
-interface VerifyFlags extends TrustFlags {
+interface VerifyFlags extends TrustFlags, TimeStampFlags {
   readonly leaf?: string
-  readonly json?: boolean
 }
 
 /** A verdict on a file, as `--json` prints it. */
@@ -44,17 +50,26 @@ interface FileVerdict {
 export function configure(command: Command): void {
   command
     .description(
-      'Check a receipt (tlog-proof, JSON or COSE), a checkpoint, a folder of receipts, or the evidence that ' +
-        'a log showed two trees (a split view). Works offline.',
+      'Check a receipt (tlog-proof, JSON or COSE), a checkpoint, the time-stamp of a checkpoint (RFC 3161), ' +
+        'a folder of receipts, or the evidence that a log showed two trees (a split view). Works offline.',
     )
-    .argument('<file>', 'receipt, checkpoint, folder of receipts, or split view')
+    .argument('<file>', 'receipt, checkpoint, time-stamp, folder of receipts, or split view')
     .option('--leaf <file>', 'the leaf that the receipt is for (default: <file> ending in .leaf)')
+    .option(
+      '--tsa <file>',
+      'PEM certificates of those who are trusted with the time of a time-stamp',
+    )
+    .option(
+      '--data <file>',
+      'the checkpoint that a time-stamp is of (default: <file> ending in .checkpoint)',
+    )
     .action((file: string, flags: VerifyFlags) => verify(file, flags))
   withTrust(command)
   withCommonHelp(command, [
     'cairn verify receipts/7.tlog-proof --vkey cairn-data/log.vkey',
     'cairn verify answer.cose --leaf record.json --policy policy.txt',
     'cairn verify receipts --vkey cairn-data/log.vkey',
+    'cairn verify 7-0123abcd.tsr --tsa authority.pem --vkey cairn-data/log.vkey',
     'cairn verify fork.split-view --vkey cairn-data/log.vkey',
   ])
 }
@@ -68,6 +83,19 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
 
 async function verifyOne(file: string, trust: Trust, flags: VerifyFlags): Promise<void> {
   const bytes = await readFileUpTo(file, MAX_FILE_SIZE)
+  const stamp = stampAskedFor(file, bytes, flags)
+  if (stamp !== undefined) {
+    if (flags.leaf !== undefined) {
+      throw new CairnError('USAGE', '--leaf goes with a receipt; what was time-stamped is --data')
+    }
+    return reportTimeStamp(stamp, trust, stamp === file ? flags : { ...flags, data: file })
+  }
+  if (flags.tsa !== undefined || flags.data !== undefined) {
+    throw new CairnError(
+      'USAGE',
+      '--tsa and --data go with a time-stamp, or with a checkpoint that has one beside it (.tsr)',
+    )
+  }
   if (isSplitView(bytes)) {
     if (flags.leaf !== undefined) {
       throw new CairnError('USAGE', '--leaf goes with a receipt, not with a split view')
@@ -87,6 +115,12 @@ async function verifyOne(file: string, trust: Trust, flags: VerifyFlags): Promis
   )
 }
 
+/** The time-stamp to judge: the file itself, or with `--tsa` the one beside a checkpoint. */
+function stampAskedFor(file: string, bytes: Uint8Array, flags: VerifyFlags): string | undefined {
+  if (isTimeStamp(bytes)) return file
+  return flags.tsa !== undefined && isCheckpoint(bytes) ? stampBeside(file) : undefined
+}
+
 /** `7.tlog-proof: leaf 7 of example.com/log, tree of 12 leaves`. */
 function headline({ file, kind, origin, index, size }: FileVerdict): string {
   if (origin === undefined || size === undefined) return printable(file)
@@ -96,6 +130,9 @@ function headline({ file, kind, origin, index, size }: FileVerdict): string {
 }
 
 async function verifyFolder(folder: string, trust: Trust, flags: VerifyFlags): Promise<void> {
+  if (flags.tsa !== undefined || flags.data !== undefined) {
+    throw new CairnError('USAGE', '--tsa and --data go with one time-stamp, not with a folder')
+  }
   if (flags.leaf !== undefined) {
     throw new CairnError('USAGE', '--leaf goes with one receipt, not with a folder')
   }
@@ -186,7 +223,9 @@ function isCheckpoint(bytes: Uint8Array): boolean {
 }
 
 function judgeCheckpoint(file: string, bytes: Uint8Array, trust: Trust): FileVerdict {
-  const { ok, opened, checks } = verifyCheckpoint(bytes, trust)
+  const { ok, opened, checks: made } = verifyCheckpoint(bytes, trust)
+  const stamp = stampBeside(file)
+  const checks = stamp === undefined ? made : [...made, stampNotChecked(stamp)]
   if (opened === undefined) return { file, kind: 'checkpoint', ok, checks }
   const { origin, size, root } = opened.checkpoint
   return { file, kind: 'checkpoint', ok, origin, size, root: toHex(root), checks }

@@ -106,14 +106,6 @@ export function formatTimeStampRequest(sha256: Uint8Array, nonce: Uint8Array): U
   return new Uint8Array(request.toSchema().toBER())
 }
 
-/** Whether bytes begin as a response does: a sequence with, first, a sequence that begins with a small number. */
-export function looksLikeTimeStamp(bytes: Uint8Array): boolean {
-  const [tag, length = 0] = bytes
-  const content = length < 0x80 ? 2 : 2 + (length & 0x7f)
-  const [inner, , number, octets] = bytes.subarray(content, content + 4)
-  return tag === 0x30 && inner === 0x30 && number === 0x02 && octets === 0x01
-}
-
 const RESPONSE = 'time-stamp response'
 
 /**
