@@ -1,6 +1,6 @@
 // Replays the Dockerfile without a container engine: each stage is a folder, COPY and RUN happen in it with Node 24, and
-// the result is started, asked for its health, and stopped, as an engine would. What it cannot show: the base image, and
-// that the process is not root.
+// the images that people run are started, asked for their health, and stopped, as an engine would. What it cannot show:
+// the base image, and that the process is not root.
 import { spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
@@ -10,18 +10,29 @@ import { basename, dirname, join, resolve } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 const CONTEXT = fileURLToPath(new URL('..', import.meta.url))
+/** The images that people run, and what each leaves on its volume at the first start. */
+const IMAGES = {
+  log: ['log/log.vkey', 'log/admin.token'],
+  witness: ['witness/witness.vkey', 'witness/witness.policy', 'witness/admin.token'],
+}
+const COPY = { recursive: true, verbatimSymlinks: true }
 const place = mkdtempSync(join(tmpdir(), 'cairn-image-'))
 const node = node24()
 const environment = { ...process.env, PATH: `${dirname(node)}:${process.env.PATH}` }
 
 try {
-  const image = build(instructions(readFileSync(join(CONTEXT, 'Dockerfile'), 'utf8')))
-  for (const left of ['typescript', 'vitest', '@biomejs/biome']) {
-    if (existsSync(join(image.root, image.workdir, 'node_modules', left)))
-      throw new Error(`${left} is in the image`)
+  const stages = build(instructions(readFileSync(join(CONTEXT, 'Dockerfile'), 'utf8')))
+  if ([...stages.keys()].at(-1) !== 'log') throw new Error('the log is not what is built by itself')
+  for (const [name, made] of Object.entries(IMAGES)) {
+    const image = stages.get(name)
+    if (image.user === 'root') throw new Error(`${name} runs as root`)
+    for (const left of ['typescript', 'vitest', '@biomejs/biome']) {
+      if (existsSync(join(image.root, image.workdir, 'node_modules', left)))
+        throw new Error(`${left} is in the image ${name}`)
+    }
+    await tryOut(image, made)
+    console.log(`the image ${name} is built, starts, is healthy and stops`)
   }
-  await tryOut(image)
-  console.log('the image is built, starts, is healthy and stops')
 } finally {
   rmSync(place, { recursive: true, force: true })
 }
@@ -50,11 +61,13 @@ function build(steps) {
     switch (name) {
       case 'FROM': {
         const [base, stage] = text.split(/\s+AS\s+/)
-        if (!/^node:24(\.\d+)*-/.test(base)) throw new Error(`${base} is not an image of Node 24`)
-        const root = join(place, stage ?? 'final')
-        mkdirSync(root)
-        image = { root, workdir: '/', env: {}, user: 'root' }
-        if (stage !== undefined) stages.set(stage, image)
+        const root = join(place, stage)
+        image = { workdir: '/', env: {}, user: 'root', ...stages.get(base), root }
+        image.env = { ...image.env }
+        if (stages.has(base)) cpSync(stages.get(base).root, root, COPY)
+        else if (/^node:24(\.\d+)*-/.test(base)) mkdirSync(root)
+        else throw new Error(`${base} is not an image of Node 24`)
+        stages.set(stage, image)
         break
       }
       case 'WORKDIR':
@@ -92,8 +105,7 @@ function build(steps) {
         throw new Error(`no idea how to replay ${name}`)
     }
   }
-  if (image.user === 'root') throw new Error('the image runs as root')
-  return image
+  return stages
 }
 
 function copy(image, words, stages) {
@@ -104,7 +116,7 @@ function copy(image, words, stages) {
   for (const source of sources) {
     const path = from === undefined ? inContext(source) : join(stages.get(from).root, source)
     const into = target.endsWith('/') ? join(target, basename(source)) : target
-    cpSync(path, join(image.root, image.workdir, into), { recursive: true })
+    cpSync(path, join(image.root, image.workdir, into), COPY)
   }
 }
 
@@ -121,7 +133,13 @@ function inContext(source) {
 
 /** Absolute paths of the image as they are here. */
 function moved({ root }, text) {
-  return text.replace(/(^|[\s'"=])(\/(?:opt|var)\/)/g, `$1${root}$2`)
+  return text.replace(/(^|[\s'"=])(\/(?:opt|usr|var)\/)/g, `$1${root}$2`)
+}
+
+function moveAll(image) {
+  return Object.fromEntries(
+    Object.entries(image.env).map(([variable, value]) => [variable, moved(image, value)]),
+  )
 }
 
 function run(image, text) {
@@ -136,20 +154,23 @@ function run(image, text) {
   if (status !== 0) throw new Error(`RUN ${text}: exit ${status}`)
 }
 
-async function tryOut(image) {
+async function tryOut(image, made) {
   const port = String(await freePort())
   const [, ...words] = [...image.ENTRYPOINT, ...image.CMD].map((word) => moved(image, word))
   const child = spawn(node, [...words, '--port', port], {
     cwd: resolve(image.root, `.${image.workdir}`),
-    env: { ...environment, ...image.env },
+    env: { ...environment, ...moveAll(image) },
     stdio: ['ignore', 'inherit', 'inherit'],
   })
   const exited = once(child, 'exit')
   try {
-    await healthy(image.HEALTHCHECK.map((word) => word.replace('6962', port)))
-    for (const made of ['log/log.vkey', 'log/admin.token']) {
-      if (!existsSync(join(image.root, 'var/lib/cairn', made)))
-        throw new Error(`${made} is not on the volume`)
+    const cairn = join(image.root, 'usr/local/bin/cairn')
+    if (spawnSync(cairn, ['--version'], { env: environment }).status !== 0)
+      throw new Error('cairn is not a command of the image')
+    await healthy(image.HEALTHCHECK.map((word) => word.replace(/(?<=:)[67]962/, port)))
+    for (const file of made) {
+      if (!existsSync(join(image.root, 'var/lib/cairn', file)))
+        throw new Error(`${file} is not on the volume`)
     }
   } finally {
     child.kill(image.stopSignal)

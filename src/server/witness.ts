@@ -152,11 +152,12 @@ async function announce(
   onEvent: OnWitnessEvent,
 ): Promise<void> {
   const { ed25519, mlDsa } = signer
-  const identity = { name: ed25519.name, ed25519, url: config.publicUrl ?? url }
+  const here = localUrl(url, config.host)
+  const identity = { name: ed25519.name, ed25519, url: config.publicUrl ?? here }
   const policy = witnessPolicy({ ...identity, ...(mlDsa && { mlDsa }) })
   const policyFile = join(directory.path, 'witness.policy')
   await keep(policyFile, policy)
-  await keep(join(directory.path, URL_FILE), `${localUrl(url, config.host)}\n`)
+  await keep(join(directory.path, URL_FILE), `${here}\n`)
   onEvent({
     event: 'listening',
     url,
