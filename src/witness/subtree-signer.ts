@@ -59,8 +59,9 @@ async function isCosigned(
   for (const signature of note.signatures) {
     const key = own.find(({ name, keyId }) => name === signature.name && keyId === signature.keyId)
     if (key === undefined) continue
-    await verifyNoteSignatureAside(note, signature, key, mlDsa)
-    cosigned = true
+    const { timestamp = 0 } = await verifyNoteSignatureAside(note, signature, key, mlDsa)
+    // At the time 0 it is our signature of a subtree, which says nothing about the tree around it.
+    if (timestamp > 0) cosigned = true
   }
   return cosigned
 }

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import { verifySubtreeSignature } from '../../src/formats/cosignature.ts'
 import { formatNote, type NoteSignature, parseSignatureLines } from '../../src/formats/note.ts'
@@ -16,7 +16,7 @@ let place: WitnessPlace
 let log: WitnessedLog
 let witness: WitnessService
 let cosignatures: NoteSignature[]
-beforeEach(async () => {
+beforeAll(async () => {
   place = await witnessPlace()
   log = new WitnessedLog('log.example/one')
   witness = await place.open({ mlDsa: true, signSubtrees: true })
@@ -25,7 +25,9 @@ beforeEach(async () => {
     utf8((await cosign(witness, log.request(0, SIZE))).cosignatures),
   )
 })
-afterEach(() => place.remove())
+// Some tests stop watching it.
+afterEach(() => witness.watch([log.key.vkey]))
+afterAll(() => place.remove())
 
 interface Changes {
   readonly tree?: WitnessedLog
@@ -127,6 +129,13 @@ describe('a request for a subtree', () => {
     expect(await outcomeOf(request(8, 13, { text: other }))).toBe('untrusted')
   })
 
+  it('is not granted on the strength of a subtree that was signed before', async () => {
+    const whole = await witness.signSubtree(request(0, SIZE))
+    if (whole.outcome !== 'signed') throw new Error(JSON.stringify(whole))
+    const signatures = parseSignatureLines(utf8(whole.cosignatures))
+    expect(await outcomeOf(request(8, 13, { signatures }))).toBe('untrusted')
+  })
+
   it('needs a proof that holds', async () => {
     const fork = new WitnessedLog(log.origin, 'fork')
     const proof = log.tree.subtreeProof(8, 13, SIZE)
@@ -150,22 +159,29 @@ describe('a request for a subtree', () => {
   })
 
   it('is counted', async () => {
+    const { signed, malformed, failed } = witness.statistics().subtrees
     await outcomeOf(request(8, 13))
     await outcomeOf(utf8(''))
-    expect(witness.statistics().subtrees).toMatchObject({ signed: 1, malformed: 1, failed: 0 })
+    expect(witness.statistics().subtrees).toMatchObject({
+      signed: signed + 1,
+      malformed: malformed + 1,
+      failed,
+    })
   })
 })
 
 describe('signing subtrees', () => {
   it('is off unless it was switched on', async () => {
-    const body = request(8, 13)
-    witness = await place.open({ mlDsa: true })
-    expect(witness.signsSubtrees).toBe(false)
-    await expect(witness.signSubtree(body)).rejects.toMatchObject({ code: 'USAGE' })
+    const other = await witnessPlace()
+    const without = await other.open({ mlDsa: true })
+    expect(without.signsSubtrees).toBe(false)
+    await expect(without.signSubtree(request(8, 13))).rejects.toMatchObject({ code: 'USAGE' })
+    await other.remove()
   })
 
   it('cannot be switched on without an ML-DSA-44 key', async () => {
-    const opened = place.open({ signSubtrees: true })
-    await expect(opened).rejects.toMatchObject({ code: 'USAGE' })
+    const other = await witnessPlace()
+    await expect(other.open({ signSubtrees: true })).rejects.toMatchObject({ code: 'USAGE' })
+    await other.remove()
   })
 })
