@@ -6,6 +6,7 @@ import { fromUtf8 } from '../bytes.ts'
 import { createWitnessAdmin, type WitnessAdmin } from '../client/witness-admin.ts'
 import { CairnError, usage } from '../errors.ts'
 import { readFileUpTo } from '../server/bounded-file.ts'
+import { WITNESS_FILES } from '../server/witness-files.ts'
 import { directoryKind } from '../storage/data-directory.ts'
 import { readToken } from './connect.ts'
 
@@ -61,7 +62,7 @@ async function checkData(data: string): Promise<void> {
 }
 
 async function urlIn(data: string): Promise<string> {
-  const file = join(data, 'url')
+  const file = join(data, WITNESS_FILES.url)
   if (!existsSync(file)) throw usage(`the witness in ${data} has not run yet; start it first`)
   return fromUtf8(await readFileUpTo(file, MAX_URL_SIZE), file).trim()
 }

@@ -18,6 +18,7 @@ import { listen } from './listen.ts'
 import { authenticateBy, type KnownToken, openTokens } from './tokens.ts'
 import type { WitnessConfig } from './witness-config.ts'
 import type { OnWitnessEvent } from './witness-events.ts'
+import { WITNESS_FILES } from './witness-files.ts'
 import { createWitnessKeys, type OpenedWitnessKeys, readWitnessKeys } from './witness-keys.ts'
 import { witnessPolicy } from './witness-policy.ts'
 
@@ -155,9 +156,9 @@ async function announce(
   const here = localUrl(url, config.host)
   const identity = { name: ed25519.name, ed25519, url: config.publicUrl ?? here }
   const policy = witnessPolicy({ ...identity, ...(mlDsa && { mlDsa }) })
-  const policyFile = join(directory.path, 'witness.policy')
+  const policyFile = join(directory.path, WITNESS_FILES.policy)
   await keep(policyFile, policy)
-  await keep(join(directory.path, URL_FILE), `${here}\n`)
+  await keep(join(directory.path, WITNESS_FILES.url), `${here}\n`)
   onEvent({
     event: 'listening',
     url,
@@ -175,9 +176,7 @@ async function announce(
   })
 }
 
-/** The file of a data directory that says where the witness listens, for commands on the same machine. */
-export const URL_FILE = 'url'
-
+/** An address that works on this machine. */
 function localUrl(url: string, host: string): string {
   const own = WILDCARDS[host]
   return own === undefined ? url : `http://${own}:${new URL(url).port}`
