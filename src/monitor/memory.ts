@@ -1,5 +1,6 @@
 /** What a monitor knows of one log, while it works: read from the store, changed here, and written back as a whole. */
 import { equal } from '../bytes.ts'
+import { CairnError } from '../errors.ts'
 import type { VerifierKey } from '../formats/vkey.ts'
 import type { Frontier } from '../merkle/frontier.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
@@ -70,10 +71,7 @@ export class Memory {
     // Written before anything else is, so that one that is missing later is missed.
     if (bytes === undefined) await store.writeState(formatState(freshState(log.origin)))
     const state = bytes === undefined ? freshState(log.origin) : parseState(bytes, log, store.place)
-    if (state.progress.size > store.count(0)) {
-      throw damaged(log.origin, store.place, 'hashes of the tree are missing')
-    }
-    const tree = await HashTree.open(store, state.progress.size)
+    const tree = await openTree(store, state)
     for (const frontier of [state.frontier, state.progress]) {
       const kept = await frontierFromTiles(tree.source(), frontier.size)
       if (!equal(kept.root(), frontier.root())) {
@@ -142,5 +140,17 @@ export class Memory {
     if (this.#written !== undefined && equal(bytes, this.#written)) return
     await this.#store.writeState(bytes)
     this.#written = bytes
+  }
+}
+
+async function openTree(
+  store: MonitoredLogStore,
+  { origin, progress }: LogState,
+): Promise<HashTree> {
+  try {
+    return await HashTree.open(store, progress.size)
+  } catch (cause) {
+    if (!(cause instanceof CairnError) || cause.code !== 'CORRUPT') throw cause
+    throw damaged(origin, store.place, cause.message, cause)
   }
 }

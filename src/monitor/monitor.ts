@@ -19,7 +19,7 @@ export interface MonitorOptions {
 
 export interface RoundOptions {
   readonly signal?: AbortSignal
-  /** Milliseconds after which a log's long way to a head is left for the next round; whatever it takes when left out. */
+  /** Milliseconds that a round gives to each log's way to a head; whatever it takes when left out. */
   readonly deadlineMs?: number
 }
 
@@ -63,15 +63,13 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
   async function round({ signal, deadlineMs }: RoundOptions = {}): Promise<RoundReport> {
     const startedAt = now()
     const started = performance.now()
-    const never = new AbortController().signal
-    const stop = signal ?? never
+    const stop = signal ?? new AbortController().signal
     const logs: LogReport[] = new Array(watches.length)
     const queue = [...watches.entries()]
     const work = async (): Promise<void> => {
       for (let next = queue.shift(); next !== undefined; next = queue.shift()) {
         const [i, watch] = next
-        const deadline = deadlineMs === undefined ? never : AbortSignal.timeout(deadlineMs)
-        logs[i] = await watch.round({ stop, deadline })
+        logs[i] = await watch.round({ stop, ...(deadlineMs !== undefined && { deadlineMs }) })
       }
     }
     await Promise.all(Array.from({ length: Math.min(LOGS_AT_ONCE, watches.length) }, work))

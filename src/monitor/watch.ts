@@ -62,11 +62,11 @@ export const DEFAULT_TIMING: Timing = {
   keepAfterMs: 2_000,
 }
 
-export interface RoundSignals {
+export interface RoundLimits {
   /** Ends the round in good order, wherever it is. */
   readonly stop: AbortSignal
-  /** Ends a long way to a head; the next round goes on from there. */
-  readonly deadline: AbortSignal
+  /** Milliseconds after which a long way to a head is left for the next round; whatever it takes when left out. */
+  readonly deadlineMs?: number
 }
 
 /** An address with the tiles that are behind it. */
@@ -121,7 +121,7 @@ export class LogWatch {
   }
 
   /** Looks once at all places. Never throws: what fails is an alert, also when it is the monitor's own fault. */
-  async round({ stop, deadline }: RoundSignals): Promise<LogReport> {
+  async round({ stop, deadlineMs }: RoundLimits): Promise<LogReport> {
     const memory = this.#memory
     const before = memory.size
     let looks: readonly Look[] = []
@@ -137,7 +137,7 @@ export class LogWatch {
         this.#note(looks)
         for (const look of looks) await this.#consider(look)
         this.#tell()
-        followed = await this.#follow(looks, AbortSignal.any([stop, deadline]))
+        followed = await this.#follow(looks, endOf(stop, deadlineMs))
         await this.#cross.resolve()
         this.#judge(looks)
       }
@@ -217,7 +217,7 @@ export class LogWatch {
     let followed: Followed = {}
     for (const head of larger) {
       const isFirst = memory.head === undefined
-      if (signal.aborted || (!isFirst && head.checkpoint.size <= memory.size)) break
+      if (!isFirst && head.checkpoint.size <= memory.size) break
       followed = await this.#followOne(head, signal)
     }
     return followed
@@ -370,6 +370,12 @@ export class LogWatch {
       })
     return [...seen, ...others]
   }
+}
+
+/** A signal for whichever comes first. */
+function endOf(stop: AbortSignal, deadlineMs: number | undefined): AbortSignal {
+  if (deadlineMs === undefined) return stop
+  return AbortSignal.any([stop, AbortSignal.timeout(deadlineMs)])
 }
 
 function placeAt(url: string, timing: Timing): Place {
