@@ -60,7 +60,7 @@ function logStatus(log: LogReport, kinds: readonly AlertKind[], place?: PlaceRep
     const percent = Math.floor((100 * underWay.done) / Math.max(underWay.total, 1))
     return `… ${percent}% of ${count(underWay.total)} entries read`
   }
-  const how = log.entries === 'hashes' ? 'hashes verified; entries are not public' : 'verified'
+  const how = log.entries === 'hashes' ? 'verified (hashes only)' : 'verified'
   return place !== undefined && place.size === undefined ? '– no head' : `✓ ${how}`
 }
 

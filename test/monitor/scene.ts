@@ -284,9 +284,9 @@ export function said(events: readonly MonitorEvent[]): string[] {
   })
 }
 
-export async function until(condition: () => boolean): Promise<void> {
-  const end = performance.now() + 10_000
-  while (!condition()) {
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  const end = performance.now() + 20_000
+  while (!(await condition())) {
     if (performance.now() > end) throw new Error('it did not happen')
     await new Promise((resolve) => setTimeout(resolve, 5))
   }
