@@ -26,6 +26,7 @@ const KINDS = {
 export function withConflictCommand(command: Command): void {
   const conflicts = command
     .command('conflicts')
+    .summary('show the heads that did not fit, and write their evidence')
     .description(
       'Show the heads that logs have signed and that did not fit the last one. A split view can be ' +
         'proven to anyone: cairn verify checks its file.',

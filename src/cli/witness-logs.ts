@@ -29,6 +29,7 @@ interface AddFlags extends CommonFlags {
 export function withLogCommands(command: Command): void {
   const add = command
     .command('add')
+    .summary('watch more logs')
     .description(
       'Watch more logs. Each is named by its vkey, by a file of vkeys such as log.vkey, or by a ' +
         'published list of logs (C2SP tlog-list); - reads one of these from standard input.',
@@ -44,6 +45,7 @@ export function withLogCommands(command: Command): void {
 
   const remove = command
     .command('remove')
+    .summary('stop watching logs')
     .description(
       'Stop watching logs. The last head of each is kept: watched again, it goes on from there.',
     )
@@ -54,6 +56,7 @@ export function withLogCommands(command: Command): void {
 
   const list = command
     .command('list')
+    .summary('show the logs that are watched, and how far each is')
     .description('Show the logs that are watched, and the last head of each that was cosigned.')
     .action(async (flags: CommonFlags) => listLogs(flags))
   withWitnessPlace(list)

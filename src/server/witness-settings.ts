@@ -25,7 +25,10 @@ export const WITNESS_SETTINGS: SettingsTable = settingsTable({
     'address at which logs reach this witness, for the policy that it shows (default: where it listens)',
     { placeholder: 'url' },
   ),
-  'ml-dsa': switchSetting(true, 'cosign with ML-DSA-44 as well, which is post-quantum'),
+  'ml-dsa': switchSetting(
+    true,
+    'make post-quantum cosignatures (ML-DSA-44) beside those of Ed25519',
+  ),
   'sign-subtree': switchSetting(false, 'sign subtrees of what was cosigned (experimental)'),
   'passphrase-file': pathSetting(
     'file whose first line is the passphrase of the keys; CAIRN_PASSPHRASE may hold it instead',

@@ -1,4 +1,5 @@
 /** The composition root of a witness: a configuration becomes a running one. */
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fromUtf8, utf8 } from '../bytes.ts'
@@ -9,6 +10,7 @@ import { createWitnessServer } from '../http/witness-listener.ts'
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
 import { openLevelWitnessStore } from '../storage/level-witness.ts'
+import type { WitnessStore } from '../storage/witness-port.ts'
 import { localWitnessSigner } from '../witness/local-signer.ts'
 import type { WitnessService } from '../witness/service.ts'
 import type { WitnessSigner } from '../witness/signer.ts'
@@ -98,7 +100,7 @@ interface Opened {
 async function open(config: WitnessConfig, onEvent: OnWitnessEvent): Promise<Opened> {
   const directory = await openDataDirectory(config.data, { create: true, kind: 'witness' })
   // The store goes first: it is what keeps another process from doing the same at the same time.
-  const store = await openLevelWitnessStore(directory.store)
+  const store = await openStore(directory)
   const opened: { close(): Promise<void> }[] = [store]
   try {
     const { keys } = await keysOf(config, directory, onEvent)
@@ -123,6 +125,23 @@ async function open(config: WitnessConfig, onEvent: OnWitnessEvent): Promise<Ope
   } catch (error) {
     for (const part of opened.reverse()) await part.close().catch(() => undefined)
     throw error
+  }
+}
+
+/**
+ * The store of a witness that has run before is never made anew: with the same keys it would cosign any head of a log as
+ * the first one.
+ */
+async function openStore({ path, store, vkeyFile }: DataDirectory): Promise<WitnessStore> {
+  try {
+    return await openLevelWitnessStore(store, { createIfMissing: !existsSync(vkeyFile) })
+  } catch (cause) {
+    if (!(cause instanceof CairnError) || cause.code !== 'NOT_FOUND') throw cause
+    throw new CairnError(
+      'CORRUPT',
+      `what this witness has cosigned is missing from ${store}; put the newest copy back, or begin a new witness in another directory than ${path}`,
+      { cause },
+    )
   }
 }
 

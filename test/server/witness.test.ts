@@ -239,6 +239,16 @@ describe('a witness refuses', () => {
     await expect(start()).rejects.toEqual(refusal('CORRUPT', /does not name the keys in/))
   })
 
+  it('to forget what it has cosigned', async () => {
+    await (await start()).close()
+    await rm(join(data, 'store'), { recursive: true })
+    for (let again = 0; again < 2; again++) {
+      await expect(start()).rejects.toEqual(
+        refusal('CORRUPT', /what this witness has cosigned is missing .* begin a new witness/),
+      )
+    }
+  })
+
   it('keys with a passphrase that it was not told', { timeout: 60_000 }, async () => {
     const env = { CAIRN_PASSPHRASE: 'correct horse' }
     await (await start({}, env)).close()
