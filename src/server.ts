@@ -1,6 +1,15 @@
 /** Embedding a log or a witness: a whole server by `serve` and `serveWitness`, or the routes in a server of one's own. */
 
 export { type MlDsaThread, mlDsaThread } from './crypto/ml-dsa-thread.ts'
+export {
+  type Gossip,
+  type GossipOptions,
+  type ScheduledSink,
+  startGossip,
+} from './gossip/runner.ts'
+export type { HeadSink, PublishedHead, SinkReceipt } from './gossip/sink.ts'
+export type { GossipEvent, SinkStatus } from './gossip/sink-loop.ts'
+export { fileStates } from './gossip/state.ts'
 export type { Answer } from './http/answer.ts'
 export { type AppOptions, createApp, type HostedLog } from './http/app.ts'
 export { type Authenticate, allowAnyone, type Submitter } from './http/authenticate.ts'

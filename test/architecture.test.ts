@@ -32,6 +32,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   web: [...CORE, 'client'],
   'entry verify': [...CORE, 'client'],
   'entry client': [...CORE, 'client'],
+  'entry time-stamp': [...CORE, 'client'],
   'entry server': [...CORE, ...STORAGE, 'client', ...JOBS, 'http', 'server'],
 }
 
@@ -52,7 +53,7 @@ const STORAGE_FILES: Readonly<Record<string, string>> = {
   'durable-file.ts': 'durable file',
 }
 
-const ENTRIES = ['verify', 'client', 'server']
+const ENTRIES = ['verify', 'client', 'time-stamp', 'server']
 /** What a storage adapter's files are called: `level.ts`, `level-keys.ts`. All others of the folder are shared. */
 const ADAPTERS = ['level', 'postgres', 's3']
 
@@ -122,7 +123,7 @@ describe('the layers', () => {
 })
 
 const BROWSER_SAFE = SOURCES.filter((path) =>
-  /^src\/((merkle|formats|tiles|client)\/|(verify|client|bytes|errors)\.ts$|crypto\/.*-web\.ts$)/.test(
+  /^src\/((merkle|formats|tiles|client)\/|(verify|client|time-stamp|bytes|errors)\.ts$|crypto\/.*-web\.ts$)/.test(
     path,
   ),
 )

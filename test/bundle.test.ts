@@ -1,4 +1,5 @@
 /** What a web page would load: each browser entry as one bundle, run where there is nothing of Node. */
+import { webcrypto } from 'node:crypto'
 import { join } from 'node:path'
 import vm from 'node:vm'
 import { gzipSync } from 'node:zlib'
@@ -7,6 +8,7 @@ import { beforeAll, describe, expect, it } from 'vitest'
 import type { ReceiptVector } from './support/receipt-vectors.ts'
 import { ROOT, readText } from './support/sources.ts'
 import type { SplitViewVector } from './support/split-view-vectors.ts'
+import { identity, issuing, pemOf, STAMPED_AT, stamp, timeStamping } from './support/time-stamps.ts'
 
 interface Manifest {
   readonly imports: Readonly<Record<string, string | { readonly default: string }>>
@@ -91,6 +93,8 @@ function browserLike(): vm.Context {
 describe.each([
   { entry: 'src/verify.ts', limit: 45_000 },
   { entry: 'src/client.ts', limit: 45_000 },
+  // Of certificates and time-stamps; the others must not come to weigh as much by it.
+  { entry: 'src/time-stamp.ts', limit: 110_000 },
 ])('the bundle of $entry', ({ entry, limit }) => {
   let made: Bundle
   beforeAll(async () => {
@@ -143,5 +147,36 @@ describe('the verifier in a browser', () => {
     expect(verdicts).toEqual(
       split_views.map(({ name, valid }) => `${name}: ${valid ? 'valid' : 'refused'}`),
     )
+  })
+})
+
+describe('the verifier of time-stamps in a browser', () => {
+  it('gives the verdicts that it gives in Node', async () => {
+    const root = await identity({ name: 'Root', extensions: issuing() })
+    const signer = await identity({ name: 'TSA', issuer: root, extensions: timeStamping() })
+    const data = new TextEncoder().encode('a checkpoint')
+    const stamps = [await stamp({ signer, data }), await stamp({ signer, data, ess: {} })]
+    const context = vm.createContext({
+      TextEncoder,
+      TextDecoder,
+      crypto: webcrypto,
+      atob,
+      btoa,
+      hex: [data, ...stamps].map((bytes) => Buffer.from(bytes).toString('hex')),
+      pem: pemOf(root.parsed.der),
+    })
+    vm.runInContext((await bundle('src/time-stamp.ts')).code, context)
+    const judge = `(async () => {
+      const [data, ...stamps] = hex.map((text) =>
+        Uint8Array.from(text.match(/../g), (pair) => parseInt(pair, 16)))
+      const anchors = cairn.parseCertificates(new TextEncoder().encode(pem))
+      const verdicts = stamps.map((response) => cairn.verifyTimeStamp({ data, response, anchors }))
+      return JSON.stringify((await Promise.all(verdicts)).map(({ ok, proven }) => [ok, proven?.time]))
+    })()`
+    const verdicts = await (vm.runInContext(judge, context) as Promise<string>)
+    expect(JSON.parse(verdicts)).toEqual([
+      [true, STAMPED_AT],
+      [false, null],
+    ])
   })
 })
