@@ -1,4 +1,4 @@
-/** A real `cairn serve` as a process of its own, with its CPU time and memory as the kernel counts them. */
+/** A real `cairn` server as a process of its own, with its CPU time and memory as the kernel counts them. */
 import { type ChildProcess, execFileSync, spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
@@ -36,11 +36,16 @@ export async function startServer(
   directory: string,
   flags: readonly string[] = [],
 ): Promise<BenchServer> {
+  return startCairn(['serve', '--open', ...flags], join(directory, 'log'))
+}
+
+/** A server of any kind: `cairn <args> --data <data>`. */
+export async function startCairn(args: readonly string[], data: string): Promise<BenchServer> {
   const port = await freePort()
-  const data = join(directory, 'log')
   const started = performance.now()
-  const args = [CLI, 'serve', '--data', data, '--port', String(port), '--open', ...flags]
-  const server = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] })
+  const server = spawn(process.execPath, [CLI, ...args, '--data', data, '--port', String(port)], {
+    stdio: ['ignore', 'ignore', 'pipe'],
+  })
   let said = ''
   server.stderr.on('data', (chunk: Buffer) => {
     said += chunk.toString()
@@ -83,7 +88,7 @@ export async function startServer(
 
 async function firstAnswer(port: number, server: ChildProcess): Promise<void> {
   for (;;) {
-    if (server.exitCode !== null) throw new Error(`cairn serve ended with code ${server.exitCode}`)
+    if (server.exitCode !== null) throw new Error(`cairn ended with code ${server.exitCode}`)
     const answer = await fetch(`http://127.0.0.1:${port}/readyz`).catch(() => undefined)
     if (answer?.ok) return
     await new Promise((resolve) => setTimeout(resolve, 5))
