@@ -162,6 +162,9 @@ describe('the verifier of time-stamps in a browser', () => {
       crypto: webcrypto,
       atob,
       btoa,
+      // Node's Web Crypto takes no buffers of another realm.
+      ArrayBuffer,
+      Uint8Array,
       hex: [data, ...stamps].map((bytes) => Buffer.from(bytes).toString('hex')),
       pem: pemOf(root.parsed.der),
     })
