@@ -83,3 +83,19 @@ export function engineFailure(what: string, error: unknown): CairnError {
 export function plain(buffer: Uint8Array): Uint8Array {
   return new Uint8Array(buffer.buffer, buffer.byteOffset, buffer.length)
 }
+
+/**
+ * Merges all that is stored under a range of keys into its final place: what was replaced or dropped there leaves the
+ * tables, and the engine's own log, except what an unfinished scan still sees.
+ */
+export async function compact(
+  database: LevelDatabase,
+  { gte, lt }: { readonly gte: Uint8Array; readonly lt: Uint8Array },
+): Promise<void> {
+  // The declared type is that of browsers too, which have nothing to merge.
+  await (database as LevelDatabase & Compacting).compactRange(gte, lt)
+}
+
+interface Compacting {
+  compactRange(start: Uint8Array, end: Uint8Array): Promise<void>
+}
