@@ -72,7 +72,8 @@ const DEFAULT_QUEUE: QueueLimits = { maxLeaves: 20_000, maxBytes: 64 * 2 ** 20 }
 const DEFAULT_BATCH: QueueLimits = { maxLeaves: 4_096, maxBytes: 16 * 2 ** 20 }
 const DEFAULT_FLOOR = 64 * 2 ** 20
 const SPACE_CHECK_MS = 2_000
-const WITNESS_INTERVAL_MS = 50
+const PUBLISH_INTERVAL_MS = 250
+const HURRIED_INTERVAL_MS = 25
 const CONSULT_MS = 5_000
 
 /**
@@ -131,10 +132,8 @@ export async function openLog(options: LogOptions): Promise<LogService> {
     witnessing,
     now: options.now ?? Date.now,
     head: () => committer.head,
-    intervalMs:
-      witnessing?.required === true
-        ? (options.witnesses?.intervalMs ?? WITNESS_INTERVAL_MS)
-        : (options.publishIntervalMs ?? 250),
+    intervalMs: options.publishIntervalMs ?? PUBLISH_INTERVAL_MS,
+    hurriedIntervalMs: options.witnesses?.hurriedIntervalMs ?? HURRIED_INTERVAL_MS,
     renewMs: options.renewMs ?? 600_000,
     ...(options.onPublished && { onPublished: options.onPublished }),
     onError: (error) => onEvent({ event: 'publication-failed', reason: messageOf(error) }),

@@ -24,6 +24,8 @@ export interface PublisherOptions {
   readonly head: () => Head
   /** Least time between the beginnings of two publications. */
   readonly intervalMs: number
+  /** The same while somebody waits for one: `intervalMs` when left out. */
+  readonly hurriedIntervalMs?: number | undefined
   /** Age at which the same head is published again with a new timestamp. */
   readonly renewMs: number
   readonly onPublished?: (publication: Publication) => void
@@ -107,6 +109,7 @@ export class Publisher {
         resolve(undefined)
       }, milliseconds)
       this.#waiters.add(waiter)
+      this.#hurry()
     })
   }
 
@@ -118,7 +121,9 @@ export class Publisher {
   /** Tells that the head has grown. What a publication under way does not contain is looked at when it ends. */
   notify(): void {
     if (this.#closed || this.#timer !== undefined || this.#publishing !== undefined) return
-    const wait = Math.max(0, this.#lastRun + this.#options.intervalMs - performance.now())
+    const { intervalMs, hurriedIntervalMs = intervalMs } = this.#options
+    const interval = this.#waiters.size > 0 ? Math.min(hurriedIntervalMs, intervalMs) : intervalMs
+    const wait = Math.max(0, this.#lastRun + interval - performance.now())
     this.#timer = setTimeout(() => {
       this.#timer = undefined
       this.publish().catch((error: unknown) => {
@@ -132,6 +137,14 @@ export class Publisher {
         if (!this.#closed) this.#options.onError(error)
       })
     }, wait)
+  }
+
+  /** Publishes sooner what was to be published, because somebody has begun to wait for it. */
+  #hurry(): void {
+    if (this.#timer === undefined || this.#options.hurriedIntervalMs === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = undefined
+    this.notify()
   }
 
   /** Publishes the newest head now, after a publication that is under way. */

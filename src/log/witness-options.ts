@@ -15,8 +15,8 @@ export interface WitnessOptions {
   readonly policy: Policy
   /** Those of the policy's witnesses that can be asked. */
   readonly ports: readonly WitnessPort[]
-  /** Least time between two heads that witnesses are asked about, when published heads need their quorum. */
-  readonly intervalMs?: number
+  /** Least time between two published heads while a submission waits for the quorum. */
+  readonly hurriedIntervalMs?: number
   /** How long the log waits, when it opens, for what its witnesses know. */
   readonly consultMs?: number
   readonly verify?: VerifyCosignature

@@ -59,7 +59,7 @@ export async function openHostedLog(
       policy &&
       witnessesOf(policy, {
         logKeys: [signer.ed25519, signer.mlDsa],
-        intervalMs: config.witnessIntervalMs,
+        hurriedIntervalMs: config.witnessIntervalMs,
         timeoutMs: config.witnessTimeoutMs,
         mlDsa,
       })

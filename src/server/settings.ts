@@ -58,8 +58,8 @@ const OF_THE_SERVER: TProperties = {
   'publish-interval': millisecondsSetting(250, 'least milliseconds between two published heads'),
   'renew-interval': millisecondsSetting(600_000, 'milliseconds after which an idle log signs anew'),
   'witness-interval': millisecondsSetting(
-    50,
-    'least milliseconds between two heads that the quorum of witnesses is asked for',
+    25,
+    'least milliseconds between two published heads while a submission waits for the witnesses',
   ),
   'witness-timeout': millisecondsSetting(5_000, 'milliseconds that a witness has to answer'),
   'witness-deadline': millisecondsSetting(

@@ -27,7 +27,7 @@ export async function readPolicyFile(file: string): Promise<PolicyFile> {
 export interface WitnessSettings {
   /** The log's own keys, which the policy may name. */
   readonly logKeys: readonly VerifierKey[]
-  readonly intervalMs: number
+  readonly hurriedIntervalMs: number
   readonly timeoutMs: number
   readonly mlDsa: MlDsaVerifier
 }
@@ -38,7 +38,7 @@ export interface WitnessSettings {
  */
 export function witnessesOf(
   { file, policy }: PolicyFile,
-  { logKeys, intervalMs, timeoutMs, mlDsa }: WitnessSettings,
+  { logKeys, hurriedIntervalMs, timeoutMs, mlDsa }: WitnessSettings,
 ): WitnessOptions {
   mustName(logKeys, policy, file)
   const ports = portsOf(policy, file, timeoutMs)
@@ -51,7 +51,7 @@ export function witnessesOf(
   return {
     policy,
     ports,
-    intervalMs,
+    hurriedIntervalMs,
     verify: (note, line, key) => verifyNoteSignatureAside(note, line, key, mlDsa),
   }
 }

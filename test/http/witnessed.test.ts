@@ -32,7 +32,7 @@ beforeAll(async () => {
     witnesses: {
       policy,
       ports: witnesses.map(({ port }) => port),
-      intervalMs: 5,
+      hurriedIntervalMs: 5,
       firstPauseMs: 5,
       longestPauseMs: 20,
     },

@@ -56,7 +56,7 @@ function asked(of: readonly TestWitness[], policy: Policy): WitnessOptions {
   return {
     policy,
     ports: of.map(({ port }) => port),
-    intervalMs: 5,
+    hurriedIntervalMs: 5,
     firstPauseMs: 5,
     longestPauseMs: 40,
     consultMs: 1_000,

@@ -48,7 +48,7 @@ describe('the settings', () => {
       queueBytes: 67_108_864,
       publishIntervalMs: 250,
       renewIntervalMs: 600_000,
-      witnessIntervalMs: 50,
+      witnessIntervalMs: 25,
       witnessTimeoutMs: 5_000,
       witnessDeadlineMs: 10_000,
       freeSpaceFloor: 67_108_864,
