@@ -4,15 +4,23 @@ import { existsSync } from 'node:fs'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { exitForError } from '../src/cli/exit.ts'
+import { configure as configureWitness } from '../src/cli/witness.ts'
 import { CairnError, type CairnErrorCode } from '../src/errors.ts'
+import { formatVkey } from '../src/formats/vkey.ts'
 import { createMetrics } from '../src/http/metrics.ts'
 import { type ProblemCode, problem } from '../src/http/problem.ts'
+import { witnessMetrics } from '../src/http/witness-metrics.ts'
 import { loadConfig } from '../src/server/config.ts'
 import { SETTINGS } from '../src/server/settings.ts'
 import { authenticateBy, openTokens } from '../src/server/tokens.ts'
+import { loadWitnessConfig } from '../src/server/witness-config.ts'
+import { WITNESS_SETTINGS } from '../src/server/witness-settings.ts'
+import { LOG_KEY } from './support/example-log.ts'
 import { filesBelow, ROOT, readText } from './support/sources.ts'
+import { witnessPlace } from './witness/test-witness.ts'
 
 describe('the catalogue of errors', () => {
   const catalogue = readText('docs/errors.md')
@@ -66,10 +74,13 @@ describe('what the documents say', () => {
     expect(missing.map(([link]) => link)).toEqual([])
   })
 
-  it('lists every setting of the server with its default', () => {
-    const operating = readText('docs/operating.md')
-    for (const setting of SETTINGS) {
-      const row = operating.split('\n').find((line) => line.startsWith(`| \`${setting.name}\` |`))
+  it.each([
+    ['the server', 'docs/operating.md', SETTINGS],
+    ['a witness', 'docs/witness.md', WITNESS_SETTINGS.settings],
+  ])('lists every setting of %s with its default', (_, path, settings) => {
+    const document = readText(path)
+    for (const setting of settings) {
+      const row = document.split('\n').find((line) => line.startsWith(`| \`${setting.name}\` |`))
       expect(row, setting.name).toBeDefined()
       const { default: fallback } = setting
       if (typeof fallback === 'boolean') expect(row).toContain(fallback ? '| yes |' : '| no |')
@@ -83,6 +94,35 @@ describe('what the documents say', () => {
     const names = [...body.matchAll(/^# TYPE (cairn_\w+)/gm)].map(([, name]) => name)
     expect(names.length).toBeGreaterThan(8)
     expect(names.filter((name) => !operating.includes(`\`${name}\``))).toEqual([])
+  })
+
+  it('lists every metric of a witness', async () => {
+    const place = await witnessPlace()
+    try {
+      const { body } = await witnessMetrics(await place.open()).expose()
+      const names = [...body.matchAll(/^# TYPE (cairn_\w+)/gm)].map(([, name]) => name)
+      expect(names.length).toBeGreaterThan(8)
+      const document = readText('docs/witness.md')
+      expect(names.filter((name) => !document.includes(`\`${name}\``))).toEqual([])
+    } finally {
+      await place.remove()
+    }
+  })
+
+  it('has a configuration of a witness that works', async () => {
+    const place = await mkdtemp(join(tmpdir(), 'cairn-docs-'))
+    try {
+      const file = join(place, 'witness.yaml')
+      const vkeyFile = join(place, 'bank.vkey')
+      await writeFile(vkeyFile, `${formatVkey(LOG_KEY.vkey)}\n`)
+      const example = exampleOf('docs/witness.md', 'yaml', 'public-url:')
+      await writeFile(file, example.replace('/etc/cairn/bank.vkey', vkeyFile))
+      const config = await loadWitnessConfig({ flags: { config: file }, env: {} })
+      expect(config).toMatchObject({ name: 'witness.example.net', port: 7962 })
+      expect([...config.logs.keys()]).toEqual([LOG_KEY.vkey.name, 'log.example.org/audit'])
+    } finally {
+      await rm(place, { recursive: true })
+    }
   })
 
   it('has a configuration file that works', async () => {
@@ -128,6 +168,26 @@ describe('what the documents say', () => {
       return !readme.includes(name)
     })
     expect(missing).toEqual([])
+  })
+
+  it('lists every route of a witness', () => {
+    const document = readText('docs/witness.md')
+    const { paths } = JSON.parse(readText('spec/openapi-witness.json')) as { paths: object }
+    const missing = Object.keys(paths).filter((path) => {
+      const written = path.replace('{origin_hash}', '<origin hash>').replace('{id}', '<id>')
+      return !document.includes(`${written}\``)
+    })
+    expect(missing).toEqual([])
+  })
+
+  it('lists every command that talks to a witness', () => {
+    const program = new Command()
+    configureWitness(program)
+    const names = program.commands.map((command) => command.name())
+    expect(names).toEqual(['add', 'remove', 'list', 'conflicts'])
+    for (const name of names) {
+      expect(readText('docs/witness.md')).toContain(`| \`cairn witness ${name}`)
+    }
   })
 
   it('lists every command', () => {
