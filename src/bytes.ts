@@ -116,6 +116,65 @@ export function fromBase64(text: string, what = 'value'): Uint8Array {
   return out
 }
 
+const URL_LETTERS = utf8(`${BASE64.slice(0, 62)}-_`)
+const URL_VALUES = new Int8Array(128).fill(-1)
+for (let i = 0; i < 64; i++) URL_VALUES[URL_LETTERS[i]!] = i
+
+/** The ASCII bytes of the base64url text of `bytes`, without padding: what is hashed of a long text, with no string made. */
+export function base64UrlBytes(bytes: Uint8Array): Uint8Array {
+  const out = new Uint8Array(Math.ceil((bytes.length * 4) / 3))
+  let at = 0
+  let i = 0
+  for (; i + 2 < bytes.length; i += 3) {
+    const word = (bytes[i]! << 16) | (bytes[i + 1]! << 8) | bytes[i + 2]!
+    out[at++] = URL_LETTERS[word >> 18]!
+    out[at++] = URL_LETTERS[(word >> 12) & 63]!
+    out[at++] = URL_LETTERS[(word >> 6) & 63]!
+    out[at++] = URL_LETTERS[word & 63]!
+  }
+  if (i < bytes.length) {
+    const word = (bytes[i]! << 16) | ((bytes[i + 1] ?? 0) << 8)
+    out[at++] = URL_LETTERS[word >> 18]!
+    out[at++] = URL_LETTERS[(word >> 12) & 63]!
+    if (at < out.length) out[at] = URL_LETTERS[(word >> 6) & 63]!
+  }
+  return out
+}
+
+/** Base64 for URLs, without padding (RFC 4648 section 5). */
+export function toBase64Url(bytes: Uint8Array): string {
+  return decoder.decode(base64UrlBytes(bytes))
+}
+
+/**
+ * Bytes of base64url without padding. Refuses the standard alphabet's `+` and `/`, padding, white space and non-zero
+ * bits after the last byte, so each value has one spelling.
+ * @throws MALFORMED
+ */
+export function fromBase64Url(text: string, what = 'value'): Uint8Array {
+  const refuse = (): never => {
+    throw malformed(`${what} is not canonical base64url`)
+  }
+  if (text.length % 4 === 1) refuse()
+  const out = new Uint8Array(Math.floor((text.length * 3) / 4))
+  let word = 0
+  let bits = 0
+  let at = 0
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i)
+    const value = code < 128 ? URL_VALUES[code]! : -1
+    if (value < 0) refuse()
+    word = ((word << 6) | value) & 0xffffff
+    bits += 6
+    if (bits >= 8) {
+      bits -= 8
+      out[at++] = (word >> bits) & 0xff
+    }
+  }
+  if ((word & ((1 << bits) - 1)) !== 0) refuse()
+  return out
+}
+
 /**
  * A decimal number without sign, leading zeros or white space, up to 2^53-1.
  * @throws MALFORMED otherwise
