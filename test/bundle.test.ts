@@ -183,3 +183,40 @@ describe('the verifier of time-stamps in a browser', () => {
     ])
   })
 })
+
+describe('what is loaded before it is needed', () => {
+  it.each(['src/cli/main.ts', 'src/cli/verify.ts', 'src/server.ts'])(
+    '%s loads no ASN.1: only time-stamps need it',
+    async (entry) => {
+      const { metafile } = await build({
+        absWorkingDir: ROOT,
+        entryPoints: [entry],
+        bundle: true,
+        splitting: true,
+        write: false,
+        metafile: true,
+        outdir: 'unused',
+        platform: 'node',
+        format: 'esm',
+        packages: 'external',
+        external: ['#*'],
+        logLevel: 'silent',
+      })
+      const [first] = Object.keys(metafile.outputs).filter(
+        (name) => metafile.outputs[name]!.entryPoint === entry,
+      )
+      const loaded = new Set([first!])
+      for (const name of loaded) {
+        for (const { path, kind } of metafile.outputs[name]?.imports ?? []) {
+          if (kind === 'import-statement') loaded.add(path)
+        }
+      }
+      const packages = [...loaded].filter((name) => !metafile.outputs[name])
+      expect(packages.length).toBeGreaterThan(1)
+      expect(packages.filter((name) => /pkijs|asn1js/.test(name))).toEqual([])
+      // Somewhere else it is, or this looks at nothing.
+      const all = Object.values(metafile.outputs).flatMap(({ imports }) => imports)
+      expect(all.map(({ path }) => path)).toContain('pkijs')
+    },
+  )
+})
