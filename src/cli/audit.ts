@@ -2,15 +2,19 @@
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { toHex } from '../bytes.ts'
+import { fromUtf8, toHex, utf8 } from '../bytes.ts'
 import { type AuditVerdict, auditLog } from '../client/audit-log.ts'
 import { createLogClient } from '../client/log-client.ts'
 import type { Trust } from '../client/verdict.ts'
 import { CairnError } from '../errors.ts'
+import { parseCheckpoint } from '../formats/checkpoint.ts'
+import { parseNote } from '../formats/note.ts'
+import { formatSplitView, type SignedHead } from '../formats/split-view.ts'
 import { readFileUpTo } from '../server/bounded-file.ts'
 import { readVkeyFile } from '../server/vkey-file.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
 import type { TileSource } from '../tiles/source.ts'
+import { compareHeads } from '../tiles/split-view.ts'
 import { interruptible, note, printJson, terminal, withCommonHelp, withTrust } from './command.ts'
 import { directorySource } from './directory-source.ts'
 import { exitFor } from './exit.ts'
@@ -66,6 +70,7 @@ async function audit(where: string, flags: AuditFlags): Promise<void> {
   const { signal } = interrupt
   const target = await openTarget(where, flags, signal)
   let verdict: AuditVerdict
+  let contradiction: Contradiction | undefined
   const quiet = flags.json === true
   const progress = startProgress({ label: 'auditing', unit: 'entries', quiet })
   try {
@@ -76,12 +81,13 @@ async function audit(where: string, flags: AuditFlags): Promise<void> {
       progress: (done, total) => progress.update(done, total),
       signal,
     })
+    if (saved !== undefined && contradicts(verdict)) contradiction = await evidence(saved, target)
   } finally {
     progress.clear()
     await target.close()
     interrupt.done()
   }
-  const kept = await keepState(verdict, target.checkpoint, flags.state)
+  const kept = await keepState(verdict, target.checkpoint, contradiction, flags.state)
   process.exitCode = exitFor(verdict.ok)
   if (quiet) return printJson(jsonOf(where, verdict, kept))
   report(where, verdict, { kept, state: flags.state, elapsedMs: performance.now() - started })
@@ -121,13 +127,40 @@ async function readState(file: string): Promise<Uint8Array | undefined> {
   return readFileUpTo(file, MAX_CHECKPOINT_SIZE)
 }
 
+/** What contradicts the head seen last, and the ending of the file that keeps it. */
+interface Contradiction {
+  readonly ending: 'split-view' | 'conflict'
+  readonly bytes: Uint8Array
+}
+
+function contradicts({ checks }: AuditVerdict): boolean {
+  return checks.some(({ name, status }) => name === 'history' && status === 'failed')
+}
+
 /**
- * Keeps the head for the next audit. A head that contradicts the kept one is put beside it: two heads that a log
- * signed and that cannot both be true are the proof of its misbehaviour.
+ * The proof that the log has signed two trees that cannot both be true, when its tiles give one. A log that shows fewer
+ * leaves than before may have kept the larger tree's tiles to itself; then its head is all there is to keep.
  */
+async function evidence(saved: Uint8Array, target: Target): Promise<Contradiction> {
+  const [before, now] = [saved, target.checkpoint].map((bytes) => ({
+    note: fromUtf8(bytes),
+    checkpoint: parseCheckpoint(parseNote(bytes).text),
+  })) as [SignedHead, SignedHead]
+  const compared = await compareHeads(before, now, target.source).catch((error: unknown) => {
+    if (error instanceof CairnError) return undefined
+    throw error
+  })
+  if (compared?.kind === 'split') {
+    return { ending: 'split-view', bytes: utf8(formatSplitView(compared.evidence)) }
+  }
+  return { ending: 'conflict', bytes: target.checkpoint }
+}
+
+/** Keeps the head for the next audit, or what contradicts the one that is kept. @returns the file */
 async function keepState(
   verdict: AuditVerdict,
   checkpoint: Uint8Array,
+  contradiction: Contradiction | undefined,
   state: string | undefined,
 ): Promise<string | undefined> {
   if (state === undefined) return undefined
@@ -135,13 +168,10 @@ async function keepState(
     await durableWriteFile(state, checkpoint, 0o644)
     return state
   }
-  const contradicts = verdict.checks.some(
-    ({ name, status }) => name === 'history' && status === 'failed',
-  )
-  if (!contradicts) return undefined
-  const evidence = `${state}.conflict`
-  await durableWriteFile(evidence, checkpoint, 0o644)
-  return evidence
+  if (contradiction === undefined) return undefined
+  const file = `${state}.${contradiction.ending}`
+  await durableWriteFile(file, contradiction.bytes, 0o644)
+  return file
 }
 
 function jsonOf(target: string, verdict: AuditVerdict, kept: string | undefined): unknown {
@@ -178,7 +208,11 @@ function report(
   }
   if (faultCount > MAX_SHOWN) line(`    … and ${count(faultCount - MAX_SHOWN)} more`)
   if (kept !== undefined && kept !== state) {
-    line(`  both heads are kept, in ${state} and ${kept}: they prove that the log is at fault`)
+    line(
+      kept.endsWith('.split-view')
+        ? `  the proof that this log has been forked is kept: cairn verify ${kept} --vkey <log.vkey>`
+        : `  both heads are kept, in ${state} and ${kept}: keep them as evidence`,
+    )
   }
   line(
     verdict.ok

@@ -47,6 +47,23 @@ describe('cairn audit', () => {
     expect(existsSync(log.at('state.conflict'))).toBe(true)
   })
 
+  it('proves a fork with one file, when the log has forked', async () => {
+    const fork = log.at('another')
+    await copyKeys(fork)
+    const started = await served(['--data', fork, '--origin', 'cli.example/log', '--open'])
+    const leaves = log.at('other-leaves')
+    await writeFile(leaves, Array.from({ length: 300 }, (_, i) => `other ${i}\n`).join(''))
+    expect((await cairn(['append', leaves, '--lines', '--url', started.url])).code).toBe(0)
+    const args = ['--vkey', log.vkey, '--state', log.at('state')]
+    await expect
+      .poll(async () => (await cairn(['audit', started.url, ...args])).stdout, { timeout: 10_000 })
+      .toContain('fork:')
+    await started.stop()
+    const run = await cairn(['verify', log.at('state.split-view'), '--vkey', log.vkey])
+    expect(run).toMatchObject({ code: 0 })
+    expect(run.stdout).toContain('confirmed: cli.example/log')
+  })
+
   /** A second data directory with the keys of the first, as a dishonest operator might have. */
   async function copyKeys(to: string): Promise<void> {
     await mkdir(join(to, 'keys'), { recursive: true })
