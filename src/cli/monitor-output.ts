@@ -6,7 +6,7 @@ import type { RunningMonitor } from '../server/monitor.ts'
 import { terminal } from './command.ts'
 import { formatRound, toned } from './monitor-table.ts'
 import { startProgress } from './progress.ts'
-import { duration, plural, printable } from './style.ts'
+import { duration, plural, printable, span } from './style.ts'
 import { wrap } from './table.ts'
 
 /** What is said of a monitor before its first round. */
@@ -78,6 +78,12 @@ export function humanOutput({ once }: { readonly once: boolean }): MonitorOutput
     say(mark, severity, `${clock(since)} ${kind.replaceAll('-', ' ')}: ${message}`)
   }
 
+  const sayOver = ({ kind, source, since }: Alert): void => {
+    const now = Date.now()
+    const what = `${kind.replaceAll('-', ' ')} (${source}), after ${span(now - since)}`
+    say('✓', 'good', `${clock(now)} over: ${what}`)
+  }
+
   function showRound(report: RoundReport): void {
     rounds++
     erase()
@@ -92,7 +98,7 @@ export function humanOutput({ once }: { readonly once: boolean }): MonitorOutput
     const height = lines.split('\n').length - 1
     // What does not fit the screen cannot be taken back.
     if (isLive && height < (process.stdout.rows ?? 0)) drawn = height
-    // Once a run: what an earlier one has found, and this one has not said.
+    // What an earlier run has found, and this one has not said.
     if (rounds > 1) return
     for (const alert of logs.flatMap((log: LogReport) => log.alerts)) {
       if (told.has(alert)) continue
@@ -119,7 +125,7 @@ export function humanOutput({ once }: { readonly once: boolean }): MonitorOutput
           return sayAlert(event.alert)
         case 'cleared':
           erase()
-          return say('✓', 'good', `${clock(Date.now())} over: ${event.alert.message}`)
+          return sayOver(event.alert)
         case 'head':
           return bar?.clear()
         case 'round':

@@ -1,7 +1,7 @@
 /** A round of a monitor as a table: a row for each log, and one for each place that shows its heads. */
 import { type AlertKind, SEVERITIES, type Severity } from '../monitor/alert.ts'
 import type { LogReport, PlaceReport, RoundReport } from '../monitor/report.ts'
-import { count, printable, type Style } from './style.ts'
+import { count, printable, type Style, span } from './style.ts'
 import { formatTable } from './table.ts'
 
 const HEADINGS = ['LOG', 'SIZE', 'NEW', 'LAG', 'AGE', 'STATUS'] as const
@@ -28,7 +28,6 @@ export function formatRound({ logs }: RoundReport, style: Style, columns: number
   })
 }
 
-/** `round 3, 2 logs, 84 ms` is for people who wonder whether it goes on. */
 function rowsOf(log: LogReport): Row[] {
   const [only, ...others] = log.places.filter(({ role }) => role === 'log')
   const isOne = only !== undefined && others.length === 0
@@ -86,16 +85,7 @@ function placeRow(place: PlaceReport): Row {
 /** `12 s` where a cosignature says so; `same for 3 min` for a head that nothing dates. */
 function ageOf({ ageMs, isAgeSigned }: PlaceReport): string {
   if (ageMs === undefined) return ''
-  return isAgeSigned ? age(ageMs) : `same for ${age(ageMs)}`
-}
-
-/** 90 s as `90 s`, 4,000 s as `66 min`. */
-export function age(milliseconds: number): string {
-  const seconds = Math.floor(milliseconds / 1000)
-  if (seconds < 120) return `${seconds} s`
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h`
-  return `${Math.floor(seconds / 86_400)} d`
+  return isAgeSigned ? span(ageMs) : `same for ${span(ageMs)}`
 }
 
 /** `✗ split view, stale head` */

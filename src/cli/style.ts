@@ -100,12 +100,16 @@ export function duration(milliseconds: number): string {
   return `${Math.floor(seconds / 60)} min ${String(seconds % 60).padStart(2, '0')} s`
 }
 
-/** How long ago something was, in its largest unit: `now`, `12 s ago`, `3 min ago`, `5 h ago`, `2 days ago`. */
-export function age(milliseconds: number): string {
+/** A length of time in its largest unit: `12 s`, `3 min`, `5 h`, `2 days`. */
+export function span(milliseconds: number): string {
   const seconds = Math.floor(milliseconds / 1000)
-  if (seconds < 1) return 'now'
-  if (seconds < 120) return `${seconds} s ago`
-  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min ago`
-  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h ago`
-  return `${count(Math.floor(seconds / 86_400))} days ago`
+  if (seconds < 120) return `${seconds} s`
+  if (seconds < 7_200) return `${Math.floor(seconds / 60)} min`
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h`
+  return `${count(Math.floor(seconds / 86_400))} days`
+}
+
+/** How long ago something was: `now`, `12 s ago`, `2 days ago`. */
+export function age(milliseconds: number): string {
+  return milliseconds < 1_000 ? 'now' : `${span(milliseconds)} ago`
 }

@@ -15,7 +15,7 @@ export interface LogTarget {
 
 /** One operator of a witness, who may sign with several keys. */
 export interface WitnessTarget {
-  /** What the policy calls it: the name of its first key. */
+  /** What the policy calls it: the name of its key, or what the names of its keys begin with. */
   readonly name: string
   readonly keys: readonly VerifierKey[]
   /** Where it shows what it has cosigned; without one its cosignatures are seen on the log's heads only. */
@@ -62,15 +62,37 @@ export function targetsOf(watched: readonly WatchedLog[], policy?: Policy): Targ
 }
 
 function witnessesOf(policy: Policy): WitnessTarget[] {
-  const operators = new Map<string, { name: string; keys: VerifierKey[]; url?: string }>()
+  const operators = new Map<string, { names: string[]; keys: VerifierKey[]; url?: string }>()
   for (const { name, key, url } of policy.witnesses) {
     const address = url === undefined ? undefined : checkedAddress(url, `the witness ${name}`)
     const id = address ?? `name ${name}`
     const known = operators.get(id)
-    if (known !== undefined) known.keys.push(key)
-    else operators.set(id, { name, keys: [key], ...(address && { url: address }) })
+    if (known === undefined) {
+      operators.set(id, { names: [name], keys: [key], ...(address && { url: address }) })
+    } else {
+      known.names.push(name)
+      known.keys.push(key)
+    }
   }
-  return [...operators.values()]
+  const taken = new Set(policy.witnesses.map(({ name }) => name))
+  return [...operators.values()].map(({ names, ...rest }) => {
+    const common = commonName(names)
+    const isFree = common !== undefined && (names.includes(common) || !taken.has(common))
+    const name = isFree ? common : names[0]!
+    taken.add(name)
+    return { name, ...rest }
+  })
+}
+
+/** `w.example` for `w.example/ed25519` and `w.example/ml-dsa-44`: what all names begin with, up to a separator. */
+function commonName(names: readonly string[]): string | undefined {
+  const [first = '', ...others] = names
+  for (let end = first.length; end > 0; end--) {
+    const start = first.slice(0, end)
+    const isCommon = names.every((name) => name === start || /^[/.:_-]/.test(name.slice(end)))
+    if (isCommon && others.every((name) => name.startsWith(start))) return start
+  }
+  return undefined
 }
 
 /** The address without slashes at its end, so that one place has one name. @throws USAGE */
