@@ -74,7 +74,10 @@ async function run(command: Command): Promise<void> {
 
 /** Says on standard output where everything is; what happens later goes to standard error. */
 function announcer(asJson: boolean): OnWitnessEvent {
-  const later = writeEvents(process.stderr, describeWitness)
+  // Names of logs come from strangers, by lists.
+  const later = writeEvents(process.stderr, (event: WitnessServerEvent) =>
+    printable(describeWitness(event)),
+  )
   return (event) => {
     if (event.event !== 'listening') return later(event)
     if (asJson) printJson(jsonOf(event))
