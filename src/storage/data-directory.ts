@@ -7,6 +7,7 @@
  *   DIR/log.vkey     the verifier keys to give away [DIR/witness.vkey]
  *   DIR/admin.token  the first credential
  *   DIR/tokens       credentials added later
+ *   DIR/gossip/      what was sent to outside systems (logs only)
  *   [DIR/witness.policy, DIR/url   for the operators of logs, and for commands on the same machine]
  *
  * Nothing here locks the directory; the store does that when it is opened.
