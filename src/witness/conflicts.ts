@@ -11,8 +11,14 @@ import type { KnownConflict, LogState } from './log-state.ts'
 
 /** Conflicts of each kind that are kept of one log. */
 export const MAX_KEPT_PER_LOG = 8
-/** Conflicts that are kept in all; beyond them no more are taken. */
-export const MAX_KEPT = 10_000
+/**
+ * Conflicts that are kept in all. Only logs can make split views; the others are bounded apart from them and more
+ * tightly, so that nobody can crowd out evidence.
+ */
+export const MAX_KEPT: Readonly<Record<StoredConflict['kind'], number>> = {
+  'split-view': 10_000,
+  unproven: 1_000,
+}
 /** An unproven head is kept for this long at least, so that nobody makes the disk busy with them. */
 export const LEAST_KEPT_MS = 60_000
 
@@ -59,7 +65,7 @@ function isOf(head: Head): (conflict: KnownConflict) => boolean {
 
 /**
  * What to write when a head does not fit the one that was cosigned; nothing when it is known, or there is no room.
- * `total` is how many conflicts are kept of all logs.
+ * `total` is how many conflicts of that kind are kept of all logs.
  */
 export function keepConflict(
   log: LogState,
@@ -77,7 +83,7 @@ export function keepConflict(
     if (kind === 'split-view' || now - oldest.seenAt < LEAST_KEPT_MS) return undefined
     given.push(oldest)
   }
-  if (total - given.length >= MAX_KEPT) return undefined
+  if (total >= MAX_KEPT[kind] && !given.some((one) => one.kind === kind)) return undefined
   const added = conflictOf(log, kind, cosigned, refused, now)
   return {
     changes: [...given.map((one) => drop(log, one)), { kind: 'keep-conflict', conflict: added }],

@@ -40,12 +40,14 @@ export interface CosignerOptions {
   readonly mlDsa: MlDsaThread
   /** The state of a log, watched or not. */
   readonly find: (origin: string) => LogState | undefined
-  /** Conflicts in the store when it was opened. */
-  readonly conflicts: number
+  /** Conflicts of each kind in the store when it was opened. */
+  readonly conflicts: ConflictCounts
   /** Milliseconds since 1970. */
   readonly now: () => number
   readonly onEvent: (event: WitnessEvent) => void
 }
+
+export type ConflictCounts = Readonly<Record<KnownConflict['kind'], number>>
 
 /** A head that its log has signed. */
 interface SignedHead {
@@ -56,16 +58,16 @@ interface SignedHead {
 
 export class Cosigner {
   readonly #options: CosignerOptions
-  #conflicts: number
+  readonly #conflicts: Record<KnownConflict['kind'], number>
 
   constructor(options: CosignerOptions) {
     this.#options = options
-    this.#conflicts = options.conflicts
+    this.#conflicts = { ...options.conflicts }
   }
 
   /** Conflicts that are kept, of all logs. */
   get conflicts(): number {
-    return this.#conflicts
+    return this.#conflicts['split-view'] + this.#conflicts.unproven
   }
 
   async addCheckpoint(body: Uint8Array): Promise<AddCheckpointOutcome> {
@@ -108,15 +110,21 @@ export class Cosigner {
 
   /** The answer, or undefined when the log's keys were replaced meanwhile and it must be asked for again. */
   async #answer({ request, misspelled }: ReadRequest): Promise<AddCheckpointOutcome | undefined> {
-    const { oldSize, note, head } = request
-    const { find, mlDsa } = this.#options
-    const log = find(head.origin)
+    const log = this.#options.find(request.head.origin)
     if (!log?.isWatched) return refuse('unknown-log', 'this witness does not watch that log')
     if (misspelled !== undefined) return refuse('untrusted', misspelled)
+    return log.waitingIn(() => this.#answerFor(log, request))
+  }
+
+  async #answerFor(
+    log: LogState,
+    request: ParsedAddCheckpoint,
+  ): Promise<AddCheckpointOutcome | undefined> {
+    const { oldSize, note, head } = request
     const { vkeys } = log
     let signatures: NoteSignature[]
     try {
-      signatures = await verifiedLogSignatures(note, log.keys, mlDsa)
+      signatures = await verifiedLogSignatures(note, log.keys, this.#options.mlDsa)
     } catch (error) {
       if (!(error instanceof CairnError) || error.code !== 'VERIFICATION_FAILED') throw error
       return refuse('untrusted', error.message)
@@ -222,7 +230,7 @@ export class Cosigner {
       kind,
       { ...stored, note: stored.checkpoint },
       { ...refused.head, note: refused.note },
-      { now: now(), total: this.#conflicts },
+      { now: now(), total: this.#conflicts[kind] },
     )
     if (change === undefined) return
     await commit.write(change.changes)
@@ -242,7 +250,8 @@ export class Cosigner {
   }
 
   #kept(log: LogState, { kept, added }: ConflictChange): void {
-    this.#conflicts += kept.length - log.conflicts.length
+    for (const { kind } of log.conflicts) this.#conflicts[kind]--
+    for (const { kind } of kept) this.#conflicts[kind]++
     log.conflicts = kept
     for (const { id, kind } of added) {
       this.#options.onEvent({ event: 'conflict', origin: log.origin, id: toHex(id), kind })

@@ -17,6 +17,9 @@ export interface KnownConflict {
   readonly seenAt: number
 }
 
+/** Requests of one log that may wait for their answer. */
+const MAX_WAITING = 64
+
 const NONE: readonly KnownConflict[] = []
 
 export class LogState {
@@ -30,6 +33,7 @@ export class LogState {
   #vkeys: readonly string[]
   /** Read at the first use: a witness of many logs starts at once, and holds little of those that are silent. */
   #keys: readonly VerifierKey[] | undefined
+  #waiting = 0
   /** The end of the newest turn. */
   #turn: Promise<void> | undefined
 
@@ -57,6 +61,22 @@ export class LogState {
   get keys(): readonly VerifierKey[] {
     this.#keys ??= this.#vkeys.map((vkey) => readVkey(vkey, this.origin))
     return this.#keys
+  }
+
+  /** Runs as one of the few requests of a log that may wait, so that one log cannot fill the witness. @throws OVERLOADED */
+  async waitingIn<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= MAX_WAITING) {
+      throw new CairnError(
+        'OVERLOADED',
+        'too many requests of this log wait; try again in a second',
+      )
+    }
+    this.#waiting++
+    try {
+      return await run()
+    } finally {
+      this.#waiting--
+    }
   }
 
   /** Runs once all turns before are over, and before any that is asked for later. */

@@ -9,7 +9,7 @@ import { formatVkey } from '../formats/vkey.ts'
 import type { StoredConflict, WitnessStore } from '../storage/witness-port.ts'
 import { answerCounts } from './answer-counts.ts'
 import { knownConflict } from './conflicts.ts'
-import { Cosigner } from './cosigner.ts'
+import { type ConflictCounts, Cosigner } from './cosigner.ts'
 import { GroupCommit } from './group-commit.ts'
 import { originOf } from './log-keys.ts'
 import { LogState } from './log-state.ts'
@@ -176,20 +176,20 @@ function hashOf(origin: string): string {
   return toHex(sha256(utf8(origin)))
 }
 
-/** Tells each log of its conflicts, and how many there are in all. */
+/** Tells each log of its conflicts, and how many there are of each kind. */
 async function loadConflicts(
   store: WitnessStore,
   logs: ReadonlyMap<string, LogState>,
-): Promise<number> {
-  let total = 0
+): Promise<ConflictCounts> {
+  const counts = { 'split-view': 0, unproven: 0 }
   for await (const stored of store.conflicts()) {
     const log = logs.get(hashOf(stored.origin))
     if (log === undefined) continue
     const known = knownConflict(stored, checkpointIn(stored.refused))
     log.conflicts = [...log.conflicts, known].sort((a, b) => a.seenAt - b.seenAt)
-    total++
+    counts[stored.kind]++
   }
-  return total
+  return counts
 }
 
 function checkpointIn(note: Uint8Array): Checkpoint {

@@ -176,4 +176,20 @@ describe('too many requests', () => {
     expect(witness.statistics().waiting).toBe(0)
     await cosign(witness, log.request(3, 6))
   })
+
+  it('of one log leave room for those of others', async () => {
+    const store = heldStore()
+    const witness = await place.open({ wrap: (inner) => store.wrap(inner) })
+    const other = new WitnessedLog('log.example/two')
+    await Promise.all([witness.watch([log.key.vkey]), witness.watch([other.key.vkey])])
+    store.hold()
+    const many = Array.from({ length: 70 }, (_, i) => witness.addCheckpoint(log.request(0, i + 1)))
+    const all = Promise.allSettled(many)
+    const one = witness.addCheckpoint(other.request(0, 1))
+    await expect(many[69]).rejects.toMatchObject({ code: 'OVERLOADED', message: /of this log/ })
+    store.letGo()
+    expect(await one).toMatchObject({ outcome: 'cosigned' })
+    const answers = await all
+    expect(answers.filter(({ status }) => status === 'rejected')).toHaveLength(6)
+  })
 })
