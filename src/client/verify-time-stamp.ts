@@ -93,7 +93,7 @@ export async function verifyTimeStamp(request: TimeStampToVerify): Promise<TimeS
       () => parseTimeStampResponse(request.response),
       () => 'it is a well-formed RFC 3161 time-stamp, granted by the authority',
     )
-    const hash = await check(
+    await check(
       'time-stamped data',
       () => checkImprint(token.timeStamp, request),
       (name) => `it is for the bytes given: their ${name} hash is in it`,
@@ -108,7 +108,7 @@ export async function verifyTimeStamp(request: TimeStampToVerify): Promise<TimeS
       () => checkAuthority(token, signer, request.anchors),
       (path) => authorityInWords(path),
     )
-    if (hash !== undefined) proven = factsOf(token.timeStamp, signer)
+    proven = factsOf(token.timeStamp, signer)
   } catch {
     // Recorded by `check`.
   }

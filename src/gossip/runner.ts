@@ -4,7 +4,7 @@
  */
 import type { RetrySchedule, SinkSchedule } from './schedule.ts'
 import type { HeadSink, PublishedHead } from './sink.ts'
-import { type GossipEvent, type SinkLoop, type SinkStatus, startSinkLoop } from './sink-loop.ts'
+import { type GossipEvent, SinkLoop, type SinkStatus } from './sink-loop.ts'
 import type { StateStore } from './state.ts'
 
 export interface ScheduledSink {
@@ -46,7 +46,7 @@ export async function startGossip(options: GossipOptions): Promise<Gossip> {
   const { retry = RETRY, leastPauseMs = LEAST_PAUSE_MS, onEvent = () => {} } = options
   const common = { retry, leastPauseMs, head, states, now, random, onEvent }
   const loops: readonly SinkLoop[] = await Promise.all(
-    options.sinks.map(({ sink, schedule }) => startSinkLoop({ sink, schedule, ...common })),
+    options.sinks.map(({ sink, schedule }) => SinkLoop.start({ sink, schedule, ...common })),
   )
   return {
     notify() {

@@ -49,151 +49,171 @@ export interface SinkLoopOptions {
   readonly onEvent: (event: GossipEvent) => void
 }
 
-export interface SinkLoop {
-  /** Looks whether a head is due. Cheap: called for each publication. */
-  wake(): void
-  status(): SinkStatus
-  /** Gives up on an attempt under way and ends. */
-  close(): Promise<void>
-}
-
 /** Timers are set anew this often, so that a clock that jumps is noticed. */
 const LONGEST_TIMER_MS = 60_000
 
-/** Begins to send heads to a sink, where its state left off. */
-export async function startSinkLoop(options: SinkLoopOptions): Promise<SinkLoop> {
-  const { sink, schedule, retry, states, now, onEvent } = options
-  const report = (event: GossipEvent['event'], reason: string) =>
-    onEvent({ event, sink: sink.name, reason })
-  let state = await readState()
-  let timer: NodeJS.Timeout | undefined
-  let attempt: Promise<void> | undefined
-  let lastAttempt = Number.NEGATIVE_INFINITY
-  let contradiction: string | undefined
-  /** Also after its time is over: on a file system that hangs an attempt holds a thread of Node's, so one is enough. */
-  let underWay = false
-  const closing = new AbortController()
+export class SinkLoop {
+  readonly #options: SinkLoopOptions
+  #state: SinkState
+  #contradiction: string | undefined
+  #timer: NodeJS.Timeout | undefined
+  #lastAttempt = Number.NEGATIVE_INFINITY
+  #attempt: Promise<void> | undefined
+  #controller: AbortController | undefined
+  /** Also after an attempt's time is over: on a file system that hangs it holds a thread of Node's, so one is enough. */
+  #underWay = false
+  #closed = false
 
-  async function readState(): Promise<SinkState> {
+  private constructor(options: SinkLoopOptions, state: SinkState) {
+    this.#options = options
+    this.#state = state
+  }
+
+  /** Begins to send heads to a sink, where its state left off. */
+  static async start(options: SinkLoopOptions): Promise<SinkLoop> {
+    const { sink, states, onEvent } = options
+    let state = freshState(sink.target)
     try {
       const kept = await states.read(sink.name)
-      if (kept?.target === sink.target) return kept
+      if (kept?.target === sink.target) state = kept
     } catch (error) {
       // A head that is sent twice does no harm; a log that does not start would.
-      report('gossip-state-failed', `begins anew: ${messageOf(error)}`)
+      const reason = `begins anew: ${messageOf(error)}`
+      onEvent({ event: 'gossip-state-failed', sink: sink.name, reason })
     }
-    return freshState(sink.target)
+    const loop = new SinkLoop(options, state)
+    loop.wake()
+    return loop
   }
 
-  async function keep(next: SinkState): Promise<void> {
-    state = next
-    try {
-      await states.write(sink.name, next)
-    } catch (error) {
-      report('gossip-state-failed', `may be sent again after a restart: ${messageOf(error)}`)
-    }
-  }
-
-  function wake(): void {
-    clearTimeout(timer)
-    if (attempt !== undefined || closing.signal.aborted) return
-    const head = options.head()
+  /** Looks whether a head is due. Cheap: called for each publication. */
+  wake(): void {
+    clearTimeout(this.#timer)
+    if (this.#attempt !== undefined || this.#closed) return
+    const { head: newest, now, retry, schedule, leastPauseMs } = this.#options
+    const head = newest()
     if (head === undefined) return
-    noticeContradiction(head)
+    this.#noticeContradiction(head)
     const time = now()
-    state = notInTheFuture(state, time, retry.maxMs)
-    const due = dueAt(head, state, schedule)
+    this.#state = notInTheFuture(this.#state, time, retry.maxMs)
+    const due = dueAt(head, this.#state, schedule)
     if (due === undefined) return
-    const wait = Math.max(due - time, lastAttempt + options.leastPauseMs - performance.now())
+    const wait = Math.max(due - time, this.#lastAttempt + leastPauseMs - performance.now())
     if (wait > 0) {
-      timer = setTimeout(wake, Math.min(wait, LONGEST_TIMER_MS)).unref()
+      this.#timer = setTimeout(() => this.wake(), Math.min(wait, LONGEST_TIMER_MS)).unref()
       return
     }
-    attempt = send(head).finally(() => {
-      attempt = undefined
-      wake()
+    this.#attempt = this.#send(head).finally(() => {
+      this.#attempt = undefined
+      this.wake()
     })
   }
 
+  status(): SinkStatus {
+    const { sink, head } = this.#options
+    const { target: _, lastRoot: __, retryAt: ___, ...shown } = this.#state
+    return {
+      name: sink.name,
+      kind: sink.kind,
+      ...shown,
+      lag: Math.max(0, (head()?.size ?? 0) - shown.lastSize),
+      sending: this.#attempt !== undefined,
+      ...(this.#contradiction === undefined ? {} : { contradiction: this.#contradiction }),
+    }
+  }
+
+  /** Gives up on an attempt under way and ends. */
+  async close(): Promise<void> {
+    this.#closed = true
+    clearTimeout(this.#timer)
+    this.#controller?.abort(new CairnError('STOPPED', 'the log is shutting down'))
+    await this.#attempt
+  }
+
+  async #send(head: PublishedHead): Promise<void> {
+    this.#lastAttempt = performance.now()
+    const controller = new AbortController()
+    this.#controller = controller
+    const late = new CairnError('IO', 'did not take the head in time')
+    const deadline = setTimeout(() => controller.abort(late), this.#options.schedule.timeoutMs)
+    try {
+      await this.#took(head, await this.#within(head, controller.signal))
+    } catch (error) {
+      if (!this.#closed) await this.#failed(error)
+    } finally {
+      clearTimeout(deadline)
+    }
+  }
+
+  /** What the sink gives, unless the signal fires first: a sink that does not heed it holds up nobody. */
+  #within(head: PublishedHead, signal: AbortSignal): Promise<SinkReceipt | undefined> {
+    if (this.#underWay) {
+      throw new CairnError('IO', 'still does not answer to an earlier attempt')
+    }
+    this.#underWay = true
+    const sent = (async () => this.#options.sink.send(head, signal))().finally(() => {
+      this.#underWay = false
+    })
+    return new Promise((resolve, reject) => {
+      signal.addEventListener('abort', () => reject(signal.reason), { once: true })
+      sent.then(resolve, (error) => reject(signal.aborted ? signal.reason : error))
+    })
+  }
+
+  async #took(head: PublishedHead, receipt: SinkReceipt | undefined): Promise<void> {
+    const { retryAt: _, lastReceipt: __, ...rest } = this.#state
+    await this.#keep({
+      ...rest,
+      attempts: rest.attempts + 1,
+      lastSize: head.size,
+      lastRoot: head.root,
+      lastSuccess: this.#options.now(),
+      ...(receipt && { lastReceipt: receipt.detail }),
+      failuresInARow: 0,
+    })
+    if (rest.failuresInARow > 0) {
+      this.#report('gossip-sent-again', `took a head of ${head.size} entries`)
+    }
+  }
+
+  async #failed(error: unknown): Promise<void> {
+    const { now, retry, random } = this.#options
+    const failuresInARow = this.#state.failuresInARow + 1
+    if (failuresInARow === 1) this.#report('gossip-failed', withCauses(error))
+    const time = now()
+    await this.#keep({
+      ...this.#state,
+      attempts: this.#state.attempts + 1,
+      failures: this.#state.failures + 1,
+      failuresInARow,
+      lastError: { at: time, message: messageOf(error) },
+      retryAt: Math.ceil(time + retryDelay(failuresInARow, retry, random())),
+    })
+  }
+
+  async #keep(state: SinkState): Promise<void> {
+    this.#state = state
+    try {
+      await this.#options.states.write(this.#options.sink.name, state)
+    } catch (error) {
+      const reason = `may be sent again after a restart: ${messageOf(error)}`
+      this.#report('gossip-state-failed', reason)
+    }
+  }
+
   /** A sink that has seen more than there is now, or something else, tells that the log was rolled back or replaced. */
-  function noticeContradiction({ size, root }: PublishedHead): void {
-    const { lastSize, lastRoot } = state
+  #noticeContradiction({ size, root }: PublishedHead): void {
+    const { lastSize, lastRoot } = this.#state
     const smaller = size < lastSize
     const other = size === lastSize && lastRoot !== undefined && !equal(root, lastRoot)
-    if ((!smaller && !other) || contradiction !== undefined) return
+    if ((!smaller && !other) || this.#contradiction !== undefined) return
     const found = smaller ? `this one has ${size}` : 'this one has another root'
-    contradiction = `a head of ${lastSize} entries was sent before, and ${found}: the log was rolled back or replaced`
-    report('gossip-contradiction', contradiction)
+    this.#contradiction = `a head of ${lastSize} entries was sent before, and ${found}: the log was rolled back or replaced`
+    this.#report('gossip-contradiction', this.#contradiction)
   }
 
-  async function send(head: PublishedHead): Promise<void> {
-    lastAttempt = performance.now()
-    const signal = AbortSignal.any([closing.signal, AbortSignal.timeout(schedule.timeoutMs)])
-    const attempts = state.attempts + 1
-    try {
-      if (underWay) throw new CairnError('IO', 'still does not answer to an earlier attempt')
-      const receipt = await within(sendOnce(head, signal), signal)
-      const { retryAt: _, lastReceipt: __, ...rest } = state
-      const recovered = state.failuresInARow
-      await keep({
-        ...rest,
-        attempts,
-        lastSize: head.size,
-        lastRoot: head.root,
-        lastSuccess: now(),
-        ...(receipt && { lastReceipt: receipt.detail }),
-        failuresInARow: 0,
-      })
-      if (recovered > 0) report('gossip-sent-again', `took a head of ${head.size} entries`)
-    } catch (error) {
-      if (closing.signal.aborted) return
-      const message = messageOf(error)
-      const failuresInARow = state.failuresInARow + 1
-      if (failuresInARow === 1) report('gossip-failed', withCauses(error))
-      const time = now()
-      await keep({
-        ...state,
-        attempts,
-        failures: state.failures + 1,
-        failuresInARow,
-        lastError: { at: time, message },
-        retryAt: Math.ceil(time + retryDelay(failuresInARow, retry, options.random())),
-      })
-    }
-  }
-
-  async function sendOnce(
-    head: PublishedHead,
-    signal: AbortSignal,
-  ): Promise<SinkReceipt | undefined> {
-    underWay = true
-    try {
-      return await sink.send(head, signal)
-    } finally {
-      underWay = false
-    }
-  }
-
-  wake()
-  return {
-    wake,
-    status() {
-      const { target: _, lastRoot: __, retryAt: ___, ...shown } = state
-      const lag = Math.max(0, (options.head()?.size ?? 0) - state.lastSize)
-      return {
-        name: sink.name,
-        kind: sink.kind,
-        ...shown,
-        lag,
-        sending: attempt !== undefined,
-        ...(contradiction === undefined ? {} : { contradiction }),
-      }
-    },
-    async close() {
-      closing.abort(new CairnError('STOPPED', 'the log is shutting down'))
-      clearTimeout(timer)
-      await attempt
-    },
+  #report(event: GossipEvent['event'], reason: string): void {
+    this.#options.onEvent({ event, sink: this.#options.sink.name, reason })
   }
 }
 
@@ -212,20 +232,4 @@ function notInTheFuture(state: SinkState, time: number, maxRetryMs: number): Sin
     ...(lastSuccess !== undefined && { lastSuccess: Math.min(lastSuccess, time) }),
     ...(retryAt !== undefined && { retryAt: Math.min(retryAt, time + maxRetryMs) }),
   }
-}
-
-/** What the promise gives, unless the signal fires first: a sink that does not heed it holds up nobody. */
-function within<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const stop = () => reject(reasonOf(signal))
-    signal.addEventListener('abort', stop, { once: true })
-    promise
-      .then(resolve, (error) => reject(signal.aborted ? reasonOf(signal) : error))
-      .finally(() => signal.removeEventListener('abort', stop))
-  })
-}
-
-function reasonOf({ reason }: AbortSignal): unknown {
-  const timedOut = reason instanceof Error && reason.name === 'TimeoutError'
-  return timedOut ? new CairnError('IO', 'did not take the head in time') : reason
 }
