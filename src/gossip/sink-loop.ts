@@ -3,6 +3,7 @@
  * growing, jittered pauses; meanwhile nothing queues up, since a newer head makes the older one superfluous.
  */
 import { equal } from '../bytes.ts'
+import { printable } from '../client/receipt-words.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { dueAt, type RetrySchedule, retryDelay, type SinkSchedule } from './schedule.ts'
 import type { HeadSink, PublishedHead, SinkKind, SinkReceipt } from './sink.ts'
@@ -168,7 +169,7 @@ export class SinkLoop {
       lastSize: head.size,
       lastRoot: head.root,
       lastSuccess: this.#options.now(),
-      ...(receipt && { lastReceipt: receipt.detail }),
+      ...(receipt && { lastReceipt: printable(receipt.detail) }),
       failuresInARow: 0,
     })
     if (rest.failuresInARow > 0) {
@@ -186,7 +187,7 @@ export class SinkLoop {
       attempts: this.#state.attempts + 1,
       failures: this.#state.failures + 1,
       failuresInARow,
-      lastError: { at: time, message: messageOf(error) },
+      lastError: { at: time, message: printable(messageOf(error)) },
       retryAt: Math.ceil(time + retryDelay(failuresInARow, retry, random())),
     })
   }
@@ -221,7 +222,7 @@ export class SinkLoop {
 function withCauses(error: unknown): string {
   const messages: string[] = []
   for (let one = error; one instanceof Error; one = one.cause) messages.push(one.message)
-  return messages.length === 0 ? String(error) : messages.join(': ')
+  return printable(messages.length === 0 ? String(error) : messages.join(': '))
 }
 
 /** Times of a clock that was ahead when they were noted would keep a sink waiting until it is there again. */

@@ -238,6 +238,19 @@ describe('a sink that fails', () => {
     ])
   })
 
+  it('cannot steer a terminal or fill a page by what it says', async () => {
+    const sink = recorder('one')
+    sink.send = async () => {
+      throw new CairnError('IO', `\u001b[2J\u202e${'x'.repeat(100_000)}`)
+    }
+    await start([sink])
+    await show(1)
+    const message = gossip!.status()[0]!.lastError!.message
+    expect(message).toMatch(/^\ufffd\[2J\ufffdx{100}/)
+    expect(message.length).toBeLessThan(3_000)
+    expect((events[0] as { reason: string }).reason).toBe(message)
+  })
+
   it('is given up on after its time, even if it does not listen', async () => {
     const [deaf, heeding] = [recorder('deaf'), recorder('heeding')]
     deaf.mode = 'hang for ever'
