@@ -7,13 +7,16 @@ import { join } from 'node:path'
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
 import { exitForError } from '../src/cli/exit.ts'
+import { configure as configureMonitor } from '../src/cli/monitor.ts'
 import { configure as configureWitness } from '../src/cli/witness.ts'
 import { CairnError, type CairnErrorCode } from '../src/errors.ts'
 import { formatVkey } from '../src/formats/vkey.ts'
 import { createMetrics } from '../src/http/metrics.ts'
 import { type ProblemCode, problem } from '../src/http/problem.ts'
 import { witnessMetrics } from '../src/http/witness-metrics.ts'
+import { SEVERITIES } from '../src/monitor/alert.ts'
 import { loadConfig } from '../src/server/config.ts'
+import { createMonitorMetrics } from '../src/server/monitor-metrics.ts'
 import { SETTINGS } from '../src/server/settings.ts'
 import { authenticateBy, openTokens } from '../src/server/tokens.ts'
 import { loadWitnessConfig } from '../src/server/witness-config.ts'
@@ -94,6 +97,23 @@ describe('what the documents say', () => {
     const names = [...body.matchAll(/^# TYPE (cairn_\w+)/gm)].map(([, name]) => name)
     expect(names.length).toBeGreaterThan(8)
     expect(names.filter((name) => !operating.includes(`\`${name}\``))).toEqual([])
+  })
+
+  it('lists every flag of a monitor, every alert with its severity, and every metric', async () => {
+    const document = readText('docs/monitor.md')
+    const command = new Command()
+    configureMonitor(command)
+    const flags = command.options.map(({ long }) => `| \`${long}\` |`)
+    expect(flags.length).toBeGreaterThan(8)
+    const alerts = Object.entries(SEVERITIES).map(
+      ([kind, severity]) => `| \`${kind}\` | ${severity} |`,
+    )
+    const { body } = await createMonitorMetrics().expose()
+    const metrics = [...body.matchAll(/^# TYPE (cairn_\w+)/gm)].map(([, name]) => `| \`${name}\` |`)
+    expect(metrics.length).toBeGreaterThan(8)
+    const rows = document.split('\n').filter((line) => line.startsWith('| `'))
+    const starts = [...flags, ...alerts, ...metrics]
+    expect(starts.filter((start) => !rows.some((row) => row.startsWith(start)))).toEqual([])
   })
 
   it('lists every metric of a witness', async () => {

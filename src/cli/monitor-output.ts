@@ -72,12 +72,13 @@ export function humanOutput({ once }: { readonly once: boolean }): MonitorOutput
     line(`${toned(`${mark} ${first}`, tone, style)}`)
     for (const part of rest) line(`  ${toned(part, tone, style)}`)
   }
-  const sayAlert = ({ kind, message, since }: Alert): void => {
+  const sayAlert = ({ kind, message, since, evidence }: Alert): void => {
     const severity = SEVERITIES[kind]
     const mark = severity === 'misbehaviour' ? '✗' : '!'
     say(mark, severity, `${clock(since)} ${kind.replaceAll('-', ' ')}: ${message}`)
+    // In one piece, to be copied.
+    if (evidence !== undefined) line(`  evidence: ${style.cyan(printable(evidence))}`)
   }
-
   const sayOver = ({ kind, source, since }: Alert): void => {
     const now = Date.now()
     const what = `${kind.replaceAll('-', ' ')} (${source}), after ${span(now - since)}`

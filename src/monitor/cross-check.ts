@@ -151,9 +151,9 @@ export class CrossCheck {
     try {
       const place = await this.#options.keepEvidence(name, utf8(formatSplitView(evidence)))
       if (!isKept) memory.evidence.push(name)
-      const message = `${said}; the evidence is in ${place}`
       const isNews = !isKept || known?.evidence !== place
-      memory.alerts.found({ kind: 'split-view', source, message, evidence: place }, now(), isNews)
+      const finding = { kind: 'split-view', source, message: said, evidence: place } as const
+      memory.alerts.found(finding, now(), isNews)
     } catch (error) {
       const message = `${said}; the evidence could not be written, and will be tried again: ${messageOf(error)}`
       memory.alerts.found({ kind: 'split-view', source, message }, now(), isNew)

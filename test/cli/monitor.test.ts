@@ -226,7 +226,7 @@ describe('a log that forks, as processes', () => {
     const [name, ...others] = await readdir(join(state(), 'evidence'))
     expect(others).toEqual([])
     const file = join(state(), 'evidence', name!)
-    expect(caught.stdout.replace(/\n {2}/g, ' ')).toContain('the evidence is in')
+    expect(caught.stdout).toContain(`\n  evidence: ${file}\n`)
     expect(name).toMatch(/^forked\.example_log-4-6-[0-9a-f]{16}\.split-view$/)
     expect(await cairn(['verify', file, '--vkey', vkey])).toMatchObject({ code: 0 })
     const bytes = await readFile(file)
