@@ -21,6 +21,8 @@ export interface WitnessConfig {
   readonly publicUrl?: string
   readonly mlDsa: boolean
   readonly signSubtree: boolean
+  /** Path of the file that notices an old copy of the data; without it, one beside the data directory. */
+  readonly rollbackGuard?: string
   readonly passphrase?: string
   readonly requestTimeoutMs: number
 }
@@ -35,7 +37,7 @@ export async function loadWitnessConfig(sources: ConfigSources): Promise<Witness
     sources.env,
     values['passphrase-file'] as string | undefined,
   )
-  const { data, name, log, 'public-url': publicUrl } = values
+  const { data, name, log, 'public-url': publicUrl, 'rollback-guard': guard } = values
   if (data === undefined) throw usage('data is missing; give the data directory with --data DIR')
   const mlDsa = values['ml-dsa'] as boolean
   const signSubtree = values['sign-subtree'] as boolean
@@ -51,6 +53,7 @@ export async function loadWitnessConfig(sources: ConfigSources): Promise<Witness
     ...(publicUrl === undefined ? {} : { publicUrl: checkedUrl(publicUrl as string) }),
     mlDsa,
     signSubtree,
+    ...(guard === undefined ? {} : { rollbackGuard: guard as string }),
     ...(passphrase === undefined ? {} : { passphrase }),
     requestTimeoutMs: values['request-timeout'] as number,
   }

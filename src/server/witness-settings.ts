@@ -30,6 +30,9 @@ export const WITNESS_SETTINGS: SettingsTable = settingsTable({
     'make post-quantum cosignatures (ML-DSA-44) beside those of Ed25519',
   ),
   'sign-subtree': switchSetting(false, 'sign subtrees of what was cosigned (experimental)'),
+  'rollback-guard': pathSetting(
+    'file that remembers until when the witness has cosigned; keep it away from the data and out of its backups (default: a file in <data>.signer, beside the data directory)',
+  ),
   'passphrase-file': pathSetting(
     'file whose first line is the passphrase of the keys; CAIRN_PASSPHRASE may hold it instead',
   ),

@@ -17,6 +17,7 @@ import type { WitnessSigner } from '../witness/signer.ts'
 import { openWitness } from '../witness/witness.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { listen } from './listen.ts'
+import { guardStore } from './rollback-guard.ts'
 import { authenticateBy, type KnownToken, openTokens } from './tokens.ts'
 import type { WitnessConfig } from './witness-config.ts'
 import type { OnWitnessEvent } from './witness-events.ts'
@@ -114,8 +115,12 @@ async function open(config: WitnessConfig, onEvent: OnWitnessEvent): Promise<Ope
     const [named, other] = config.mlDsa ? [vkeys, vkeys.slice(0, 1)] : [vkeys.slice(0, 1), vkeys]
     await keepVkeys(directory, named, [other])
     const tokens = await openTokens(directory)
+    const guard = config.rollbackGuard ?? defaultGuard(directory.path, both)
+    const guarded = await guardStore(store, guard, {
+      onError: (error) => onEvent({ event: 'error', message: messageOf(error) }),
+    })
     const witness = await openWitness({
-      store,
+      store: guarded,
       signer,
       mlDsa,
       signSubtrees: config.signSubtree,
@@ -126,6 +131,11 @@ async function open(config: WitnessConfig, onEvent: OnWitnessEvent): Promise<Ope
     for (const part of opened.reverse()) await part.close().catch(() => undefined)
     throw error
   }
+}
+
+/** Beside the data directory, as a log's signer's state is: whoever restores an old copy must not restore this. */
+function defaultGuard(data: string, { ed25519 }: WitnessSigner): string {
+  return join(`${data}.signer`, `${ed25519.keyId}.guard`)
 }
 
 /**

@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:http'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -247,6 +247,32 @@ describe('a witness refuses', () => {
         refusal('CORRUPT', /what this witness has cosigned is missing .* begin a new witness/),
       )
     }
+  })
+
+  it('an old copy of its data, whose memory is not its own', async () => {
+    const first = await start({ log: [LOG_VKEY] })
+    await add(first.url, LOG.request(0, 3))
+    await first.close()
+    await cp(data, join(directory, 'backup'), { recursive: true })
+    // Heads have times in seconds.
+    await new Promise((resolve) => setTimeout(resolve, 1_100))
+    const second = await start()
+    await add(second.url, LOG.request(3, 5))
+    await second.close()
+    await rm(data, { recursive: true })
+    await cp(join(directory, 'backup'), data, { recursive: true })
+    await expect(start()).rejects.toEqual(
+      refusal('CORRUPT', /data of this witness was rolled back: .* put the newest copy back/),
+    )
+    expect(await readdir(`${data}.signer`)).toEqual([expect.stringMatching(/^[0-9a-f]{8}\.guard$/)])
+  })
+
+  it('a guard against old copies in a place that it cannot have', async () => {
+    await expect(start({ 'rollback-guard': '/dev/null/guard' })).rejects.toEqual(
+      refusal('IO', /\/dev\/null\/guard/),
+    )
+    await start({ 'rollback-guard': join(directory, 'elsewhere', 'guard') })
+    expect(await readdir(join(directory, 'elsewhere'))).toEqual(['guard'])
   })
 
   it('keys with a passphrase that it was not told', { timeout: 60_000 }, async () => {
