@@ -473,6 +473,31 @@ describe('the authority', () => {
     expectRefused(verdict, NAME, /CN=Strict may not stand so far above/)
   })
 
+  it('is refused when the chain is endless', async () => {
+    const chain = [await identity({ name: 'Far', extensions: issuing() })]
+    for (let i = 0; i < 9; i++) {
+      chain.unshift(await identity({ name: `C${i}`, issuer: chain[0]!, extensions: issuing() }))
+    }
+    const signer = await identity({ name: 'TSA', issuer: chain[0]!, extensions: timeStamping() })
+    const certificates = [signer, ...chain.slice(0, -1)].map(({ certificate }) => certificate)
+    const verdict = await verdictOn({ signer, certificates }, { anchors: [chain.at(-1)!.parsed] })
+    expectRefused(verdict, NAME, /the chain of certificates is too long/)
+  })
+
+  it('is refused soon when there are ever more ways to go', async () => {
+    const first = await identity({ name: 'Maze', extensions: issuing() })
+    const maze = [first]
+    while (maze.length < 15) {
+      maze.push(await identity({ name: 'Maze', keysOf: first, extensions: issuing() }))
+    }
+    const signer = await identity({ name: 'TSA', issuer: first, extensions: timeStamping() })
+    const certificates = [signer, ...maze].map(({ certificate }) => certificate)
+    const begun = performance.now()
+    const verdict = await verdictOn({ signer, certificates })
+    expectRefused(verdict, NAME, /too many certificates|too long/)
+    expect(performance.now() - begun).toBeLessThan(5_000)
+  })
+
   it('is refused when two certificates only vouch for each other', async () => {
     const one = await identity({ name: 'One', extensions: issuing() })
     const two = await identity({ name: 'Two', issuer: one, extensions: issuing() })

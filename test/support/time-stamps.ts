@@ -55,6 +55,7 @@ export interface Identity {
   /** As the sources read it. */
   readonly parsed: X509Certificate
   readonly key: webcrypto.CryptoKey
+  readonly publicKey: webcrypto.CryptoKey
 }
 
 export interface IdentityOptions {
@@ -63,6 +64,8 @@ export interface IdentityOptions {
   readonly extensions?: readonly Extension[]
   readonly notBefore?: number
   readonly notAfter?: number
+  /** Whose keys it has; some of its own without it. */
+  readonly keysOf?: Identity
   readonly algorithm?: 'P-256' | 'P-384' | 'RSA-1024' | 'RSA-2048' | 'RSA-PSS'
   readonly hash?: string
 }
@@ -72,7 +75,10 @@ let serial = 1
 /** A certificate with a key of its own, self-signed without an issuer. */
 export async function identity(options: IdentityOptions): Promise<Identity> {
   const { name, issuer, extensions = [], algorithm = 'P-256', hash = 'SHA-256' } = options
-  const { publicKey, privateKey } = await newKeys(algorithm)
+  const { keysOf } = options
+  const { publicKey, privateKey } = keysOf
+    ? { publicKey: keysOf.publicKey, privateKey: keysOf.key }
+    : await newKeys(algorithm)
   const certificate = new Certificate({
     version: 2,
     serialNumber: new Integer({ value: ++serial }),
@@ -84,7 +90,7 @@ export async function identity(options: IdentityOptions): Promise<Identity> {
   })
   await certificate.subjectPublicKeyInfo.importKey(publicKey)
   await certificate.sign(issuer?.key ?? privateKey, hash)
-  return { certificate, parsed: parseCertificate(derOf(certificate)), key: privateKey }
+  return { certificate, parsed: parseCertificate(derOf(certificate)), key: privateKey, publicKey }
 }
 
 /** UTCTime has no fractions. */
