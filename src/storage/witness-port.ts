@@ -76,7 +76,7 @@ export interface WitnessStore {
   /**
    * Makes all changes visible at once and in order, or none of them. Durable (synced) when the promise resolves, unless
    * every one of them is `keep-cosignatures`: those may be lost with the machine, since signing again makes them anew.
-   * A batch has at most one `advance` for a log, and no `keep-cosignatures` for it beside that.
+   * A batch has at most one `advance` for a log.
    * @throws CONFLICT when the stored head of a log is not the `previous` of its change, or size or time would go back:
    *   another writer was here, and nothing was written
    * @throws DISK_FULL, IO when it may not have been stored; the witness must stop signing then

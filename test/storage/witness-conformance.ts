@@ -151,6 +151,10 @@ export function witnessStoreConformance(
       expect(await cosignaturesOf()).toBeUndefined()
       await store.write([cosigned(A, headOf(7, 1_700_000_001), 'over 7, again')])
       expect(await cosignaturesOf()).toEqual(utf8('over 7, again'))
+      const older = headOf(7, 1_700_000_001)
+      await store.write([cosigned(A, older, 'too late'), advance(A, older, older)])
+      expect(await cosignaturesOf()).toBeUndefined()
+      await store.write([cosigned(A, older, 'over 7, again')])
       // The same head once more: what is signed over it now may be over other extension lines.
       await store.write([advance(A, headOf(7, 1_700_000_001), headOf(7, 1_700_000_001))])
       expect(await cosignaturesOf()).toBeUndefined()

@@ -78,6 +78,35 @@ describe.each(['before', 'after'] as const)('a write that fails %s it was stored
   })
 })
 
+describe('what waits while a write fails', () => {
+  it('is not written any more, although it could be', async () => {
+    const store = heldStore()
+    let writes = 0
+    const witness = await place.open({
+      wrap: (inner) =>
+        passing(store.wrap(inner), async (changes) => {
+          writes++
+          const failing = store.isHeld
+          await store.wrap(inner).write(changes)
+          if (failing) throw new CairnError('IO', 'the disk was gone for a moment')
+        }),
+    })
+    const other = new WitnessedLog('log.example/two')
+    await Promise.all([witness.watch([log.key.vkey]), witness.watch([other.key.vkey])])
+    const before = writes
+    store.hold()
+    const first = witness.addCheckpoint(log.request(0, 3))
+    await vi.waitUntil(() => writes > before)
+    const second = witness.addCheckpoint(other.request(0, 3))
+    const both = Promise.allSettled([first, second])
+    store.letGo()
+    expect((await both).map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+    expect(writes).toBe(before + 1)
+    const again = await place.open()
+    expect(again.logs().map(({ head }) => head?.size)).toEqual([3, undefined])
+  })
+})
+
 describe('a full disk', () => {
   it('is called one', async () => {
     const full = new CairnError('DISK_FULL', 'no space left')

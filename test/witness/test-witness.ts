@@ -95,6 +95,9 @@ export function heldStore() {
       })
     },
     letGo: () => release(),
+    get isHeld() {
+      return held !== undefined
+    },
     wrap(store: WitnessStore): WitnessStore {
       return passing(store, async (changes) => {
         this.writes++
