@@ -27,10 +27,18 @@ const TUNING: DatabaseOptions<Uint8Array, Uint8Array> = {
   compression: true,
 }
 
+export interface DatabaseTuning {
+  readonly createIfMissing: boolean
+  /** Bytes of a write buffer; a store has two. */
+  readonly writeBufferSize?: number
+  /** Whether blocks are compressed. Default true. */
+  readonly compression?: boolean
+}
+
 /** @throws LOCKED, NOT_FOUND, CORRUPT, DISK_FULL, IO */
 export async function openDatabase(
   directory: string,
-  options: { readonly createIfMissing: boolean },
+  options: DatabaseTuning,
 ): Promise<LevelDatabase> {
   const database: LevelDatabase = new Level(directory, { ...TUNING, ...options })
   try {
