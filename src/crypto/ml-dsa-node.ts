@@ -4,6 +4,7 @@
  */
 import { createPrivateKey, createPublicKey, type KeyObject, sign, verify } from 'node:crypto'
 import { promisify } from 'node:util'
+import { equal } from '../bytes.ts'
 import * as portable from './ml-dsa-web.ts'
 
 /** DER up to the 32 bytes of the seed (PKCS #8, the seed form [0]) and of the public key, RFC 9881. */
@@ -16,9 +17,20 @@ const verifyInPool = promisify(verify)
 const PUBLIC_KEY_SIZE = 1312
 const SIGNATURE_SIZE = 2420
 
+/** The key that was used last: making it from its seed takes a fifth of the time of a signature. */
+let last: { readonly seed: Uint8Array; readonly key: KeyObject } | undefined
+
 function privateKey(seed: Uint8Array): KeyObject {
   if (seed.length !== 32) throw new RangeError(`expected a seed of 32 bytes, got ${seed.length}`)
-  return createPrivateKey({ key: Buffer.concat([PKCS8, seed]), format: 'der', type: 'pkcs8' })
+  if (last === undefined || !equal(last.seed, seed)) {
+    const key = createPrivateKey({
+      key: Buffer.concat([PKCS8, seed]),
+      format: 'der',
+      type: 'pkcs8',
+    })
+    last = { seed: seed.slice(), key }
+  }
+  return last.key
 }
 
 function publicKeyObject(publicKey: Uint8Array): KeyObject {
