@@ -82,6 +82,9 @@ export interface AlertChange {
   readonly alert: Alert
 }
 
+/** Characters of a message: servers have a say in what it says. */
+const MAX_MESSAGE = 1_000
+
 const keyOf = ({ kind, source }: Pick<Finding, 'kind' | 'source'>): string => `${kind} ${source}`
 
 /** The alerts of one log: those that last, and what has changed. */
@@ -110,7 +113,8 @@ export class AlertBook {
     const key = keyOf(finding)
     const known = this.#active.get(key)
     const isNews = again || known === undefined
-    const alert: Alert = { ...finding, since: isNews ? now : known.since }
+    const message = finding.message.slice(0, MAX_MESSAGE)
+    const alert: Alert = { ...finding, message, since: isNews ? now : known.since }
     this.#active.set(key, alert)
     this.#found.add(key)
     if (isNews) this.#changes.push({ change: 'raised', alert })

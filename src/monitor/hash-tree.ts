@@ -29,6 +29,7 @@ export class HashTree {
   readonly #levels: Edge[] = []
   #size: number
   #waitingBytes = 0
+  #isBroken = false
 
   private constructor(store: MonitoredLogStore, size: TreeSize) {
     this.#store = store
@@ -71,13 +72,21 @@ export class HashTree {
     return this.#waitingBytes >= BUFFER_SIZE
   }
 
-  /** Hands all that waits to the store. */
+  /** Whether the store has failed, and holds less than this tree says. Only opening it anew helps. */
+  get isBroken(): boolean {
+    return this.#isBroken
+  }
+
+  /** Hands all that waits to the store. @throws IO, DISK_FULL, and STOPPED once it has failed */
   async flush(): Promise<void> {
+    if (this.#isBroken) throw new CairnError('STOPPED', 'hashes could not be kept before')
+    this.#isBroken = true
     for (const [level, edge] of this.#levels.entries()) {
       const { waiting } = edge
       edge.waiting = []
       if (waiting.length > 0) await this.#store.append(level, join(waiting))
     }
+    this.#isBroken = false
     this.#waitingBytes = 0
   }
 

@@ -32,6 +32,10 @@ export class Memory {
   #head: ShownHead | undefined
   #frontier: Frontier
   #tree: HashTree
+  /** How much of the tree the state that was written last speaks of. */
+  #writtenSize: TreeSize
+  /** Set while the tree in memory may not be the one in the store. */
+  #isBroken = false
   /** The state as it was written last. Other hashes would make another. */
   #written: Uint8Array | undefined
 
@@ -45,6 +49,7 @@ export class Memory {
     this.#head = state.head
     this.#frontier = state.frontier
     this.#tree = tree
+    this.#writtenSize = tree.size
     this.origin = state.origin
     this.alerts = new AlertBook(state.alerts, isWatched)
     this.shown = new Map(state.shown)
@@ -119,7 +124,19 @@ export class Memory {
     const target = treeSize(Math.max(size, this.size))
     // Written down first: a state must never speak of hashes that are gone.
     await this.#write(await frontierFromTiles(this.#tree.source(), target))
-    this.#tree = await HashTree.open(this.#store, target)
+    await this.#reopen(target)
+  }
+
+  /** After a failure of the store: goes back to what it has. @throws CORRUPT, IO while it still fails */
+  async mend(): Promise<void> {
+    if (!this.#isBroken && !this.#tree.isBroken) return
+    await this.#reopen(treeSize(Math.max(this.size, this.#writtenSize)))
+  }
+
+  async #reopen(size: TreeSize): Promise<void> {
+    this.#isBroken = true
+    this.#tree = await HashTree.open(this.#store, size)
+    this.#isBroken = false
   }
 
   async #write(progress: Frontier): Promise<void> {
@@ -140,6 +157,7 @@ export class Memory {
     if (this.#written !== undefined && equal(bytes, this.#written)) return
     await this.#store.writeState(bytes)
     this.#written = bytes
+    this.#writtenSize = progress.size
   }
 }
 

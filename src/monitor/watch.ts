@@ -134,6 +134,7 @@ export class LogWatch {
         signal: stop,
       })
       if (!stop.aborted) {
+        await memory.mend()
         this.#note(looks)
         for (const look of looks) await this.#consider(look)
         this.#tell()

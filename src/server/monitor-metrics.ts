@@ -75,13 +75,15 @@ export interface MetricsServer {
 
 /** Shows metrics on this machine only. @throws USAGE when the port is taken */
 export async function serveMetrics(metrics: MonitorMetrics, port: number): Promise<MetricsServer> {
-  const server = createServer(async ({ method, url }, response) => {
+  const server = createServer(({ method, url }, response) => {
     if (url !== '/metrics' || (method !== 'GET' && method !== 'HEAD')) {
       response.writeHead(url === '/metrics' ? 405 : 404).end()
       return
     }
-    const { mediaType, body } = await metrics.expose()
-    response.writeHead(200, { 'Content-Type': mediaType }).end(body)
+    metrics.expose().then(
+      ({ mediaType, body }) => response.writeHead(200, { 'Content-Type': mediaType }).end(body),
+      () => response.writeHead(500).end(),
+    )
   })
   await new Promise<void>((resolve, reject) => {
     server.once('error', (cause) => {

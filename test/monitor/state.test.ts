@@ -1,5 +1,15 @@
 /** What a monitor keeps: read back as it was written, and never taken for less when it is damaged. */
-import { cp, mkdir, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises'
+import {
+  cp,
+  mkdir,
+  readdir,
+  readFile,
+  rename,
+  rm,
+  rmdir,
+  truncate,
+  writeFile,
+} from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { fromUtf8, utf8 } from '../../src/bytes.ts'
@@ -154,5 +164,71 @@ describe('the directory of a monitor', () => {
     const later = await watching.again({ state: copy })
     await later.round()
     expect(later.events).toMatchObject([{ event: 'round', logs: [{ size: 300, newEntries: 0 }] }])
+  })
+})
+
+describe('a disk that fails', () => {
+  it('is an alert while the state cannot be written, and nothing is lost', async () => {
+    const log = await newTreeLog()
+    log.append(300)
+    const watching = await watch({ logs: at(log.url, log) })
+    expect(await watching.round()).toEqual([])
+    const here = await place()
+    await rename(here, `${here}.away`)
+    log.append(300)
+    expect(await watching.round()).toMatchObject([{ kind: 'monitor-failed', source: log.origin }])
+    await rename(`${here}.away`, here)
+    expect(await watching.round()).toEqual([])
+    const later = await watching.again()
+    await later.round()
+    expect(later.events).toMatchObject([{ event: 'round', logs: [{ size: 600, newEntries: 0 }] }])
+  })
+
+  it('is an alert while hashes cannot be kept, and they are read again', async () => {
+    const log = await newTreeLog()
+    log.append(256)
+    const watching = await watch({ logs: at(log.url, log) })
+    expect(await watching.round()).toEqual([])
+    const hashes = join(await place(), 'hashes-0')
+    await rename(hashes, `${hashes}.away`)
+    await mkdir(hashes)
+    log.append(256)
+    for (let i = 0; i < 2; i++) {
+      expect(await watching.round()).toMatchObject([{ kind: 'monitor-failed' }])
+    }
+    await rmdir(hashes)
+    await rename(`${hashes}.away`, hashes)
+    expect(await watching.round()).toEqual([])
+    const later = await watching.again()
+    await later.round()
+    expect(later.events).toMatchObject([{ event: 'round', logs: [{ size: 512, newEntries: 0 }] }])
+  })
+
+  it('keeps no fork from being told, and its evidence is written once it can be', async () => {
+    const log = await newTreeLog()
+    log.append(10)
+    const fork = await log.fork()
+    log.append(5)
+    fork.append(5, 'other')
+    const front = await frontOf(log.url)
+    const watching = await watch({ logs: at(front.url, log) })
+    await watching.round()
+    const evidence = join(state(), 'evidence')
+    await rename(evidence, `${evidence}.away`)
+    front.target = fork.url
+    const [alert] = await watching.round()
+    expect(alert).toMatchObject({
+      kind: 'split-view',
+      message: expect.stringMatching(/has forked.*could not be written, and will be tried again/),
+    })
+    expect(alert?.evidence).toBeUndefined()
+    await watching.round()
+    await rename(`${evidence}.away`, evidence)
+    const [written] = await watching.round()
+    expect(written?.evidence).toBeDefined()
+    const told = watching.events.filter(({ event }) => event === 'alert')
+    expect(told).toHaveLength(2)
+    expect(await readdir(evidence)).toHaveLength(1)
+    await fork.close()
   })
 })
