@@ -12,7 +12,7 @@ import { type TreeSize, treeSize } from '../src/merkle/position.ts'
 import { naiveLeaf, naiveTree } from '../test/merkle/naive.ts'
 
 /** Leaves of the first head, and those that each further one adds. */
-const FIRST = 100_000
+const FIRST = 20_000
 const STEP = 37
 
 export interface Step {
