@@ -1,4 +1,7 @@
-/** Embedding a log or a witness: a whole server by `serve` and `serveWitness`, or the routes in a server of one's own. */
+/**
+ * Embedding a log, a witness or a monitor: a whole one by `serve`, `serveWitness` and `startMonitor`, or the routes in a
+ * server of one's own.
+ */
 
 export { type MlDsaThread, mlDsaThread } from './crypto/ml-dsa-thread.ts'
 export {
@@ -22,8 +25,19 @@ export { type LogEvent, type LogOptions, openLog } from './log/log.ts'
 export type * from './log/service.ts'
 export { openSignedState, type SignedState } from './log/signed-state.ts'
 export type { LogSigner } from './log/signer.ts'
+export { type Alert, type AlertKind, SEVERITIES, type Severity } from './monitor/alert.ts'
+export type { Limits } from './monitor/freshness.ts'
+export type { Monitor, RoundOptions, RunOptions } from './monitor/monitor.ts'
+export type * from './monitor/report.ts'
+export { type Targets, targetsOf, type WatchedLog } from './monitor/target.ts'
 export { type Config, type LogConfig, loadConfig } from './server/config.ts'
 export { eventWriter, type OnEvent, type ServerEvent } from './server/events.ts'
+export {
+  type MonitorConfig,
+  type MonitorHooks,
+  type RunningMonitor,
+  startMonitor,
+} from './server/monitor.ts'
 export type { ConfigSources } from './server/read-settings.ts'
 export { type RunningServer, type ServeOptions, serve } from './server/serve.ts'
 export { type RunningWitness, type ServeWitnessOptions, serveWitness } from './server/witness.ts'
