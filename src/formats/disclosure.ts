@@ -12,13 +12,10 @@ import { base64UrlBytes, fromBase64Url, fromUtf8, toBase64Url, utf8 } from '../b
 import { CairnError, malformed } from '../errors.ts'
 import { canonicalJson } from './canonical-json.ts'
 import { type JsonValue, parseJson } from './json-strict.ts'
+import { MAX_RECORD_DEPTH, MAX_SUBMISSION_SIZE } from './record-members.ts'
 
 /** Random bytes in the salt of each disclosure. */
 export const SALT_SIZE = 16
-/** How deep a submitted record may be nested. */
-export const MAX_RECORD_DEPTH = 32
-/** The largest submitted record in bytes. */
-export const MAX_SUBMISSION_SIZE = 8_388_608
 /** The largest disclosure in bytes of JSON: the value alone may be as large as a submission. */
 export const MAX_DISCLOSURE_SIZE: number = MAX_SUBMISSION_SIZE + 1024
 

@@ -2,7 +2,7 @@
  * JSON as the records are written in it: I-JSON (RFC 7493), read by a tokenizer of its own. JSON.parse keeps the last of
  * two members of one name and rounds numbers without a word; here both are errors that name the place.
  */
-import { fromUtf8 } from '../bytes.ts'
+import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, malformed } from '../errors.ts'
 import { formatPointer, shownPointer } from './json-pointer.ts'
 
@@ -12,7 +12,7 @@ export interface JsonObject {
 }
 
 export interface JsonLimits {
-  /** The longest text, in bytes of UTF-8 for bytes and in UTF-16 units for a string. */
+  /** The longest text, in bytes of UTF-8. */
   readonly size: number
   /** How deep arrays and objects may stand in each other; a document without any has the depth 0. */
   readonly depth: number
@@ -45,11 +45,17 @@ export function setMember(object: Record<string, JsonValue>, name: string, value
  * @throws TOO_LARGE beyond the size limit
  */
 export function parseJson(json: string | Uint8Array, limits: JsonLimits): JsonValue {
-  if (json.length > limits.size) {
-    throw new CairnError('TOO_LARGE', `the JSON has ${json.length} bytes; ${limits.size} at most`)
+  const size = sizeOf(json, limits.size)
+  if (size > limits.size) {
+    throw new CairnError('TOO_LARGE', `the JSON has ${size} bytes; ${limits.size} at most`)
   }
   const text = typeof json === 'string' ? json : fromUtf8(json, 'the JSON')
   return new JsonReader(text, limits.depth).document()
+}
+
+/** Bytes of UTF-8; of a text that cannot have more than `limit`, no more is said. */
+function sizeOf(json: string | Uint8Array, limit: number): number {
+  return typeof json === 'string' && json.length * 3 > limit ? utf8(json).length : json.length
 }
 
 const NUMBER = /-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?/y
@@ -184,7 +190,7 @@ class JsonReader {
       if (code === 0x22) break
       if (code === 0x5c) {
         escaped = true
-        at++
+        if (text.charCodeAt(++at) === 0x75) surrogates = true
       } else if (code >= 0xd800) surrogates = true
       else if (!(code >= 0x20)) {
         this.#at = at
@@ -193,7 +199,7 @@ class JsonReader {
     }
     this.#at = at + 1
     const value = escaped ? this.#unescape(start, at + 1) : text.slice(start + 1, at)
-    if ((escaped || surrogates) && hasLoneSurrogate(value)) {
+    if (surrogates && hasLoneSurrogate(value)) {
       this.#fail('a string has half of a surrogate pair')
     }
     return value
@@ -220,15 +226,19 @@ class JsonReader {
   }
 
   #checkExact(written: string, value: number): void {
-    const shown = written.length > 40 ? `${written.slice(0, 40)}…` : written
     // SPEC RFC 7493 section 2.2. From 2^53 on, not every integer is a double.
     if (Math.abs(value) > Number.MAX_SAFE_INTEGER) {
-      this.#fail(`the number ${shown} is beyond 2^53-1; write it as a string`)
+      this.#fail(`the number ${shownNumber(written)} is beyond 2^53-1; write it as a string`)
     }
-    if (!hasDigitsOf(written, value)) {
+    if (`${value}` !== written && !hasDigitsOf(written, value)) {
+      const shown = shownNumber(written)
       this.#fail(`the number ${shown} has digits that a double cannot hold; write it as a string`)
     }
   }
+}
+
+function shownNumber(written: string): string {
+  return written.length > 40 ? `${written.slice(0, 40)}…` : written
 }
 
 /** The digits of a number as written, from the first to the last that is not zero. */

@@ -3,34 +3,22 @@
  * canonical JSON (RFC 8785) of at most 65,535 bytes. Whatever names a person or is payload is taken out of it; in its
  * place the leaf commits to salted disclosures, which can be shown one by one, or destroyed.
  */
-import type { JsonObject, JsonValue } from './json-strict.ts'
-
-/** `version` of every record. */
-export const RECORD_VERSION = 'cairn-record/v1'
-
-/** What a submitter can record. */
-export const RECORD_TYPES = [
-  'llm_request',
-  'tool_call',
-  'decision',
-  'guardrail',
-  'data_access',
-  'model_training',
-  'model_evaluation',
-  'model_promotion',
-  'model_deployment',
-  'inference_request',
-  'inference_response',
-  'configuration_change',
-  'permission_change',
-  'deletion',
-  'correction',
-] as const
-/** What only the log itself records. */
-export const LOG_RECORD_TYPES = ['access', 'erasure', 'hold', 'grant', 'retention'] as const
-
-export type RecordType = (typeof RECORD_TYPES)[number]
-export type LogRecordType = (typeof LOG_RECORD_TYPES)[number]
+import { fromUtf8, toBase64Url, utf8 } from '../bytes.ts'
+import { CairnError, malformed } from '../errors.ts'
+import { canonicalJson } from './canonical-json.ts'
+import { type Disclosure, disclosureDigest, makeDisclosure, SALT_SIZE } from './disclosure.ts'
+import { isJsonObject, type JsonObject, type JsonValue, parseJson } from './json-strict.ts'
+import { checkLeaf, checkSubmission } from './record-check.ts'
+import {
+  type LogRecordType,
+  MAX_COMMITMENTS,
+  MAX_RECORD_DEPTH,
+  MAX_RECORD_SIZE,
+  MAX_SUBMISSION_SIZE,
+  RECORD_VERSION,
+  type RecordType,
+} from './record-members.ts'
+import { splitSubmission } from './record-split.ts'
 
 /** What is the same in a submission and in its leaf. All text is one line; numbers are finite. */
 interface ClearMembers {
@@ -153,4 +141,121 @@ export interface RecordLeaf extends ClearMembers {
   readonly effects?: readonly never[]
   /** From the pointer of each member that was taken out to base64url(SHA-256(disclosure)). */
   readonly commitments: Readonly<Record<string, string>>
+}
+
+/** JSON as it came in, or a value that can be written as JSON. */
+export type RecordSource = Uint8Array | string | JsonObject | SubmittedRecord
+
+/**
+ * Reads a submission.
+ * @throws MALFORMED with the JSON Pointer of the member that is wrong, and what it should be
+ * @throws TOO_LARGE beyond 8 MiB
+ */
+export function parseSubmission(json: RecordSource): SubmittedRecord {
+  return readSubmission(json, 'submitter')
+}
+
+/** As parseSubmission, for what the log itself records: its types and no others. @throws MALFORMED, TOO_LARGE */
+export function parseLogSubmission(json: RecordSource): SubmittedRecord {
+  return readSubmission(json, 'log')
+}
+
+function readSubmission(json: RecordSource, by: 'submitter' | 'log'): SubmittedRecord {
+  // A value is written first: whatever it may turn into later, what was checked is what is kept.
+  const text =
+    json instanceof Uint8Array || typeof json === 'string'
+      ? json
+      : canonicalJson(json as unknown as JsonObject)
+  const value = parseJson(text, { size: MAX_SUBMISSION_SIZE, depth: MAX_RECORD_DEPTH })
+  if (!isJsonObject(value)) throw malformed('the top level: a record is a JSON object')
+  checkSubmission(value, by)
+  return value as unknown as SubmittedRecord
+}
+
+/** A submission as plain JSON. */
+export function jsonOf(submission: SubmittedRecord): JsonObject {
+  return submission as unknown as JsonObject
+}
+
+export interface RecordToPrepare {
+  /** As parseSubmission gave it. */
+  readonly submission: SubmittedRecord
+  /** A new UUIDv7. */
+  readonly id: string
+  /** Milliseconds since 1970. */
+  readonly time: number
+  /** The tenant it was accepted for. */
+  readonly tenant: string
+  /** One for each person that the submission names. */
+  readonly pseudonyms: { readonly actor?: string; readonly subject?: string }
+  /** Random bytes: 16 for each of so many salts. */
+  readonly salts: (count: number) => Uint8Array
+}
+
+export interface PreparedRecord {
+  /** What is hashed and logged. */
+  readonly leaf: Uint8Array
+  /** What opens its commitments. Secret. */
+  readonly disclosures: readonly Disclosure[]
+}
+
+/**
+ * Makes the leaf of a submission, and the disclosures of all that is not in it.
+ * @throws TOO_LARGE when the leaf would have more than 65,535 bytes, or a disclosure more than fits
+ * @throws MALFORMED when the submission names another tenant, or the rest would not give a record
+ */
+export function prepareRecord(record: RecordToPrepare): PreparedRecord {
+  const { submission, id, time, tenant, pseudonyms } = record
+  if (submission.tenant !== undefined && submission.tenant !== tenant) {
+    throw malformed(`/tenant: the record was submitted for ${tenant}; name that or leave it out`)
+  }
+  const { clear, taken } = splitSubmission(jsonOf(submission))
+  if (taken.length > MAX_COMMITMENTS) {
+    const message = `the record has ${taken.length} members to commit to; ${MAX_COMMITMENTS} at most`
+    throw new CairnError('TOO_LARGE', `${message}. Split it into several records`)
+  }
+  const salts = record.salts(taken.length)
+  const disclosures = taken.map(({ pointer, value }, i) =>
+    makeDisclosure(pointer, value, salts.subarray(i * SALT_SIZE, (i + 1) * SALT_SIZE)),
+  )
+  const leaf: Record<string, JsonValue> = {
+    ...clear,
+    ...pseudonyms,
+    version: RECORD_VERSION,
+    id,
+    time: new Date(time).toISOString(),
+    tenant,
+    commitments: Object.fromEntries(
+      disclosures.map((one) => [one.pointer, toBase64Url(disclosureDigest(one))]),
+    ),
+  }
+  // The last look before anything is published: only what the table allows in the clear.
+  checkLeaf(leaf)
+  const bytes = utf8(canonicalJson(leaf))
+  checkLeafSize(bytes)
+  return { leaf: bytes, disclosures }
+}
+
+function checkLeafSize(leaf: Uint8Array): void {
+  if (leaf.length > MAX_RECORD_SIZE) {
+    const message = `the record has ${leaf.length} bytes in the log; ${MAX_RECORD_SIZE} at most`
+    throw new CairnError('TOO_LARGE', `${message}. Split it into several records`)
+  }
+}
+
+/**
+ * Reads a record from its leaf.
+ * @throws MALFORMED on anything that prepareRecord would not write
+ * @throws TOO_LARGE beyond 65,535 bytes
+ */
+export function parseRecord(leaf: Uint8Array): RecordLeaf {
+  checkLeafSize(leaf)
+  const text = fromUtf8(leaf, 'the record')
+  const value = parseJson(text, { size: MAX_RECORD_SIZE, depth: MAX_RECORD_DEPTH })
+  if (!isJsonObject(value)) throw malformed('the top level: a record is a JSON object')
+  checkLeaf(value)
+  if (canonicalJson(value) !== text) {
+    throw malformed('the top level: the record is not canonical JSON (RFC 8785)')
+  }
+  return value as unknown as RecordLeaf
 }
