@@ -71,7 +71,7 @@ export function logRoutes(witness: WitnessService, authenticate: Authenticate): 
         answers: { 204: { description: 'It is not watched any more.' } },
       },
       handle: guarded(async ({ params }) => {
-        const log = witness.logs().find(({ originHash }) => originHash === params.origin_hash)
+        const log = witness.log(params.origin_hash)
         if (log === undefined || !(await witness.unwatch(log.origin))) {
           throw new CairnError('NOT_FOUND', 'no log of that origin hash is watched')
         }
@@ -167,8 +167,7 @@ async function watch(
     if (error instanceof CairnError && error.code === 'USAGE') throw malformed(error.message)
     throw error
   }
-  const hash = hashOf(keys[0]!.name)
-  const watched = witness.logs().find(({ originHash }) => originHash === hash)
+  const watched = witness.log(hashOf(keys[0]!.name))
   if (watched === undefined) throw new CairnError('NOT_FOUND', 'the log was removed meanwhile')
   return jsonAnswer(describeLog(watched), UNCACHED)
 }

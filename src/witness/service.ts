@@ -134,6 +134,9 @@ export interface WitnessService {
   /** All watched logs, sorted by origin. */
   logs(): readonly WatchedLog[]
 
+  /** The watched log of an origin hash, or undefined. */
+  log(originHash: string): WatchedLog | undefined
+
   /**
    * Watches a log by its keys, which all have its origin as their name, or replaces the keys of one that is watched.
    * Resolves once that is durable; costs nothing when the keys are the ones it has.

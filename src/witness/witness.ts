@@ -111,6 +111,11 @@ export async function openWitness(options: WitnessOptions): Promise<WitnessServi
         .map(([originHash, log]) => watchedLog(originHash, log))
         .sort((a, b) => (a.origin < b.origin ? -1 : 1)),
 
+    log(originHash) {
+      const log = logs.get(originHash)
+      return log?.isWatched ? watchedLog(originHash, log) : undefined
+    },
+
     async watch(keys) {
       const origin = originOf(keys)
       const hash = hashOf(origin)
@@ -139,7 +144,7 @@ export async function openWitness(options: WitnessOptions): Promise<WitnessServi
     },
 
     async conflict(id) {
-      const log = [...logs.values()].find((one) => one.conflicts.some((known) => known.id === id))
+      const log = ofConflict(logs, id)
       if (log === undefined) return undefined
       for await (const stored of store.conflicts(log.origin)) {
         if (toHex(stored.id) === id) return conflictFrom(stored)
@@ -190,6 +195,11 @@ async function loadConflicts(
     counts[stored.kind]++
   }
   return counts
+}
+
+function ofConflict(logs: ReadonlyMap<string, LogState>, id: string): LogState | undefined {
+  for (const log of logs.values()) if (log.conflicts.some((known) => known.id === id)) return log
+  return undefined
 }
 
 function checkpointIn(note: Uint8Array): Checkpoint {

@@ -323,6 +323,10 @@ describe('the logs of a witness', () => {
       [ORIGIN, 1],
     ])
     expect(witness.statistics().logs).toBe(2)
+    expect(witness.log(HASH)).toEqual(witness.logs()[1])
+    expect(witness.log(originHash('log.example/2'))).toBeUndefined()
+    await witness.unwatch(ORIGIN)
+    expect(witness.log(HASH)).toBeUndefined()
   })
 
   it('keep their last head when they are not watched any more, so that nothing older can follow', async () => {
