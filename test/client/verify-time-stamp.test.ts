@@ -1,7 +1,7 @@
 /** Time-stamps made to order: what is accepted, and for each rule one that breaks it and nothing else. */
-import { Integer, ObjectIdentifier, type OctetString, Sequence } from 'asn1js'
+import { Constructed, Integer, ObjectIdentifier, OctetString, Primitive, Sequence } from 'asn1js'
 import fc from 'fast-check'
-import { GeneralName } from 'pkijs'
+import { Accuracy, GeneralName } from 'pkijs'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import {
@@ -107,6 +107,25 @@ describe('a good time-stamp', () => {
     expect((await verdictOn({ authority: name })).ok).toBe(true)
   })
 
+  it('may say how exact it is, down to millionths of a second', async () => {
+    const accuracy = new Accuracy({ seconds: 2, millis: 30, micros: 400 })
+    expect((await verdictOn({ accuracy })).proven?.accuracyMs).toBe(2030.4)
+  })
+
+  it('may name issuer and serial number beside the hash of its certificate', async () => {
+    const { serialNumber } = authority.certificate
+    const issuerSerial = new Sequence({ value: [new Sequence({ value: [] }), serialNumber] })
+    expect((await verdictOn({ ess: { v2: true, issuerSerial } })).ok).toBe(true)
+  })
+
+  it('may name its certificate by the identifier of the key', async () => {
+    const keyId = new Primitive({
+      idBlock: { tagClass: 3, tagNumber: 0 },
+      valueHex: new Uint8Array(20).buffer,
+    })
+    expect((await verdictOn({ keyId })).ok).toBe(true)
+  })
+
   it('may be BER around what is signed', async () => {
     const der = await stamp({ signer: authority, data: DATA })
     expect([...der.subarray(0, 2)]).toEqual([0x30, 0x82])
@@ -200,6 +219,27 @@ describe('a response that is no time-stamp', () => {
   it('is refused when the signature is over something else than a time-stamp', async () => {
     const verdict = await verdictOn({ contentType: '1.2.840.113549.1.7.1' })
     expectRefused(verdict, 'time-stamp', /does not hold a time-stamp/)
+  })
+
+  it('is refused when it is no signed data', async () => {
+    const verdict = await verdictOn({ tokenType: '1.2.840.113549.1.7.1' })
+    expectRefused(verdict, 'time-stamp', /token is not signed data/)
+  })
+
+  it.each([{ seconds: 1, millis: 1000 }, { seconds: -1 }, { micros: 2000 }])(
+    'is refused when its accuracy is %j',
+    async (accuracy) => {
+      const verdict = await verdictOn({ accuracy: new Accuracy(accuracy) })
+      expectRefused(verdict, 'time-stamp', /accuracy of the time-stamp is out of range/)
+    },
+  )
+
+  it('is refused when it does not say whose signature it has', async () => {
+    const keyId = new Constructed({
+      idBlock: { tagClass: 3, tagNumber: 0 },
+      value: [new OctetString({ valueHex: new Uint8Array(20).buffer })],
+    })
+    expectRefused(await verdictOn({ keyId }), 'time-stamp', /does not say whose signature|form/)
   })
 
   it('is refused with two signatures', async () => {
@@ -333,6 +373,19 @@ describe('the signature', () => {
     expectRefused(verdict, 'time-stamp signature', /neither in it nor among those trusted/)
   })
 
+  it('is refused when it names another serial number beside the hash', async () => {
+    const other = new Integer({ value: 99 })
+    const issuerSerial = new Sequence({ value: [new Sequence({ value: [] }), other] })
+    const verdict = await verdictOn({ ess: { v2: true, issuerSerial } })
+    expectRefused(verdict, 'time-stamp signature', /neither in it nor among those trusted/)
+    const unreadable = new Sequence({ value: [new Sequence({ value: [] })] })
+    expectRefused(
+      await verdictOn({ ess: { v2: true, issuerSerial: unreadable } }),
+      'time-stamp',
+      /signing certificate .* cannot be read/,
+    )
+  })
+
   it('is refused when issuer and serial number are those of another certificate', async () => {
     const other = await identity({ name: 'TSA', issuer: root, extensions: timeStamping() })
     const verdict = await verdictOn({ sid: other.certificate })
@@ -397,6 +450,19 @@ describe('the authority', () => {
     const double = await identity({ name: 'Root', extensions: issuing() })
     const verdict = await verdictOn({}, { anchors: [double.parsed] })
     expectRefused(verdict, NAME, /CN=Root has not issued the certificate of CN=TSA/)
+  })
+
+  it('is refused when its certificate was signed with SHA-1', async () => {
+    const extensions = timeStamping()
+    const verdict = await verdictOnSigner({ extensions, hash: 'SHA-1' })
+    expectRefused(verdict, NAME, /signatures of the kind 1\.2\.840\.10045\.4\.1 .* not supported/)
+  })
+
+  it('is refused when it was certified by a short RSA key', async () => {
+    const weak = await identity({ name: 'Weak', algorithm: 'RSA-1024', extensions: issuing() })
+    const signer = await identity({ name: 'TSA', issuer: weak, extensions: timeStamping() })
+    const verdict = await verdictOn({ signer }, { anchors: [weak.parsed] })
+    expectRefused(verdict, NAME, /an RSA key of 1024 bits is too short/)
   })
 
   it('finds the right one of two certificates of one name', async () => {

@@ -15,6 +15,7 @@ import {
   Utf8String,
 } from 'asn1js'
 import {
+  type Accuracy,
   AlgorithmIdentifier,
   Attribute,
   AttributeTypeAndValue,
@@ -189,7 +190,18 @@ export interface StampOptions {
   /** Changes the signed attributes, which are keyed by short names. */
   readonly attributes?: (given: Record<string, Attribute>) => Attribute[]
   /** How the certificate is named: `v1`, `v2`, both, or another certificate than the signer's. */
-  readonly ess?: { readonly v1?: boolean; readonly v2?: boolean; readonly of?: Certificate }
+  readonly ess?: {
+    readonly v1?: boolean
+    readonly v2?: boolean
+    readonly of?: Certificate
+    /** What stands where its issuer and serial number may stand; nothing without it. */
+    readonly issuerSerial?: unknown
+  }
+  /** Says whose signature it is by this instead of issuer and serial number. */
+  readonly keyId?: unknown
+  readonly accuracy?: Accuracy
+  /** Object identifier of the token's own type. */
+  readonly tokenType?: string
   /** The certificate that the signature is said to be by. */
   readonly sid?: Certificate
   readonly signers?: number
@@ -208,7 +220,7 @@ export async function stamp(options: StampOptions): Promise<Uint8Array> {
   })
   if (options.withoutToken === true) return derOf(new TimeStampResp({ status }))
   const timeStampToken = new ContentInfo({
-    contentType: '1.2.840.113549.1.7.2',
+    contentType: options.tokenType ?? '1.2.840.113549.1.7.2',
     content: (await signedData(options)).toSchema(true),
   })
   return derOf(new TimeStampResp({ status, timeStampToken }))
@@ -232,6 +244,7 @@ export async function statement(options: StampOptions): Promise<Uint8Array> {
     }),
     serialNumber: new Integer({ value: 7 }),
     genTime: new Date(options.time ?? STAMPED_AT),
+    ...(options.accuracy && { accuracy: options.accuracy }),
     ...(nonce && { nonce: new Integer({ valueHex: nonce.slice().buffer }) }),
     ...(authority && { tsa: authority }),
     ...(extensions && { extensions: [...extensions] }),
@@ -263,10 +276,9 @@ async function signedData(options: StampOptions): Promise<SignedData> {
       () =>
         new SignerInfo({
           version: 1,
-          sid: new IssuerAndSerialNumber({
-            issuer: sid.issuer,
-            serialNumber: sid.serialNumber,
-          }),
+          sid:
+            options.keyId ??
+            new IssuerAndSerialNumber({ issuer: sid.issuer, serialNumber: sid.serialNumber }),
           ...(attributes.length > 0 && {
             signedAttrs: new SignedAndUnsignedAttributes({ type: 0, attributes }),
           }),
@@ -292,10 +304,16 @@ async function signedAttributes(options: StampOptions, content: Uint8Array): Pro
       new OctetString({ valueHex: await subtle.digest(hash, content as BufferSource) }),
     ),
     ...(ess.v1 === true && {
-      v1: attribute('1.2.840.113549.1.9.16.2.12', await certificateId(der, 'SHA-1')),
+      v1: attribute(
+        '1.2.840.113549.1.9.16.2.12',
+        await certificateId(der, 'SHA-1', ess.issuerSerial),
+      ),
     }),
     ...(ess.v2 === true && {
-      v2: attribute('1.2.840.113549.1.9.16.2.47', await certificateId(der, 'SHA-256')),
+      v2: attribute(
+        '1.2.840.113549.1.9.16.2.47',
+        await certificateId(der, 'SHA-256', ess.issuerSerial),
+      ),
     }),
   }
   return options.attributes?.(given) ?? Object.values(given)
@@ -305,8 +323,13 @@ export function attribute(type: string, ...values: unknown[]): Attribute {
   return new Attribute({ type, values })
 }
 
-async function certificateId(der: Uint8Array, hash: string): Promise<Sequence> {
+async function certificateId(
+  der: Uint8Array,
+  hash: string,
+  issuerSerial: unknown,
+): Promise<Sequence> {
   const valueHex = await subtle.digest(hash, der as BufferSource)
-  const id = new Sequence({ value: [new OctetString({ valueHex })] })
+  const parts = [new OctetString({ valueHex }), ...(issuerSerial ? [issuerSerial as Sequence] : [])]
+  const id = new Sequence({ value: parts })
   return new Sequence({ value: [new Sequence({ value: [id] })] })
 }
