@@ -4,7 +4,8 @@ import { type Alert, SEVERITIES } from './alert.ts'
 import type { Limits } from './freshness.ts'
 import type { LogReport, OnMonitorEvent, OnProgress, RoundReport } from './report.ts'
 import type { Targets } from './target.ts'
-import { DEFAULT_TIMING, LogWatch, type Timing } from './watch.ts'
+import { DEFAULT_TIMING, type Timing } from './timing.ts'
+import { LogWatch } from './watch.ts'
 
 export interface MonitorOptions {
   readonly targets: Targets

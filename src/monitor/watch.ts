@@ -1,30 +1,30 @@
 /** One log, round after round: look at all places, compare what they show, follow the log, and say what is wrong. */
 import { equal } from '../bytes.ts'
 import { httpTileSource } from '../client/http-tile-source.ts'
-import { createRequester } from '../client/request.ts'
+import { createRequester, type Requester } from '../client/request.ts'
 import { originHash, witnessClient } from '../client/witness-client.ts'
 import { messageOf } from '../errors.ts'
 import { quorumSatisfied } from '../formats/policy.ts'
 import { EMPTY_ROOT } from '../merkle/hash.ts'
 import type { MonitorStore } from '../storage/monitor-port.ts'
-import type { TileSource } from '../tiles/source.ts'
-import type { Alert, AlertKind } from './alert.ts'
-import { catchUp } from './catch-up.ts'
+import type { Alert } from './alert.ts'
 import { CrossCheck } from './cross-check.ts'
+import { type Followed, type FollowOptions, followLog } from './follow.ts'
 import {
   checkCosignatures,
   checkHeadAge,
   checkLag,
   checkWithheld,
-  headAge,
   type Limits,
   noteCosignatures,
 } from './freshness.ts'
 import { type LogPlace, type Look, lookAround, type WitnessPlace } from './looks.ts'
 import { Memory } from './memory.ts'
-import type { LogReport, OnMonitorEvent, OnProgress, PlaceReport } from './report.ts'
+import { placeReports } from './place-reports.ts'
+import type { LogReport, OnMonitorEvent, OnProgress } from './report.ts'
 import type { ShownHead } from './state.ts'
 import type { LogTarget, Targets } from './target.ts'
+import type { Timing } from './timing.ts'
 
 export interface WatchOptions {
   readonly log: LogTarget
@@ -37,31 +37,6 @@ export interface WatchOptions {
   readonly onProgress: OnProgress
 }
 
-/** How patient the monitor is with others. */
-export interface Timing {
-  /** Milliseconds for the answer of a log or witness to a question about its head. */
-  readonly headTimeoutMs: number
-  /** Milliseconds for a tile or an entry bundle. */
-  readonly tileTimeoutMs: number
-  /** Attempts after the first one. */
-  readonly retries: number
-  /** Milliseconds before the first of them. */
-  readonly retryDelayMs: number
-  /** Bundles asked for ahead of the one at hand. */
-  readonly concurrency: number
-  /** Milliseconds after which what was read on a long way is written down. */
-  readonly keepAfterMs: number
-}
-
-export const DEFAULT_TIMING: Timing = {
-  headTimeoutMs: 10_000,
-  tileTimeoutMs: 30_000,
-  retries: 2,
-  retryDelayMs: 200,
-  concurrency: 16,
-  keepAfterMs: 2_000,
-}
-
 export interface RoundLimits {
   /** Ends the round in good order, wherever it is. */
   readonly stop: AbortSignal
@@ -69,21 +44,12 @@ export interface RoundLimits {
   readonly deadlineMs?: number
 }
 
-/** An address with the tiles that are behind it. */
-interface Place extends LogPlace {
-  tiles(signal: AbortSignal): TileSource
-}
-
-/** What became of following a log in a round. */
-interface Followed {
-  readonly underWay?: { readonly done: number; readonly total: number }
-}
-
 export class LogWatch {
   readonly #options: WatchOptions
   readonly #memory: Memory
   readonly #cross: CrossCheck
-  readonly #places: readonly Place[]
+  readonly #places: readonly LogPlace[]
+  readonly #following: FollowOptions
   readonly #witnesses: readonly WitnessPlace[]
 
   private constructor(options: WatchOptions, memory: Memory) {
@@ -95,7 +61,14 @@ export class LogWatch {
       keepEvidence: (name, bytes) => store.keepEvidence(name, bytes),
       now,
     })
-    this.#places = log.urls.map((url) => placeAt(url, timing))
+    this.#places = log.urls.map((url) => ({ url, request: headsAt(url, timing) }))
+    const tiles = new Map(log.urls.map((url) => [url, tilesAt(url, timing)]))
+    this.#following = {
+      ...options,
+      memory,
+      cross: this.#cross,
+      tilesAt: (url, signal) => httpTileSource(tiles.get(url)!, signal),
+    }
     const timeoutMs = timing.headTimeoutMs
     this.#witnesses = targets.witnesses.map((witness) => {
       const { url } = witness
@@ -138,11 +111,15 @@ export class LogWatch {
         this.#note(looks)
         for (const look of looks) await this.#consider(look)
         this.#tell()
-        followed = await this.#follow(looks, endOf(stop, deadlineMs))
+        followed = await followLog(
+          this.#headsOfLog(looks),
+          this.#following,
+          endOf(stop, deadlineMs),
+        )
         await this.#cross.resolve()
         this.#judge(looks)
+        memory.alerts.fine('monitor-failed', memory.origin)
       }
-      memory.alerts.fine('monitor-failed', memory.origin)
       memory.alerts.endRound()
       await memory.keep()
     } catch (error) {
@@ -207,88 +184,10 @@ export class LogWatch {
     }
   }
 
-  /** Recomputes the tree of the largest head that the log shows, if it is larger than the known one. */
-  async #follow(looks: readonly Look[], signal: AbortSignal): Promise<Followed> {
-    const memory = this.#memory
-    const { now } = this.#options
-    const larger = looks
+  #headsOfLog(looks: readonly Look[]): ShownHead[] {
+    return looks
       .filter(({ role, head }) => role === 'log' && head !== undefined)
-      .map((look) => shownBy(look, memory, now()))
-      .sort((a, b) => b.checkpoint.size - a.checkpoint.size)
-    let followed: Followed = {}
-    for (const head of larger) {
-      const isFirst = memory.head === undefined
-      if (!isFirst && head.checkpoint.size <= memory.size) break
-      followed = await this.#followOne(head, signal)
-    }
-    return followed
-  }
-
-  async #followOne(head: ShownHead, signal: AbortSignal): Promise<Followed> {
-    const memory = this.#memory
-    const { timing, onProgress, onEvent, now } = this.#options
-    const { source, checkpoint } = head
-    const tiles = this.#places.find(({ url }) => url === source)!.tiles(signal)
-    const missing = await this.#compareAhead(head, tiles)
-    if (missing === 'contradiction') {
-      // What follows is measured by what fits the known tree.
-      memory.shown.delete(source)
-      return {}
-    }
-
-    const before = memory.size
-    const outcome = await catchUp(memory, checkpoint, {
-      source: tiles,
-      concurrency: timing.concurrency,
-      keepAfterMs: timing.keepAfterMs,
-      signal,
-      progress: (done, total) => onProgress(memory.origin, done, total),
-    })
-    const which = `the head of ${checkpoint.size} entries at ${source}`
-    const found = (kind: AlertKind, message: string): void =>
-      memory.alerts.found({ kind, source, message }, now())
-    switch (outcome.kind) {
-      case 'arrived':
-        memory.adopt(head, outcome.frontier)
-        memory.alerts.fine('wrong-entries', source)
-        if (missing === undefined) memory.alerts.fine('missing-tiles', source)
-        else found('missing-tiles', `tiles that belong to ${which} cannot be used: ${missing}`)
-        onEvent({
-          event: 'head',
-          origin: memory.origin,
-          size: checkpoint.size,
-          root: checkpoint.root,
-          newEntries: checkpoint.size - before,
-          entries: memory.entries,
-        })
-        return {}
-      case 'wrong':
-        found('wrong-entries', `${which} cannot be followed: ${outcome.message}`)
-        break
-      case 'missing':
-        found('missing-tiles', `${which} cannot be followed: ${outcome.message}`)
-        break
-      case 'unreachable':
-        found('unreachable', `${which} cannot be followed: ${outcome.message}`)
-        break
-      case 'under way':
-        break
-    }
-    if (outcome.kind !== 'under way') await this.#cross.comparePending(head, tiles)
-    return { underWay: { done: memory.tree.size, total: checkpoint.size } }
-  }
-
-  /** What keeps the log's tiles from telling whether a head continues the known one; undefined when it does. */
-  async #compareAhead(
-    head: ShownHead,
-    tiles: TileSource,
-  ): Promise<'contradiction' | string | undefined> {
-    try {
-      return (await this.#cross.compareAhead(head, tiles)) ? undefined : 'contradiction'
-    } catch (error) {
-      // The entries themselves will tell.
-      return messageOf(error)
-    }
+      .map((look) => shownBy(look, this.#memory, this.#options.now()))
   }
 
   #judge(looks: readonly Look[]): void {
@@ -325,51 +224,10 @@ export class LogWatch {
       newEntries: memory.size - before,
       entries: memory.entries,
       underWay,
-      places: this.#placeReports(looks),
+      places: placeReports(memory, looks, this.#witnesses, this.#options.now()),
       alerts: memory.alerts.active,
       evidenceFiles: memory.evidence.length,
     }
-  }
-
-  #placeReports(looks: readonly Look[]): PlaceReport[] {
-    const memory = this.#memory
-    const now = this.#options.now()
-    const sizes = looks.flatMap(({ role, head }) =>
-      role === 'log' && head ? [head.checkpoint.size] : [],
-    )
-    const newest = Math.max(memory.size, ...sizes)
-    const about = (source: string): AlertKind[] =>
-      memory.alerts.active.filter((alert) => alert.source === source).map(({ kind }) => kind)
-    const seen = looks.map((look): PlaceReport => {
-      const size = look.head?.checkpoint.size
-      const age = look.role === 'log' ? headAge(memory, look, now) : undefined
-      const cosigned = look.role === 'witness' ? memory.cosigned.get(look.source) : undefined
-      return {
-        role: look.role,
-        source: look.source,
-        size,
-        lag: size === undefined ? undefined : newest - size,
-        ageMs: cosigned ? Math.max(0, now - cosigned.time * 1000) : age?.ageMs,
-        isAgeSigned: cosigned !== undefined || age?.isSigned === true,
-        alerts: about(look.source),
-      }
-    })
-    // Witnesses that have no address of their own are known by their signatures on the log's heads.
-    const others = this.#witnesses
-      .filter(({ name }) => !looks.some(({ source }) => source === name))
-      .map(({ name }): PlaceReport => {
-        const cosigned = memory.cosigned.get(name)
-        return {
-          role: 'witness',
-          source: name,
-          size: cosigned?.size,
-          lag: cosigned && newest - cosigned.size,
-          ageMs: cosigned && Math.max(0, now - cosigned.time * 1000),
-          isAgeSigned: cosigned !== undefined,
-          alerts: about(name),
-        }
-      })
-    return [...seen, ...others]
   }
 }
 
@@ -379,13 +237,15 @@ function endOf(stop: AbortSignal, deadlineMs: number | undefined): AbortSignal {
   return AbortSignal.any([stop, AbortSignal.timeout(deadlineMs)])
 }
 
-function placeAt(url: string, timing: Timing): Place {
-  const patience = { url, retries: timing.retries, retryDelayMs: timing.retryDelayMs }
+function headsAt(url: string, timing: Timing): Requester {
+  const { headTimeoutMs: timeoutMs, retryDelayMs } = timing
   // A head is asked for again in the next round anyway.
-  const retries = Math.min(timing.retries, 1)
-  const request = createRequester({ ...patience, timeoutMs: timing.headTimeoutMs, retries })
-  const tiles = createRequester({ ...patience, timeoutMs: timing.tileTimeoutMs })
-  return { url, request, tiles: (signal) => httpTileSource(tiles, signal) }
+  return createRequester({ url, timeoutMs, retryDelayMs, retries: Math.min(timing.retries, 1) })
+}
+
+function tilesAt(url: string, timing: Timing): Requester {
+  const { tileTimeoutMs: timeoutMs, retryDelayMs, retries } = timing
+  return createRequester({ url, timeoutMs, retryDelayMs, retries })
 }
 
 function shownBy({ source, head }: Look, memory: Memory, now: number): ShownHead {
