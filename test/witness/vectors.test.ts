@@ -1,5 +1,5 @@
 /** The requests that another witness is tested with, one after the other. */
-import { expect, it } from 'vitest'
+import { expect, it, onTestFinished } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
@@ -24,6 +24,7 @@ it.skipIf(!hasSharedVectors)(
     const { logVkey, steps } = JSON.parse(sharedText(`${FOLDER}expected.json`)) as Expected
     expect(steps.length).toBeGreaterThan(5)
     const place = await witnessPlace()
+    onTestFinished(() => place.remove())
     const witness = await place.open({ mlDsa: true })
     const key = parseVkey(logVkey)
     await witness.watch([key])
@@ -43,6 +44,5 @@ it.skipIf(!hasSharedVectors)(
       const opened = openCheckpoint(utf8(note), [key], witness.vkeys.map(parseVkey))
       expect(opened.cosignatures, request).toHaveLength(2)
     }
-    await place.remove()
   },
 )
