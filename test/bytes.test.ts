@@ -1,13 +1,16 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import {
+  base64UrlBytes,
   concat,
   equal,
   fromBase64,
+  fromBase64Url,
   fromDecimal,
   fromHex,
   fromUtf8,
   toBase64,
+  toBase64Url,
   toHex,
   u16,
   u64,
@@ -100,6 +103,40 @@ describe('base64', () => {
     const long = Uint8Array.from({ length: 100_001 }, (_, i) => (i * 7919) % 251)
     expect(equal(fromBase64(toBase64(long)), long)).toBe(true)
   })
+})
+
+describe('base64url', () => {
+  it('is what Node writes, and reads back', () => {
+    fc.assert(
+      fc.property(bytes, (value) => {
+        const text = Buffer.from(value).toString('base64url')
+        expect(toBase64Url(value)).toBe(text)
+        expect(Buffer.from(base64UrlBytes(value)).toString('latin1')).toBe(text)
+        expect(equal(fromBase64Url(text), value)).toBe(true)
+      }),
+      { numRuns: 500 },
+    )
+  })
+
+  it('accepts one spelling of each value only', () => {
+    const letter = fc.constantFrom(...'ABCDQRgwxyz019+/-_= \n')
+    const text = fc.array(letter, { maxLength: 12 }).map((letters) => letters.join(''))
+    fc.assert(
+      fc.property(text, (text) => {
+        if (isMalformed(() => fromBase64Url(text))) {
+          expect(Buffer.from(text, 'base64url').toString('base64url')).not.toBe(text)
+        } else {
+          expect(toBase64Url(fromBase64Url(text))).toBe(text)
+        }
+      }),
+      { numRuns: 5000 },
+    )
+  })
+
+  it.each(['A', 'AAAAA', 'AB', 'AAB', 'AA==', 'AAA=', 'AA+A', 'AA/A', 'AA A', 'AA\n', 'ＡAAA'])(
+    'refuses %j',
+    (text) => expect(isMalformed(() => fromBase64Url(text))).toBe(true),
+  )
 })
 
 describe('decimal numbers', () => {
