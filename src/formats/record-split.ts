@@ -16,7 +16,7 @@ export interface TakenMember {
 export interface SplitRecord {
   /** What is left: members in the clear, and the frames of objects and arrays. */
   readonly clear: JsonObject
-  /** In the order of the submission, `/extra` last. */
+  /** In the order of their pointers. */
   readonly taken: readonly TakenMember[]
 }
 
@@ -33,7 +33,7 @@ export function splitSubmission(submission: JsonObject): SplitRecord {
   const parts: Parts = { taken: [], extra: {} }
   const clear = splitObject(submission, RECORD_NODE, '', parts)
   if (Object.keys(parts.extra).length > 0) parts.taken.push({ pointer: EXTRA, value: parts.extra })
-  return { clear, taken: parts.taken }
+  return { clear, taken: parts.taken.sort((a, b) => (a.pointer < b.pointer ? -1 : 1)) }
 }
 
 function splitObject(object: JsonObject, node: MemberNode, pointer: string, parts: Parts) {

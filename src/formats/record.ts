@@ -195,7 +195,7 @@ export interface RecordToPrepare {
 export interface PreparedRecord {
   /** What is hashed and logged. */
   readonly leaf: Uint8Array
-  /** What opens its commitments. Secret. */
+  /** What opens its commitments, in the order of their pointers. Secret. */
   readonly disclosures: readonly Disclosure[]
 }
 

@@ -58,7 +58,7 @@ describe('the least that can be submitted', () => {
 
   it('gives a leaf in which the person and the payload are commitments', () => {
     const { leaf, disclosures } = prepared(least)
-    const [subject, prompt, output] = disclosures.map(({ json }) =>
+    const [prompt, output, subject] = disclosures.map(({ json }) =>
       createHash('sha256').update(Buffer.from(json).toString('base64url')).digest('base64url'),
     )
     expect(text(leaf)).toBe(
@@ -68,9 +68,9 @@ describe('the least that can be submitted', () => {
         '"version":"cairn-record/v1"}',
     )
     expect(disclosures.map(({ json }) => (JSON.parse(text(json)) as unknown[]).slice(1))).toEqual([
-      ['/subject', 'ann@example.com'],
       ['/input/prompt', '...'],
       ['/output/text', '...'],
+      ['/subject', 'ann@example.com'],
     ])
   })
 })
