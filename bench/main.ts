@@ -15,6 +15,7 @@ import { leafIndex } from '../src/merkle/position.ts'
 import { discard as discardPlace, newPlace, openAt } from '../test/support/test-log.ts'
 import { discard, diskBytes, load, newData, startServer } from './server.ts'
 import { count, head, ms, row } from './table.ts'
+import { witnesses } from './witness.ts'
 import { witnessed } from './witnessed.ts'
 
 const { values } = parseArgs({
@@ -34,6 +35,7 @@ await batches()
 await growth()
 await receipts()
 await witnessed(scale)
+await witnesses(scale)
 
 /** Single leaves over HTTP, durable, deduplicated, each unique, 300 bytes that do not compress. */
 async function singles(): Promise<void> {
