@@ -48,11 +48,14 @@ function announcer(asJson: boolean): OnEvent {
 
 type Listening = Extract<ServerEvent, { event: 'listening' }>
 
-function jsonOf({ url, origin, size, vkeyFile, tokenFile, open }: Listening): unknown {
-  return { url, origin, size, vkey_file: vkeyFile, token_file: tokenFile, open }
+function jsonOf(event: Listening): unknown {
+  const { url, origin, size, vkeyFile, tokenFile, open, witnesses, quorum } = event
+  const asked = witnesses === undefined ? {} : { witnesses, quorum: quorum ?? null }
+  return { url, origin, size, vkey_file: vkeyFile, token_file: tokenFile, open, ...asked }
 }
 
-function announce({ url, origin, size, vkeyFile, tokenFile, open }: Listening): void {
+function announce(event: Listening): void {
+  const { url, origin, size, vkeyFile, tokenFile, open } = event
   const { style, text } = terminal()
   // In one write: whoever waits for the address finds the rest as well.
   text(
@@ -61,7 +64,17 @@ function announce({ url, origin, size, vkeyFile, tokenFile, open }: Listening): 
       `  address         ${style.cyan(url)}`,
       `  verifier keys   ${vkeyFile}`,
       `  access token    ${open ? 'not needed: anyone may submit (--open)' : tokenFile}`,
+      ...witnessLines(event),
       `${style.dim('stop it with Ctrl-C')}\n`,
     ].join('\n'),
   )
+}
+
+function witnessLines({ witnesses, quorum }: Listening): string[] {
+  if (witnesses === undefined) return []
+  const shown =
+    quorum === undefined
+      ? 'heads are shown at once'
+      : `a head is shown once ${printable(quorum)} has cosigned it`
+  return [`  witnesses       ${witnesses} asked; ${shown}`]
 }

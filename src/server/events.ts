@@ -12,6 +12,9 @@ export type ServerEvent =
       readonly vkeyFile: string
       readonly tokenFile: string
       readonly open: boolean
+      /** How many witnesses are asked, and whose cosignatures a published head needs. */
+      readonly witnesses?: number
+      readonly quorum?: string
     }
   | { readonly event: 'keys-created'; readonly log: string; readonly file: string }
   | { readonly event: 'keys-exposed'; readonly log: string; readonly file: string }

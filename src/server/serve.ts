@@ -55,6 +55,7 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
     vkeyFile: main.directory.vkeyFile,
     tokenFile: main.directory.adminTokenFile,
     open: config.open,
+    ...witnessesOf(main),
   })
 
   let closing: Promise<void> | undefined
@@ -72,6 +73,14 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
       return closing
     },
   }
+}
+
+/** Whom the main log asks, for those who look at its start. */
+function witnessesOf({ log }: OpenedLog): { witnesses?: number; quorum?: string } {
+  const report = log.witnesses()
+  if (report === undefined) return {}
+  const { witnesses, quorum } = report
+  return { witnesses: witnesses.length, ...(quorum !== undefined && { quorum }) }
 }
 
 async function openAll(config: Config, onEvent: OnEvent): Promise<Map<string, OpenedLog>> {
