@@ -1,0 +1,313 @@
+/**
+ * A vault's keys in a LevelDB of their own, and how they are destroyed there.
+ *
+ * LevelDB deletes by writing that a key is deleted. What was there stays in its log, in tables until they are merged
+ * down to the last level, in files that a reader still has open, and, as the first or last key of a table or the place
+ * where the next merge goes on, in the MANIFEST. Manual merges name keys in its LOG, too. So, with nobody reading:
+ *
+ *   1. what is in memory becomes a table, so that it and its deletion do not end up in one, where nothing parts them;
+ *   2. the changes are written and synced, with a row behind all others: where a merge of them ends is where the next
+ *      one goes on, and is noted in the MANIFEST for long;
+ *   3. the tables around these keys are merged, from level to level, down to the lowest that has such;
+ *   4. all files are searched for the traces.
+ *   5. Otherwise the engine is opened again, which begins a new MANIFEST and deletes what no list of tables names;
+ *   6. and if even that is not enough, all rows that are there are copied into a new directory, which takes the place of
+ *      the old one. What was never copied cannot be found.
+ *
+ * Nothing is compressed here: keys do not shrink, and a compressed block could hide a trace from the search. LOG is
+ * deleted whenever the engine is opened; the engine goes on writing to it unseen. Payloads live in another LevelDB
+ * because the same steps would move them all about: what is written together is stored together.
+ *
+ *   DIR/keys/       the rows
+ *   DIR/keys.new/   a copy of them that is being made; worthless before it is whole
+ *   DIR/keys.old/   what a whole copy has replaced
+ */
+import { rename, rm, stat } from 'node:fs/promises'
+import { dirname, join } from 'node:path'
+import { CairnError } from '../errors.ts'
+import { directoryBytes } from './disk-space.ts'
+import { syncDirectory } from './durable-file.ts'
+import { compact, engineFailure, type LevelDatabase, openDatabase } from './level-engine.ts'
+import { fileWithTrace, Traces } from './level-traces.ts'
+import { LAST_KEY, LevelVaultRows } from './level-vault-rows.ts'
+import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
+
+/** An erasure writes what is in memory to a table, so that is kept small. */
+const TUNING = { compression: false, writeBufferSize: 2 ** 20 }
+const ROWS_AT_ONCE = 1_000
+/** With more keys than this, one merge of all tables is less work than one for each key. */
+const MERGED_ONE_BY_ONE = 16
+/** Behind every key. */
+const BEYOND: Uint8Array = new Uint8Array(256).fill(0xff)
+
+type Destruction = Exclude<VaultChange, { kind: 'create' }>
+
+interface Waiting {
+  readonly changes: readonly Destruction[]
+  readonly traces: readonly Uint8Array[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+/** Opens the rows in a directory. @throws LOCKED, NOT_FOUND, CORRUPT, DISK_FULL, IO */
+export async function openLevelVaultKeys(
+  directory: string,
+  { createIfMissing }: { readonly createIfMissing: boolean },
+): Promise<LevelVaultKeys> {
+  await finishReplacement(directory)
+  return new LevelVaultKeys(directory, await openQuietly(directory, createIfMissing))
+}
+
+export class LevelVaultKeys implements VaultKeyRows {
+  readonly #directory: string
+  readonly #rows: LevelVaultRows
+  readonly #gate = new Gate()
+  #waiting: Waiting[] = []
+  #destroying: Promise<void> | undefined
+
+  constructor(directory: string, database: LevelDatabase) {
+    this.#directory = directory
+    this.#rows = new LevelVaultRows(database, 'the vault’s keys')
+  }
+
+  get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#gate.together(() => this.#rows.get(keys))
+  }
+
+  async *list(prefix: Uint8Array): AsyncGenerator<VaultRow> {
+    // In parts, since a reader keeps deleted rows in their files for as long as it reads.
+    let after: Uint8Array | undefined
+    for (;;) {
+      const rows = await this.#gate.together(() => this.#rows.some(prefix, after, ROWS_AT_ONCE))
+      yield* rows
+      if (rows.length < ROWS_AT_ONCE) return
+      after = rows.at(-1)!.key
+    }
+  }
+
+  write(changes: readonly VaultChange[]): Promise<void> {
+    return this.#gate.together(() => this.#rows.write(changes))
+  }
+
+  destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      this.#waiting.push({ changes, traces, resolve, reject })
+      this.#destroying ??= this.#destroyAll()
+    })
+  }
+
+  scrub(): Promise<void> {
+    return this.#gate.alone(() => this.#replace())
+  }
+
+  /** Bytes that the files take. @throws the file system's errors */
+  usage(): Promise<number> {
+    // Together with others, since the directory is not there while it is being replaced.
+    return this.#gate.together(() => directoryBytes(this.#directory))
+  }
+
+  async close(): Promise<void> {
+    await this.#destroying
+    await this.#gate.alone(async () => {
+      await this.#rows.idle()
+      await this.#rows.database.close()
+    })
+  }
+
+  /** What waits is destroyed together: the work is in the merging. Settles each; never throws. */
+  async #destroyAll(): Promise<void> {
+    await Promise.resolve()
+    while (this.#waiting.length > 0) {
+      const round = this.#waiting.splice(0)
+      try {
+        await this.#gate.alone(() =>
+          this.#destroyNow(
+            round.flatMap(({ changes }) => changes),
+            new Traces(round.flatMap(({ traces }) => traces)),
+          ),
+        )
+        for (const { resolve } of round) resolve()
+      } catch (error) {
+        for (const { reject } of round) reject(error)
+      }
+    }
+    this.#destroying = undefined
+  }
+
+  async #destroyNow(changes: readonly Destruction[], traces: Traces): Promise<void> {
+    await this.#flush()
+    const last = { kind: 'put', key: LAST_KEY, value: new Uint8Array() } as const
+    await this.#rows.write([...changes, last])
+    const steps = [() => this.#merge(changes), () => this.#reopen(), () => this.#replace()]
+    for (const step of steps) {
+      await step()
+      if ((await this.#whereIs(traces)) === undefined) {
+        // A file that was deleted must not come back with the next power cut.
+        await syncDirectory(this.#directory)
+        return
+      }
+    }
+    throw new CairnError(
+      'IO',
+      `what was destroyed is still in ${await this.#whereIs(traces)} of ${this.#directory}; restart to try again`,
+    )
+  }
+
+  async #whereIs(traces: Traces): Promise<string | undefined> {
+    try {
+      return await fileWithTrace(this.#directory, traces)
+    } catch (error) {
+      throw engineFailure('search the vault’s files', error)
+    }
+  }
+
+  /** Writes what is in memory to a table. No table reaches beyond all keys, so none is merged. */
+  async #flush(): Promise<void> {
+    await this.#compact(BEYOND, BEYOND)
+  }
+
+  async #merge(changes: readonly Destruction[]): Promise<void> {
+    if (changes.length > MERGED_ONE_BY_ONE) await this.#compact(Uint8Array.of(0), BEYOND)
+    else for (const { key } of changes) await this.#compact(key, key)
+  }
+
+  async #compact(gte: Uint8Array, lt: Uint8Array): Promise<void> {
+    try {
+      await compact(this.#rows.database, { gte, lt })
+    } catch (error) {
+      throw engineFailure('destroy keys in the vault', error)
+    }
+  }
+
+  async #reopen(): Promise<void> {
+    await this.#rows.database.close()
+    this.#rows.use(await openQuietly(this.#directory, false))
+  }
+
+  /** Copies the rows into a new directory, and puts it in the place of this one. */
+  async #replace(): Promise<void> {
+    const directory = this.#directory
+    const { made } = placesOf(directory)
+    try {
+      await rm(made, { recursive: true, force: true })
+      const copy = await openQuietly(made, true)
+      try {
+        await this.#copyTo(copy)
+      } finally {
+        await copy.close()
+      }
+      await this.#rows.database.close()
+      await putInPlace(directory)
+    } catch (error) {
+      throw engineFailure('copy the vault’s keys', error)
+    }
+    this.#rows.use(await openQuietly(directory, false))
+  }
+
+  async #copyTo(copy: LevelDatabase): Promise<void> {
+    let after: Uint8Array | undefined
+    for (;;) {
+      const rows = await this.#rows.some(new Uint8Array(), after, ROWS_AT_ONCE)
+      const batch = copy.batch()
+      for (const { key, value } of rows) batch.put(key, value)
+      await batch.write()
+      if (rows.length < ROWS_AT_ONCE) break
+      after = rows.at(-1)!.key
+    }
+    // Tables are synced when they are written, and here everything becomes one.
+    await compact(copy, { gte: BEYOND, lt: BEYOND })
+  }
+}
+
+/** Opens the engine, and takes away the journal in which it quotes keys. */
+async function openQuietly(directory: string, createIfMissing: boolean): Promise<LevelDatabase> {
+  const database = await openDatabase(directory, { ...TUNING, createIfMissing })
+  try {
+    for (const name of ['LOG', 'LOG.old']) await rm(join(directory, name), { force: true })
+    return database
+  } catch (error) {
+    await database.close()
+    throw engineFailure(`open ${directory}`, error)
+  }
+}
+
+function placesOf(directory: string): { readonly made: string; readonly replaced: string } {
+  return { made: `${directory}.new`, replaced: `${directory}.old` }
+}
+
+/** Puts the whole copy in the place of the rows. Whatever is cut off here, finishReplacement() finishes. */
+async function putInPlace(directory: string): Promise<void> {
+  const { made, replaced } = placesOf(directory)
+  const parent = dirname(directory)
+  await syncDirectory(made)
+  await rename(directory, replaced)
+  await syncDirectory(parent)
+  await rename(made, directory)
+  await syncDirectory(parent)
+  await rm(replaced, { recursive: true })
+  await syncDirectory(parent)
+}
+
+/** Ends what a process that died has begun: the copy counts from the moment the rows were moved out of its way. */
+async function finishReplacement(directory: string): Promise<void> {
+  const { made, replaced } = placesOf(directory)
+  try {
+    if ((await exists(replaced)) && !(await exists(directory))) {
+      await rename(made, directory)
+      await syncDirectory(dirname(directory))
+    }
+    await rm(made, { recursive: true, force: true })
+    await rm(replaced, { recursive: true, force: true })
+    if (await exists(directory)) await syncDirectory(dirname(directory))
+  } catch (error) {
+    throw engineFailure(`open ${directory}`, error)
+  }
+}
+
+async function exists(path: string): Promise<boolean> {
+  return stat(path).then(
+    () => true,
+    (error: NodeJS.ErrnoException) => {
+      if (error.code === 'ENOENT') return false
+      throw error
+    },
+  )
+}
+
+/** Work that can be done together, or alone. Whoever wants to be alone goes before all who come later. */
+class Gate {
+  #inside = 0
+  #alone: Promise<void> | undefined
+  #empty: (() => void) | undefined
+
+  async together<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#alone !== undefined) await this.#alone
+    this.#inside++
+    try {
+      return await work()
+    } finally {
+      this.#inside--
+      if (this.#inside === 0) this.#empty?.()
+    }
+  }
+
+  async alone<T>(work: () => Promise<T>): Promise<T> {
+    while (this.#alone !== undefined) await this.#alone
+    let leave = (): void => undefined
+    this.#alone = new Promise((resolve) => {
+      leave = resolve
+    })
+    try {
+      if (this.#inside > 0) {
+        await new Promise<void>((resolve) => {
+          this.#empty = resolve
+        })
+        this.#empty = undefined
+      }
+      return await work()
+    } finally {
+      this.#alone = undefined
+      leave()
+    }
+  }
+}
