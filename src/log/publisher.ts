@@ -134,7 +134,8 @@ export class Publisher {
         }
         // The next commit tries again; without one, the renewal does.
         this.#renewLater()
-        if (!this.#closed) this.#options.onError(error)
+        const isOver = error instanceof CairnError && error.code === 'STOPPED'
+        if (!this.#closed && !isOver) this.#options.onError(error)
       })
     }, wait)
   }

@@ -1,5 +1,6 @@
 /** From a policy file to the witnesses that a log asks. */
 
+import { baseUrl } from '../client/request.ts'
 import { witnessClient } from '../client/witness-client.ts'
 import { messageOf, usage } from '../errors.ts'
 import { type MlDsaVerifier, verifyNoteSignatureAside } from '../formats/cosignature.ts'
@@ -15,13 +16,25 @@ export interface PolicyFile {
   readonly policy: Policy
 }
 
-/** Reads a policy file. @throws USAGE when it cannot be read, or is no policy */
+/**
+ * Reads a policy file by which a log is to ask its witnesses.
+ * @throws USAGE when it cannot be read, is no policy, or asks for a quorum of witnesses that cannot be asked
+ */
 export async function readPolicyFile(file: string): Promise<PolicyFile> {
+  let policy: Policy
   try {
-    return { file, policy: parsePolicy(await readFileUpTo(file, MAX_POLICY_SIZE)) }
+    policy = parsePolicy(await readFileUpTo(file, MAX_POLICY_SIZE))
+    for (const { url } of policy.witnesses) if (url !== undefined) baseUrl(url, 'a witness')
   } catch (cause) {
     throw usage(`cannot use the policy ${file}: ${messageOf(cause)}`, cause)
   }
+  const asked = policy.witnesses.filter(({ url }) => url !== undefined).map(({ key }) => key)
+  if (!quorumSatisfied(policy, asked)) {
+    throw usage(
+      `the quorum ${policy.quorum} of the policy ${file} cannot be met: give enough of its witnesses an address (witness <name> <vkey> <url>)`,
+    )
+  }
+  return { file, policy }
 }
 
 export interface WitnessSettings {
@@ -32,25 +45,15 @@ export interface WitnessSettings {
   readonly mlDsa: MlDsaVerifier
 }
 
-/**
- * The witnesses of a policy, to be asked by HTTP.
- * @throws USAGE when it is another log's, or asks for a quorum of witnesses that cannot be asked
- */
+/** The witnesses of a policy, to be asked by HTTP. @throws USAGE when the policy is another log's */
 export function witnessesOf(
   { file, policy }: PolicyFile,
   { logKeys, hurriedIntervalMs, timeoutMs, mlDsa }: WitnessSettings,
 ): WitnessOptions {
   mustName(logKeys, policy, file)
-  const ports = portsOf(policy, file, timeoutMs)
-  const keys = ports.flatMap((port) => port.keys.map(({ key }) => key))
-  if (!quorumSatisfied(policy, keys)) {
-    throw usage(
-      `the quorum ${policy.quorum} of the policy ${file} cannot be met: give enough of its witnesses an address (witness <name> <vkey> <url>)`,
-    )
-  }
   return {
     policy,
-    ports,
+    ports: portsOf(policy, timeoutMs),
     hurriedIntervalMs,
     verify: (note, line, key) => verifyNoteSignatureAside(note, line, key, mlDsa),
   }
@@ -67,18 +70,12 @@ function mustName(logKeys: readonly VerifierKey[], { logs }: Policy, file: strin
 }
 
 /** An operator's keys often answer at one address, which is asked once. */
-function portsOf({ witnesses }: Policy, file: string, timeoutMs: number): WitnessPort[] {
+function portsOf({ witnesses }: Policy, timeoutMs: number): WitnessPort[] {
   const byUrl = new Map<string, WitnessKey[]>()
   for (const { name, key, url } of witnesses) {
     if (url === undefined) continue
     const place = url.replace(/\/+$/, '')
     byUrl.set(place, [...(byUrl.get(place) ?? []), { name, key }])
   }
-  return [...byUrl].map(([url, keys]) => {
-    try {
-      return { ...witnessClient({ url, timeoutMs }), url, keys }
-    } catch (cause) {
-      throw usage(`cannot use the policy ${file}: ${messageOf(cause)}`, cause)
-    }
-  })
+  return [...byUrl].map(([url, keys]) => ({ ...witnessClient({ url, timeoutMs }), url, keys }))
 }
