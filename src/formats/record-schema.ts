@@ -56,8 +56,7 @@ function leafSchema(): JsonObject {
 type Side = 'submission' | 'record'
 
 function schemaOf(node: MemberNode, side: Side): JsonObject {
-  const about = node.about === '' ? {} : { description: node.about }
-  return { ...about, ...valueSchema(node, side) }
+  return { description: node.about, ...valueSchema(node, side) }
 }
 
 function valueSchema(node: MemberNode, side: Side): JsonObject {

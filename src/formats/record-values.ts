@@ -87,21 +87,24 @@ export const TEXT: ValueType = {
   holds: (value) => typeof value === 'string',
 }
 
+// Numbers beyond are refused wherever they stand (parseJson); here a schema can say so.
+const MAX = Number.MAX_SAFE_INTEGER
+
 export const NUMBER: ValueType = {
   expected: 'a number',
-  schema: { type: 'number' },
+  schema: { type: 'number', minimum: -MAX, maximum: MAX },
   holds: (value) => typeof value === 'number',
 }
 
 export const AMOUNT: ValueType = {
   expected: 'a number from 0',
-  schema: { type: 'number', minimum: 0 },
+  schema: { type: 'number', minimum: 0, maximum: MAX },
   holds: (value) => typeof value === 'number' && value >= 0,
 }
 
 export const COUNT: ValueType = {
   expected: 'a whole number from 0 to 2^53-1',
-  schema: { type: 'integer', minimum: 0, maximum: Number.MAX_SAFE_INTEGER },
+  schema: { type: 'integer', minimum: 0, maximum: MAX },
   holds: (value) => Number.isSafeInteger(value) && (value as number) >= 0,
 }
 
@@ -111,7 +114,12 @@ const ALL_DIGITS = new RegExp(DIGITS)
 /** A whole number, as a string where it is beyond 2^53-1. */
 export const WHOLE_NUMBER: ValueType = {
   expected: 'a whole number, as a string of digits beyond 2^53-1',
-  schema: { anyOf: [{ type: 'integer' }, { type: 'string', pattern: DIGITS }] },
+  schema: {
+    anyOf: [
+      { type: 'integer', minimum: -MAX, maximum: MAX },
+      { type: 'string', pattern: DIGITS },
+    ],
+  },
   holds: (value) =>
     Number.isSafeInteger(value) || (typeof value === 'string' && ALL_DIGITS.test(value)),
 }

@@ -45,11 +45,15 @@ describe('a submission', () => {
   })
 
   it('comes back from what was stored of its disclosures', () => {
-    const { leaf, disclosures } = prepared({ ...LEAST, __proto__: 1, effects: [1, 2] })
+    const { leaf, disclosures } = prepared(
+      '{"type":"llm_request","__proto__":{"a":1},"effects":[1,2],"model":{"constructor":2}}',
+    )
     const stored = disclosures.map(({ json }) => disclosureOf(json.slice()))
     expect(stored).toEqual(disclosures)
     const rebuilt = rebuildSubmission(parseRecord(leaf), stored)
-    expect(Object.keys(rebuilt)).toContain('subject')
+    expect(Object.keys(rebuilt).sort()).toEqual(['__proto__', 'effects', 'model', 'type'])
+    expect(Object.getPrototypeOf(rebuilt)).toBe(Object.prototype)
+    expect(rebuilt.model).toEqual({ constructor: 2 })
   })
 })
 

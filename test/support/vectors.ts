@@ -25,6 +25,7 @@ import {
   WITNESS_2,
 } from './example-log.ts'
 import { coseReceipts, jsonReceipts, tlogProofs } from './receipt-vectors.ts'
+import { recordVectors } from './record-vectors.ts'
 import { splitViews } from './split-view-vectors.ts'
 import {
   BOTH,
@@ -294,6 +295,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     'split-views.json': splitViews(),
     'subtrees.json': subtrees(),
     'witness.json': witness(),
+    'records.json': recordVectors(),
   }
   return new Map(
     Object.entries(files).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]),
