@@ -7,7 +7,7 @@ const SOURCES = filesBelow('src').filter((path) => path.endsWith('.ts'))
 const BASE = ['errors', 'bytes', 'crypto']
 const CORE = [...BASE, 'merkle', 'formats', 'tiles']
 const STORAGE = ['storage port', 'durable file', 'storage adapter']
-const JOBS = ['log', 'witness', 'monitor', 'gossip', 'audit', 'vault']
+const JOBS = ['log', 'witness', 'monitor', 'gossip', 'audit', 'vault', 'search']
 
 /** What each layer may import beside itself. Type-only imports count. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -27,6 +27,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   gossip: [...CORE, 'storage port', 'durable file', 'client'],
   audit: [...CORE, 'storage port', 'client'],
   vault: [...CORE, 'storage port', 'durable file'],
+  search: [...CORE, 'storage port'],
   http: [...CORE, ...JOBS],
   server: [...CORE, ...STORAGE, 'client', ...JOBS, 'http'],
   cli: [...CORE, ...STORAGE, 'client', ...JOBS, 'http', 'server'],
@@ -51,6 +52,7 @@ const STORAGE_FILES: Readonly<Record<string, string>> = {
   'port.ts': 'storage port',
   'witness-port.ts': 'storage port',
   'monitor-port.ts': 'storage port',
+  'index-port.ts': 'storage port',
   'vault-port.ts': 'storage port',
   'durable-file.ts': 'durable file',
 }

@@ -1,4 +1,9 @@
-/** The search index's store over LevelDB: the ordered map of the port is what LevelDB is. */
+/**
+ * The search index's store over LevelDB: the ordered map of the port is what LevelDB is. Only purging is not: there, what
+ * was replaced or dropped stays in a table until that table is merged with another one, and in files that a reader still
+ * has open.
+ */
+import { concat } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { directoryBytes } from './disk-space.ts'
 import type { IndexEntry, IndexScan, IndexStore, IndexWrite, KeyRange } from './index-port.ts'
@@ -14,8 +19,11 @@ import {
 /** Enough for a scan to come in one trip to the engine. */
 const SCAN_BYTES = 2 ** 24
 
-/** More than any key. */
-const ALL: KeyRange = { gte: Uint8Array.of(0), lt: new Uint8Array(64).fill(0xff) }
+/** Behind every key. */
+const BEYOND = new Uint8Array(64).fill(0xff)
+const ALL: KeyRange = { gte: Uint8Array.of(0), lt: BEYOND }
+/** Only writes to a table what is in memory, as no table reaches here. */
+const NOTHING: KeyRange = { gte: BEYOND, lt: BEYOND }
 
 export interface LevelIndexStoreOptions {
   /** Makes the store when there is none. Default true. */
@@ -40,39 +48,30 @@ class LevelIndexStore implements IndexStore {
   #failure: CairnError | undefined
   /** The newest write, which the next one waits for. */
   #writing: Promise<unknown> = Promise.resolve()
-  /** Scans on their way. The engine keeps what they see, so purging waits for them. */
-  readonly #scanning = new Set<Promise<unknown>>()
+  /** Reads on their way. The engine keeps what they may see, so purging waits for them. */
+  readonly #reading = new Set<Promise<unknown>>()
 
   constructor(directory: string, database: LevelDatabase) {
     this.#directory = directory
     this.#database = database
   }
 
-  async get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    try {
+  get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.#read(async () => {
       const values = await this.#database.getMany([...keys])
       return values.map((value) => (value === undefined ? undefined : plain(value)))
-    } catch (error) {
-      throw engineFailure('read the search index', error)
-    }
+    })
   }
 
   async scan({ gte, lt }: KeyRange, { limit, reverse = false }: IndexScan): Promise<IndexEntry[]> {
     if (!Number.isSafeInteger(limit) || limit < 1) {
       throw new RangeError(`expected a limit of 1 or more, got ${limit}`)
     }
-    try {
+    return this.#read(async () => {
       const options = { gte, lt, limit, reverse, highWaterMarkBytes: SCAN_BYTES }
-      const scanned = this.#database.iterator(options).all()
-      this.#scanning.add(scanned)
-      try {
-        return (await scanned).map(([key, value]) => [plain(key), plain(value)])
-      } finally {
-        this.#scanning.delete(scanned)
-      }
-    } catch (error) {
-      throw engineFailure('read the search index', error)
-    }
+      const entries = await this.#database.iterator(options).all()
+      return entries.map(([key, value]) => [plain(key), plain(value)])
+    })
   }
 
   write({ put = [], drop = [], durable = false }: IndexWrite): Promise<void> {
@@ -90,19 +89,25 @@ class LevelIndexStore implements IndexStore {
 
   clear(): Promise<void> {
     return this.#alone('clear the search index', async () => {
+      await compact(this.#database, NOTHING)
       await this.#database.clear()
       await compact(this.#database, ALL)
     })
   }
 
-  async purge(ranges: readonly KeyRange[]): Promise<void> {
-    await this.#writing
-    await Promise.allSettled(this.#scanning)
-    try {
-      for (const range of ranges) await compact(this.#database, range)
-    } catch (error) {
-      throw engineFailure('purge the search index', error)
-    }
+  purge(ranges: readonly KeyRange[]): Promise<void> {
+    return this.#alone('purge the search index', async () => {
+      await Promise.allSettled(this.#reading)
+      // A table is merged only with those below it. What is in memory with its replacement must not become one table.
+      await compact(this.#database, NOTHING)
+      for (const range of ranges) {
+        await this.#writeEdges(range)
+        await compact(this.#database, range)
+      }
+      // The files of before are deleted by the next such step after the last reader is gone.
+      await Promise.allSettled(this.#reading)
+      await compact(this.#database, NOTHING)
+    })
   }
 
   async usage(): Promise<number> {
@@ -119,6 +124,33 @@ class LevelIndexStore implements IndexStore {
       await this.#database.close()
     } catch (error) {
       throw engineFailure('close the search index', error)
+    }
+  }
+
+  /** Writes the first and the last key that a range can have as they are, so that all its tables have one above them. */
+  async #writeEdges({ gte, lt }: KeyRange): Promise<void> {
+    const end = lt.slice(0, -1)
+    const last = lt.at(-1)!
+    const edges = [gte, concat(end, last === 0 ? new Uint8Array() : Uint8Array.of(last - 1, 0xff))]
+    const values = await this.#database.getMany(edges)
+    const batch = this.#database.batch()
+    for (const [i, key] of edges.entries()) {
+      const value = values[i]
+      if (value === undefined) batch.del(key)
+      else batch.put(key, value)
+    }
+    await batch.write({ sync: true })
+  }
+
+  async #read<T>(read: () => Promise<T>): Promise<T> {
+    const reading = read()
+    this.#reading.add(reading)
+    try {
+      return await reading
+    } catch (error) {
+      throw engineFailure('read the search index', error)
+    } finally {
+      this.#reading.delete(reading)
     }
   }
 
