@@ -1,0 +1,390 @@
+/**
+ * Log records of OpenTelemetry that follow the semantic conventions for generative AI, as submissions of audit records
+ * (spec/otlp.md). Nothing that a log record holds is lost: what has no member of its own is kept in `/extra/otel`.
+ */
+import { CairnError, malformed, messageOf } from '../errors.ts'
+import { canonicalJson } from './canonical-json.ts'
+import {
+  ATTRIBUTE_RULES,
+  type AttributeRule,
+  NEVER_LEFT_OUT,
+  RESOURCE_RULES,
+  ROLE_OF_EVENT,
+  TYPE_OF_EVENT,
+  TYPE_OF_METHOD,
+  TYPE_OF_OPERATION,
+} from './genai-attributes.ts'
+import { parsePointer, shownPointer } from './json-pointer.ts'
+import {
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  parseJson,
+  setMember,
+} from './json-strict.ts'
+import type {
+  OtlpAttributes,
+  OtlpLogRecord,
+  OtlpLogs,
+  OtlpResourceLogs,
+  OtlpScopeLogs,
+} from './otlp-logs.ts'
+import type { RejectedLogRecord } from './otlp-response.ts'
+import { parseSubmission, type SubmittedRecord } from './record.ts'
+import {
+  MAX_RECORD_DEPTH,
+  MAX_SUBMISSION_SIZE,
+  type MemberNode,
+  RECORD_NODE,
+} from './record-members.ts'
+
+/** All submissions of an export together, in bytes: each repeats what it says of the resource. */
+export const MAX_GENAI_RECORDS_SIZE = 33_554_432
+
+export interface GenaiRecord {
+  /** Which log record it was: its JSON Pointer in the export. */
+  readonly place: string
+  readonly submission: SubmittedRecord
+}
+
+export interface GenaiRecords {
+  readonly records: readonly GenaiRecord[]
+  readonly rejected: readonly RejectedLogRecord[]
+}
+
+/**
+ * The submissions of an export, each as parseSubmission has read it. What cannot be one is rejected by itself.
+ * @throws TOO_LARGE when all of them together would be larger than MAX_GENAI_RECORDS_SIZE
+ */
+export function genaiRecords(logs: OtlpLogs): GenaiRecords {
+  const records: GenaiRecord[] = []
+  const rejected: RejectedLogRecord[] = []
+  let size = 0
+  for (const [i, resource] of logs.resourceLogs.entries()) {
+    for (const [j, scope] of resource.scopeLogs.entries()) {
+      for (const [k, log] of scope.logRecords.entries()) {
+        const place = `/resourceLogs/${i}/scopeLogs/${j}/logRecords/${k}`
+        const outcome = recordOf(log, scope, resource)
+        size += outcome.size
+        if (size > MAX_GENAI_RECORDS_SIZE) throw tooLarge()
+        const { submission, reason } = outcome
+        if (submission === undefined) rejected.push({ place, reason })
+        else records.push({ place, submission })
+      }
+    }
+  }
+  return { records, rejected }
+}
+
+function tooLarge(): CairnError {
+  const message = `the records of the export have more than ${MAX_GENAI_RECORDS_SIZE} bytes`
+  const why = 'each repeats the attributes of its resource and scope'
+  return new CairnError('TOO_LARGE', `${message}, for ${why}. Export smaller batches`)
+}
+
+interface Outcome {
+  /** Of the submission as JSON, taken or not. */
+  readonly size: number
+  readonly submission?: SubmittedRecord
+  readonly reason: string
+}
+
+function recordOf(log: OtlpLogRecord, scope: OtlpScopeLogs, from: OtlpResourceLogs): Outcome {
+  let size = 0
+  try {
+    const text = canonicalJson(submissionOf(log, scope, from))
+    size = text.length
+    return { size, submission: parseSubmission(text), reason: '' }
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error
+    return { size, reason: messageOf(error) }
+  }
+}
+
+type Members = Record<string, JsonValue>
+
+function submissionOf(log: OtlpLogRecord, scope: OtlpScopeLogs, from: OtlpResourceLogs): Members {
+  const attributes = membersOf(log.attributes, 'attributes')
+  const resource = membersOf(from.resource.attributes, 'resource/attributes')
+  const event = eventOf(log, attributes)
+  if (!isGenai(event, attributes)) {
+    throw malformed(
+      'no event of generative AI: neither its name nor an attribute is gen_ai.* or mcp.*',
+    )
+  }
+  const type = typeOf(event, attributes)
+  const submission: Members = { type, ...whenAndWhere(log) }
+  for (const rule of ATTRIBUTE_RULES) take(submission, rule, attributes)
+  for (const rule of RESOURCE_RULES) {
+    take(submission, rule, attributes)
+    take(submission, rule, resource)
+  }
+  if (type === 'tool_call') take(submission, ['error.type', '/tool_calls/0/error'], attributes)
+  const body = takeBody(submission, event, log.body)
+  complete(submission, event, attributes)
+  const otel = without({
+    event_name: event,
+    severity_number: log.severityNumber,
+    severity_text: log.severityText,
+    observed_time: timeOf(log.observedTimeUnixNano) ?? '',
+    flags: log.flags,
+    body,
+    attributes,
+    dropped_attributes_count: log.droppedAttributesCount,
+    resource: without({
+      attributes: resource,
+      dropped_attributes_count: from.resource.droppedAttributesCount,
+      schema_url: from.schemaUrl,
+    }),
+    scope: without({
+      name: scope.scope.name,
+      version: scope.scope.version,
+      attributes: membersOf(scope.scope.attributes, 'scope/attributes'),
+      dropped_attributes_count: scope.scope.droppedAttributesCount,
+      schema_url: scope.schemaUrl,
+    }),
+  })
+  return Object.keys(otel).length === 0 ? submission : { ...submission, extra: { otel } }
+}
+
+function membersOf(attributes: OtlpAttributes, where: string): Members {
+  const members: Members = {}
+  for (const [name, value] of attributes) {
+    if (Object.hasOwn(members, name)) {
+      throw malformed(`${where}: ${shownPointer(name)} is there twice`)
+    }
+    setMember(members, name, value)
+  }
+  return members
+}
+
+/** The members that say something: protobuf does not tell empty from absent. */
+function without(members: Members): Members {
+  return Object.fromEntries(Object.entries(members).filter(([, value]) => !isEmpty(value)))
+}
+
+function isEmpty(value: JsonValue | undefined): boolean {
+  if (isJsonObject(value)) return Object.keys(value).length === 0
+  return value === undefined || value === null || value === '' || value === 0
+}
+
+/** The name of the event, which older SDKs give as an attribute. */
+function eventOf(log: OtlpLogRecord, attributes: Members): string {
+  const name = attributes['event.name']
+  if (log.eventName !== '' || typeof name !== 'string') return log.eventName
+  delete attributes['event.name']
+  return name
+}
+
+function isGenai(event: string, attributes: Members): boolean {
+  const names = [event, ...Object.keys(attributes)]
+  return names.some((name) => /^(?:gen_ai|mcp)\.|^cairn\.type$/.test(name))
+}
+
+function typeOf(event: string, attributes: Members): JsonValue {
+  const type = attributes['cairn.type']
+  if (type !== undefined) {
+    delete attributes['cairn.type']
+    return type
+  }
+  const operation = attributes['gen_ai.operation.name']
+  const method = attributes['mcp.method.name']
+  const known =
+    found(TYPE_OF_EVENT, event) ??
+    found(TYPE_OF_OPERATION, operation) ??
+    found(TYPE_OF_METHOD, method) ??
+    found(TYPE_OF_METHOD, String(method).split('/')[0])
+  if (known !== undefined) return known
+  const ofTool = ['mcp.method.name', 'gen_ai.tool.name', 'gen_ai.tool.call.id']
+  const isToolCall =
+    operation === undefined && ofTool.some((name) => Object.hasOwn(attributes, name))
+  return isToolCall ? 'tool_call' : 'llm_request'
+}
+
+function found(table: Readonly<Record<string, string>>, name?: JsonValue): string | undefined {
+  return typeof name === 'string' && Object.hasOwn(table, name) ? table[name] : undefined
+}
+
+function whenAndWhere(log: OtlpLogRecord): Members {
+  const time = timeOf(log.timeUnixNano) ?? timeOf(log.observedTimeUnixNano)
+  const trace = idOf(log.traceId, 16, 'traceId')
+  const span = idOf(log.spanId, 8, 'spanId')
+  return {
+    ...(trace !== undefined && { trace_id: trace }),
+    ...(span !== undefined && { span_id: span }),
+    ...(time !== undefined && { claimed_time: time }),
+  }
+}
+
+/** An id of zeros says that there is none (W3C Trace Context). */
+function idOf(hex: string, bytes: number, what: string): string | undefined {
+  if (/^0*$/.test(hex)) return undefined
+  if (hex.length !== 2 * bytes) throw malformed(`${what}: expected ${bytes} bytes, or none`)
+  return hex
+}
+
+/** RFC 3339 to the nanosecond; 0 is no time. All 64 bits reach the year 2554. */
+function timeOf(nanoseconds: bigint): string | undefined {
+  if (nanoseconds === 0n) return undefined
+  const seconds = new Date(Number(nanoseconds / 1_000_000_000n) * 1000).toISOString().slice(0, 19)
+  const fraction = (nanoseconds % 1_000_000_000n).toString().padStart(9, '0').replace(/0+$/, '')
+  return fraction === '' ? `${seconds}Z` : `${seconds}.${fraction}Z`
+}
+
+/** Moves an attribute to its member, unless that is there already or the value does not fit. */
+function take(submission: Members, [name, pointer]: AttributeRule, attributes: Members): void {
+  if (!Object.hasOwn(attributes, name)) return
+  const value = attributes[name]!
+  if (isEmpty(value) && value !== 0) return
+  if (put(submission, pointer, shaped(value, pointer))) delete attributes[name]
+  else if (NEVER_LEFT_OUT.includes(pointer) && !Object.hasOwn(submission, pointer.slice(1))) {
+    throw malformed(`attributes: ${name}: expected ${nodeAt(pointer).type.expected}`)
+  }
+}
+
+function nodeAt(pointer: string): MemberNode {
+  let node = RECORD_NODE
+  for (const name of parsePointer(pointer)) node = node.item ?? node.members.get(name)!
+  return node
+}
+
+function fits(value: JsonValue, { type, item }: MemberNode): boolean {
+  if (!type.holds(value)) return false
+  return item === undefined || (value as readonly JsonValue[]).every((one) => fits(one, item))
+}
+
+/** Puts a value in its place; false when something is there or it does not fit. */
+function put(submission: Members, pointer: string, value: JsonValue): boolean {
+  if (!fits(value, nodeAt(pointer))) return false
+  const names = parsePointer(pointer)
+  const last = names.pop()!
+  let frame = submission
+  for (const [i, name] of names.entries()) {
+    const empty = (names[i + 1] ?? last) === '0' ? [] : {}
+    if (!Object.hasOwn(frame, name)) frame[name] = empty
+    frame = frame[name] as Members
+  }
+  if (Object.hasOwn(frame, last)) return false
+  frame[last] = value
+  return true
+}
+
+/** The value as the member wants it, where it comes in another shape; else as it is. */
+function shaped(value: JsonValue, pointer: string): JsonValue {
+  const { type, item } = nodeAt(pointer)
+  if (pointer === '/input/system_prompt') return onlyText(value)
+  if (pointer === '/output/finish_reason' && Array.isArray(value) && value.length === 1) {
+    return value[0]
+  }
+  if (type.holds(value)) return value
+  if (typeof value === 'number') return String(value)
+  // Where attributes could only be scalars, lists were written as JSON.
+  const isList = item !== undefined || type.holds([])
+  return typeof value === 'string' && isList ? (parsedJson(value) ?? value) : value
+}
+
+function parsedJson(text: string): JsonValue | undefined {
+  try {
+    return parseJson(text, { size: MAX_SUBMISSION_SIZE, depth: MAX_RECORD_DEPTH })
+  } catch {
+    return undefined
+  }
+}
+
+/** Instructions of one part that is text, as that text. */
+function onlyText(value: JsonValue): JsonValue {
+  const parts = typeof value === 'string' && value.startsWith('[') ? parsedJson(value) : value
+  const [part, ...others] = Array.isArray(parts) ? (parts as readonly JsonValue[]) : []
+  if (!isJsonObject(part) || others.length > 0 || Object.keys(part).length !== 2) return value
+  return part.type === 'text' && typeof part.content === 'string' ? part.content : value
+}
+
+/** Moves what an event says in its body to its members; gives back what is left of it. */
+function takeBody(submission: Members, event: string, body: JsonValue): JsonValue {
+  if (isEmpty(body)) return null
+  if (event === 'gen_ai.tool.message') return takeToolMessage(submission, body)
+  const role = found(ROLE_OF_EVENT, event)
+  if (role === undefined) return body
+  if (event === 'gen_ai.choice') return takeChoice(submission, role, body)
+  return takeMessage(submission, '/input/messages', role, body) ? null : body
+}
+
+/** A body of text is the content. */
+function contentOf(body: JsonValue): JsonObject | undefined {
+  if (isJsonObject(body)) return body
+  return typeof body === 'string' ? { content: body } : undefined
+}
+
+function takeToolMessage(submission: Members, body: JsonValue): JsonValue {
+  const { id, content, ...left } = contentOf(body) ?? {}
+  if (contentOf(body) === undefined) return body
+  const rest: Members = { ...left }
+  if (id !== undefined && !put(submission, '/tool_calls/0/id', id)) rest.id = id
+  if (content !== undefined && !put(submission, '/tool_calls/0/result', content)) {
+    rest.content = content
+  }
+  return rest
+}
+
+function takeChoice(submission: Members, role: string, body: JsonValue): JsonValue {
+  const choice = typeof body === 'string' ? { message: body } : body
+  if (!isJsonObject(choice)) return body
+  const rest: Members = { ...choice }
+  const { finish_reason, message, tool_calls } = choice
+  if (finish_reason !== undefined && put(submission, '/output/finish_reason', finish_reason)) {
+    delete rest.finish_reason
+  }
+  if (tool_calls !== undefined && takeToolCalls(submission, tool_calls)) delete rest.tool_calls
+  if (message !== undefined && takeMessage(submission, '/output/messages', role, message)) {
+    delete rest.message
+  }
+  return rest
+}
+
+function takeMessage(submission: Members, pointer: string, role: string, body: JsonValue): boolean {
+  const content = contentOf(body)
+  if (content === undefined) return false
+  const message: Members = { role, ...content }
+  if (!put(submission, pointer, [message])) return false
+  const { tool_calls } = message
+  // The message is in the submission already, and loses what goes to a place of its own.
+  if (tool_calls !== undefined && takeToolCalls(submission, tool_calls)) delete message.tool_calls
+  return true
+}
+
+/** Takes calls of the shape {id, type: function, function: {name, arguments}}, all or none. */
+function takeToolCalls(submission: Members, calls: JsonValue): boolean {
+  if (!Array.isArray(calls)) return false
+  const taken = calls.map(toolCallOf)
+  return (
+    taken.length > 0 &&
+    taken.every((call) => call !== undefined) &&
+    put(submission, '/tool_calls', taken)
+  )
+}
+
+function toolCallOf(call: JsonValue): JsonObject | undefined {
+  if (!isJsonObject(call) || !isJsonObject(call.function)) return undefined
+  const { id, type = 'function', function: called, ...others } = call
+  const { name, arguments: given, ...more } = called as JsonObject
+  if (type !== 'function' || Object.keys({ ...others, ...more }).length > 0) return undefined
+  const members = { id, name, arguments: given }
+  const there = Object.entries(members).filter(([, value]) => value !== undefined)
+  const node = nodeAt('/tool_calls/0')
+  const fit = there.every(([key, value]) => fits(value!, node.members.get(key)!))
+  return fit ? (Object.fromEntries(there) as JsonObject) : undefined
+}
+
+/** What follows from what is there. */
+function complete(submission: Members, event: string, attributes: Members): void {
+  const model = submission.model as Members | undefined
+  if (model?.version !== undefined && model.name === undefined) {
+    model.name = model.version
+    delete model.version
+  }
+  if (submission.request_id === undefined) {
+    const id = submission.trace_id ?? attributes['gen_ai.response.id']
+    if (id !== undefined) put(submission, '/request_id', id)
+  }
+  if (submission.action === undefined && event !== '') put(submission, '/action', event)
+}
