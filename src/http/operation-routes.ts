@@ -1,7 +1,8 @@
 /** What operators ask: is it up, does it take submissions, how is it doing; and a first page for people. */
+
+import { escapeHtml } from '../formats/html.ts'
 import type { LogService } from '../log/service.ts'
 import { type Answer, answer, jsonAnswer, UNCACHED } from './answer.ts'
-import { escapeHtml } from './html.ts'
 import { negotiate } from './negotiate.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import { type Route, route, Text } from './route.ts'

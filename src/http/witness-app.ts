@@ -1,9 +1,9 @@
 /** The routes of a witness as a hono app. */
 import type { Hono } from 'hono'
+import { escapeHtml } from '../formats/html.ts'
 import type { WitnessService } from '../witness/service.ts'
 import { type Answer, answer, jsonAnswer, UNCACHED } from './answer.ts'
 import type { Authenticate } from './authenticate.ts'
-import { escapeHtml } from './html.ts'
 import { negotiate } from './negotiate.ts'
 import { type ApiDescription, openApiRoute } from './openapi.ts'
 import { processRoutes } from './operation-routes.ts'
