@@ -1,6 +1,6 @@
 /** Inputs to begin with: the vectors of spec/vectors, and time-stamps that were made once. */
 import { readFileSync } from 'node:fs'
-import { concat, fromBase64, fromHex, toBase64, u64, utf8 } from '../../src/bytes.ts'
+import { concat, fromBase64, fromBase64Url, fromHex, toBase64, u64, utf8 } from '../../src/bytes.ts'
 import { encodeCbor } from '../../src/formats/cbor.ts'
 import { type Policy, parsePolicy } from '../../src/formats/policy.ts'
 import { digitallySigned } from '../../src/formats/tree-head.ts'
@@ -82,6 +82,11 @@ export function makeSeeds(folder: URL) {
   const policy: Policy = parsePolicy(utf8(`quorum none\n`))
 
   const subtrees = read<{ proofs: Subtree[]; invalid: Subtree[] }>('subtrees.json')
+  const records = read<{
+    records: { submission: string; record: string; disclosures: string[] }[]
+    submissions_refused: { submission: string }[]
+    records_refused: { record: string }[]
+  }>('records.json')
   const splitViews = read<{ split_views: { split_view: string }[] }>('split-views.json').split_views
   const { steps } = read<{ steps: { path: string; body?: string }[] }>('witness.json')
   const bodies = (path: string): Uint8Array[] =>
@@ -114,6 +119,13 @@ export function makeSeeds(folder: URL) {
     signSubtrees: bodies('/sign-subtree'),
     tlogProofs: proofs.map(({ receipt }) => utf8(receipt)),
     jsonReceipts: json.map(({ receipt }) => utf8(receipt)),
+    submissions: texts(
+      [...records.records, ...records.submissions_refused].map(({ submission }) => submission),
+    ),
+    records: texts([...records.records, ...records.records_refused].map(({ record }) => record)),
+    disclosures: records.records.flatMap(({ disclosures }) =>
+      disclosures.map((disclosure) => fromBase64Url(disclosure)),
+    ),
     coseReceipts,
     receipts: [...receiptTexts, ...coseReceipts],
     cbor: [

@@ -19,6 +19,7 @@ import { verifySplitView } from '../../src/client/verify-split-view.ts'
 import { CairnError } from '../../src/errors.ts'
 import { formatAddCheckpoint, parseAddCheckpoint } from '../../src/formats/add-checkpoint.ts'
 import { bundlePrefix, decodeBundle, encodeBundle } from '../../src/formats/bundle.ts'
+import { canonicalJson } from '../../src/formats/canonical-json.ts'
 import {
   decodeByteStrings,
   decodeCbor,
@@ -29,7 +30,9 @@ import { parseCertificate } from '../../src/formats/certificate.ts'
 import { formatCheckpoint, parseCheckpoint } from '../../src/formats/checkpoint.ts'
 import { encodeCoseReceipt, parseCoseReceipt } from '../../src/formats/cose-receipt.ts'
 import { encodeCoseSign1, parseCoseSign1 } from '../../src/formats/cose-sign1.ts'
+import { openDisclosure } from '../../src/formats/disclosure.ts'
 import { formatJsonReceipt, parseJsonReceipt } from '../../src/formats/json-receipt.ts'
+import { type JsonObject, parseJson } from '../../src/formats/json-strict.ts'
 import { parseLogList } from '../../src/formats/log-list.ts'
 import {
   formatNote,
@@ -39,6 +42,14 @@ import {
 } from '../../src/formats/note.ts'
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { formatPolicy, parsePolicy } from '../../src/formats/policy.ts'
+import {
+  jsonOf,
+  parseRecord,
+  parseSubmission,
+  prepareRecord,
+  type SubmittedRecord,
+} from '../../src/formats/record.ts'
+import { rebuildSubmission } from '../../src/formats/record-rebuild.ts'
 import { formatSignSubtree, parseSignSubtree } from '../../src/formats/sign-subtree.ts'
 import { formatSkey, parseSkey } from '../../src/formats/signing-key.ts'
 import { formatSplitView, parseSplitView, SPLIT_VIEW_HEADER } from '../../src/formats/split-view.ts'
@@ -230,6 +241,53 @@ function proofTarget(
   }
 }
 
+/** What this reader takes, the platform reads as the same value. */
+function jsonTarget(seeds: readonly Uint8Array[]): Target {
+  return {
+    name: 'json',
+    seeds,
+    run(input) {
+      const read = attempt(() => parseJson(input, { size: 10_000, depth: 32 }))
+      if (read === undefined) return false
+      // As text, in which minus zero is zero.
+      const byPlatform = JSON.stringify(JSON.parse(fromUtf8(input)))
+      promise(JSON.stringify(read.value) === byPlatform, 'JSON.parse reads another value')
+      const again = parseJson(canonicalJson(read.value), { size: 100_000, depth: 32 })
+      promise(isDeepStrictEqual(again, read.value), 'canonical JSON says something else')
+      return true
+    },
+  }
+}
+
+/** What is taken of a submitter gives a record, and comes back from it. */
+function submissionTarget(seeds: readonly Uint8Array[]): Target {
+  const prepare = (submission: SubmittedRecord) => {
+    const { actor, subject, tenant = 'acme' } = submission
+    const pseudonym = `p_${'A'.repeat(22)}`
+    return prepareRecord({
+      submission,
+      id: '019a9bd4-5c00-7abc-8def-0123456789ab',
+      time: 0,
+      tenant,
+      pseudonyms: { ...(actor && { actor: pseudonym }), ...(subject && { subject: pseudonym }) },
+      salts: (count) => new Uint8Array(16 * count),
+    })
+  }
+  return {
+    name: 'submission',
+    seeds,
+    run(input) {
+      const read = attempt(() => parseSubmission(input))
+      if (read === undefined) return false
+      const { leaf, disclosures } = prepare(read.value)
+      const rebuilt = rebuildSubmission(parseRecord(leaf), disclosures)
+      const same = canonicalJson(jsonOf(rebuilt)) === canonicalJson(jsonOf(read.value))
+      promise(same, 'another submission comes back')
+      return true
+    },
+  }
+}
+
 export function targets(seeds: Seeds): Target[] {
   const { logKey, witnessKeys } = seeds
   const trust = { logKeys: [logKey], policy: seeds.policy }
@@ -261,6 +319,17 @@ export function targets(seeds: Seeds): Target[] {
       encodeCoseReceipt(receipt, receipt.message.signature),
     ),
     reread('cose-sign1', seeds.coseReceipts, parseCoseSign1, encodeCoseSign1),
+    jsonTarget(seeds.submissions),
+    submissionTarget(seeds.submissions),
+    canonical('record', seeds.records, parseRecord, (record) =>
+      canonicalJson(record as unknown as JsonObject),
+    ),
+    canonical(
+      'disclosure',
+      seeds.disclosures,
+      (json) => openDisclosure({ json }),
+      ({ salt, pointer, value }) => canonicalJson([salt, pointer, value]),
+    ),
     canonical('cbor', seeds.cbor, decodeCbor, encodeCbor),
     canonical(
       'cbor-received',
