@@ -61,10 +61,13 @@ export function genaiRecords(logs: OtlpLogs): GenaiRecords {
   const rejected: RejectedLogRecord[] = []
   let size = 0
   for (const [i, resource] of logs.resourceLogs.entries()) {
+    const fromResource = frameOf(resource.resource.attributes, 'resource/attributes')
     for (const [j, scope] of resource.scopeLogs.entries()) {
+      const fromScope = frameOf(scope.scope.attributes, 'scope/attributes')
+      const around = { resource, fromResource, scope, fromScope }
       for (const [k, log] of scope.logRecords.entries()) {
         const place = `/resourceLogs/${i}/scopeLogs/${j}/logRecords/${k}`
-        const outcome = recordOf(log, scope, resource)
+        const outcome = recordOf(log, around)
         size += outcome.size
         if (size > MAX_GENAI_RECORDS_SIZE) throw tooLarge()
         const { submission, reason } = outcome
@@ -74,6 +77,31 @@ export function genaiRecords(logs: OtlpLogs): GenaiRecords {
     }
   }
   return { records, rejected }
+}
+
+/** What stands around a log record, with the attributes read once for all of its log records. */
+interface Around {
+  readonly resource: OtlpResourceLogs
+  readonly fromResource: Frame
+  readonly scope: OtlpScopeLogs
+  readonly fromScope: Frame
+}
+
+/** Attributes, or what is wrong with them and so with each log record in their resource or scope. */
+type Frame = { readonly members: Members } | { readonly error: CairnError }
+
+function frameOf(attributes: OtlpAttributes, where: string): Frame {
+  try {
+    return { members: membersOf(attributes, where) }
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error
+    return { error }
+  }
+}
+
+function membersIn(frame: Frame): Members {
+  if ('error' in frame) throw frame.error
+  return frame.members
 }
 
 function tooLarge(): CairnError {
@@ -89,10 +117,10 @@ interface Outcome {
   readonly reason: string
 }
 
-function recordOf(log: OtlpLogRecord, scope: OtlpScopeLogs, from: OtlpResourceLogs): Outcome {
+function recordOf(log: OtlpLogRecord, around: Around): Outcome {
   let size = 0
   try {
-    const text = canonicalJson(submissionOf(log, scope, from))
+    const text = canonicalJson(submissionOf(log, around))
     size = text.length
     return { size, submission: parseSubmission(text), reason: '' }
   } catch (error) {
@@ -103,22 +131,24 @@ function recordOf(log: OtlpLogRecord, scope: OtlpScopeLogs, from: OtlpResourceLo
 
 type Members = Record<string, JsonValue>
 
-function submissionOf(log: OtlpLogRecord, scope: OtlpScopeLogs, from: OtlpResourceLogs): Members {
+function submissionOf(log: OtlpLogRecord, around: Around): Members {
+  const { resource, scope } = around
   const attributes = membersOf(log.attributes, 'attributes')
-  const resource = membersOf(from.resource.attributes, 'resource/attributes')
   const event = eventOf(log, attributes)
   if (!isGenai(event, attributes)) {
     throw malformed(
       'no event of generative AI: neither its name nor an attribute is gen_ai.* or mcp.*',
     )
   }
+  const ofScope = membersIn(around.fromScope)
+  const ofResource = membersIn(around.fromResource)
   const type = typeOf(event, attributes)
   const submission: Members = { type, ...whenAndWhere(log) }
   for (const rule of ATTRIBUTE_RULES) take(submission, rule, attributes)
-  for (const rule of RESOURCE_RULES) {
-    take(submission, rule, attributes)
-    take(submission, rule, resource)
-  }
+  for (const rule of RESOURCE_RULES) take(submission, rule, attributes)
+  // Copied last: whatever is rejected before must cost no more than its own size.
+  const unused = { ...ofResource }
+  for (const rule of RESOURCE_RULES) take(submission, rule, unused)
   if (type === 'tool_call') take(submission, ['error.type', '/tool_calls/0/error'], attributes)
   const body = takeBody(submission, event, log.body)
   complete(submission, event, attributes)
@@ -132,14 +162,14 @@ function submissionOf(log: OtlpLogRecord, scope: OtlpScopeLogs, from: OtlpResour
     attributes,
     dropped_attributes_count: log.droppedAttributesCount,
     resource: without({
-      attributes: resource,
-      dropped_attributes_count: from.resource.droppedAttributesCount,
-      schema_url: from.schemaUrl,
+      attributes: unused,
+      dropped_attributes_count: resource.resource.droppedAttributesCount,
+      schema_url: resource.schemaUrl,
     }),
     scope: without({
       name: scope.scope.name,
       version: scope.scope.version,
-      attributes: membersOf(scope.scope.attributes, 'scope/attributes'),
+      attributes: ofScope,
       dropped_attributes_count: scope.scope.droppedAttributesCount,
       schema_url: scope.schemaUrl,
     }),
@@ -193,7 +223,7 @@ function typeOf(event: string, attributes: Members): JsonValue {
     found(TYPE_OF_EVENT, event) ??
     found(TYPE_OF_OPERATION, operation) ??
     found(TYPE_OF_METHOD, method) ??
-    found(TYPE_OF_METHOD, String(method).split('/')[0])
+    (typeof method === 'string' ? found(TYPE_OF_METHOD, method.split('/')[0]) : undefined)
   if (known !== undefined) return known
   const ofTool = ['mcp.method.name', 'gen_ai.tool.name', 'gen_ai.tool.call.id']
   const isToolCall =

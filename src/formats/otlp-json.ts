@@ -84,7 +84,7 @@ class Decoder {
 
   message(json: JsonValue, message: OtlpMessage): Record<string, unknown> {
     this.#place.enter(message)
-    const object = this.#object(json, Object.keys(message))
+    const object = this.#object(json)
     return Object.fromEntries(
       Object.entries(message).map(([name, [, type]]) => {
         const value = object[name] ?? null
@@ -118,12 +118,12 @@ class Decoder {
     }
   }
 
-  #object(value: JsonValue, names: readonly string[]): JsonObject {
+  #object(value: JsonValue): JsonObject {
     if (!isJsonObject(value)) this.#place.fail('expected an object')
-    for (const name of names) {
-      const original = name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`)
-      if (original !== name && Object.hasOwn(value, original)) {
-        this.#place.fail(`OTLP in JSON has no member ${original}; write ${name}`)
+    for (const member in value) {
+      const name = ORIGINAL_NAMES.get(member)
+      if (name !== undefined) {
+        this.#place.fail(`OTLP in JSON has no member ${member}; write ${name}`)
       }
     }
     return value
@@ -162,7 +162,7 @@ class Decoder {
   }
 
   #keyAndValue(json: JsonValue): KeyAndValue {
-    const { key, value, keyStrindex } = this.#object(json, ['keyStrindex'])
+    const { key, value, keyStrindex } = this.#object(json)
     if (keyStrindex !== undefined) this.#place.fail(NO_TABLE)
     return [
       this.#place.below('key', () => this.#text(key ?? '')),
@@ -172,7 +172,7 @@ class Decoder {
 
   #value(json: JsonValue): JsonValue {
     this.#place.countValue()
-    const object = this.#object(json, KINDS)
+    const object = this.#object(json)
     if (object.stringValueStrindex !== undefined) this.#place.fail(NO_TABLE)
     const kinds = KINDS.filter((kind) => (object[kind] ?? null) !== null)
     if (kinds.length > 1) this.#place.fail('a value is of one kind only')
@@ -230,7 +230,7 @@ class Decoder {
   /** The items of an ArrayValue or KeyValueList. */
   #values<T>(json: JsonValue, readItem: (item: JsonValue) => T): T[] {
     return this.#place.deeper(() => {
-      const { values } = this.#object(json, [])
+      const { values } = this.#object(json)
       return this.#place.below('values', () => this.#list(values ?? [], readItem))
     })
   }
@@ -238,6 +238,20 @@ class Decoder {
 
 const NO_TABLE = 'a string by number needs a table, which logs do not have'
 const KINDS = Object.keys(OTLP_VALUE_KINDS)
+
+/** From how the .proto files spell a name to the name in JSON, where the two differ. */
+const ORIGINAL_NAMES = new Map(
+  [...namesIn(EXPORT_LOGS), ...KINDS, 'keyStrindex', 'stringValueStrindex']
+    .map((name) => [name.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`), name] as const)
+    .filter(([original, name]) => original !== name),
+)
+
+function namesIn(message: OtlpMessage): string[] {
+  return Object.entries(message).flatMap(([name, [, type]]) => {
+    if (typeof type === 'string') return [name]
+    return [name, ...namesIn('list' in type ? type.list : type.message)]
+  })
+}
 
 /** Beyond this many digits it is no number of OTLP. */
 const MAX_DIGITS = 400

@@ -10,7 +10,7 @@ import { type JsonValue, setMember } from './json-strict.ts'
 export const MAX_OTLP_SIZE = 8_388_608
 /** The most log records of an export. */
 export const MAX_OTLP_RECORDS = 10_000
-/** The most attributes and other values of an export, whatever they stand in. */
+/** The most attributes and other values of an export, whatever they stand in; resources and scopes count as well. */
 export const MAX_OTLP_VALUES = 500_000
 /** How deep arrays and maps may stand in each other in one value. */
 export const MAX_OTLP_DEPTH = 64
@@ -202,6 +202,7 @@ export class OtlpPlace {
   /** Counts what begins, where it is limited. @throws TOO_LARGE */
   enter(message: OtlpMessage): void {
     if (message === LOG_RECORD) this.#countRecord()
+    else this.countValue()
   }
 
   /** The object of a list of keys and values. @throws MALFORMED when a key is there twice */

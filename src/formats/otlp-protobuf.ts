@@ -48,6 +48,8 @@ function namesOf(message: OtlpMessage): FieldNames {
   return names
 }
 
+const NOTHING = new Uint8Array(0)
+
 /** Strings by number are for profiles, the only signal with a table of them. */
 const NO_TABLE = 'a string by number needs a table, which logs do not have'
 
@@ -144,7 +146,7 @@ class Decoder {
       else if (reader.field === 3) this.#place.fail(NO_TABLE)
       else reader.skip()
     }
-    return [key ?? '', value ?? null]
+    return [key ?? '', value ?? this.#value(NOTHING)]
   }
 
   #value(bytes: Uint8Array): JsonValue {

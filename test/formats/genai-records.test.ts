@@ -5,6 +5,11 @@ import { ATTRIBUTE_RULES, RESOURCE_RULES } from '../../src/formats/genai-attribu
 import { type GenaiRecords, genaiRecords } from '../../src/formats/genai-records.ts'
 import type { JsonObject, JsonValue } from '../../src/formats/json-strict.ts'
 import { parseOtlpJson } from '../../src/formats/otlp-json.ts'
+import type {
+  OtlpAttributes,
+  OtlpLogRecord,
+  OtlpResourceLogs,
+} from '../../src/formats/otlp-logs.ts'
 import { parseOtlpProtobuf } from '../../src/formats/otlp-protobuf.ts'
 import { parseSubmission } from '../../src/formats/record.ts'
 import { RECORD_TYPES } from '../../src/formats/record-members.ts'
@@ -100,7 +105,7 @@ describe('any export', () => {
 
 describe('what SDKs send', () => {
   it('gives the same records in both encodings of the JavaScript SDK', () => {
-    const outcome = genaiRecords(parseOtlpJson(sdkExport('sdk.json')))
+    const outcome = genaiRecords(parseOtlpJson(sdkExport('sdk-json.txt')))
     expect(genaiRecords(parseOtlpProtobuf(sdkExport('sdk.pb')))).toEqual(outcome)
     expect(outcome.records.map(({ submission }) => submission.type)).toEqual([
       'inference_request',
@@ -470,6 +475,53 @@ describe('what cannot be a record', () => {
       expect.stringContaining('nested deeper than 32'),
       expect.stringContaining('no event of generative AI'),
     ])
+  })
+
+  it('costs no more than its own size, however large its resource is', () => {
+    const resource = {
+      attributes: Array.from({ length: 100_000 }, (_, i) => [`a${i}`, 1] as const),
+      droppedAttributesCount: 0,
+    }
+    const [{ scopeLogs, schemaUrl }] = parseOtlpProtobuf(protobufOf(exportOf({}))).resourceLogs as [
+      OtlpResourceLogs,
+    ]
+    const log = scopeLogs[0]!.logRecords[0]!
+    const rejectedIn = (logRecords: readonly OtlpLogRecord[], attributes: OtlpAttributes) =>
+      genaiRecords({
+        resourceLogs: [
+          {
+            resource: { ...resource, attributes },
+            scopeLogs: [{ ...scopeLogs[0]!, logRecords }],
+            schemaUrl,
+          },
+        ],
+      }).rejected
+    const started = performance.now()
+    const none = Array<OtlpLogRecord>(10_000).fill(log)
+    expect(rejectedIn(none, resource.attributes)).toHaveLength(10_000)
+    const chat: OtlpLogRecord = { ...log, eventName: 'gen_ai.choice' }
+    const short = Array<OtlpLogRecord>(10_000).fill({ ...chat, spanId: '01' })
+    expect(rejectedIn(short, resource.attributes)).toHaveLength(10_000)
+    const twice = rejectedIn(Array<OtlpLogRecord>(10_000).fill(chat), [
+      ...resource.attributes,
+      ['a0', 2],
+    ])
+    expect(twice).toHaveLength(10_000)
+    expect(twice[0]!.reason).toBe('resource/attributes: a0 is there twice')
+    expect(performance.now() - started).toBeLessThan(10_000)
+  })
+
+  it('is told, whatever the attributes hold', () => {
+    const odd: JsonValue = { toString: 'x', valueOf: null, constructor: 1, length: -1 }
+    for (const [name] of [...ATTRIBUTE_RULES, ...RESOURCE_RULES, ['cairn.type'], ['event.name']]) {
+      for (const value of [odd, [odd], [], null, '', -1, 0.5, true]) {
+        const { records, rejected } = mapped(
+          exportOf(logOf({ attributes: { ...CHAT, [name!]: value } })),
+        )
+        expect(records.length + rejected.length).toBe(1)
+      }
+    }
+    expect(of({ 'mcp.method.name': odd }).type).toBe('tool_call')
   })
 
   it('all together are bounded, for each repeats its resource', () => {

@@ -135,7 +135,7 @@ describe('any export', () => {
 
 describe('what SDKs send', () => {
   it('is the same in both encodings of the JavaScript SDK', () => {
-    const logs = parseOtlpJson(sdkExport('sdk.json'))
+    const logs = parseOtlpJson(sdkExport('sdk-json.txt'))
     expect(logs).toEqual(parseOtlpProtobuf(sdkExport('sdk.pb')))
     const [record] = logs.resourceLogs[0]!.scopeLogs[0]!.logRecords
     expect(record).toMatchObject({

@@ -353,6 +353,6 @@ export function attributesOf(members: Readonly<Record<string, JsonValue>>): Pair
 }
 
 /** What an SDK sent: test/formats/otlp says how it was made. */
-export function sdkExport(file: 'sdk.json' | 'sdk.pb' | 'python.pb'): Uint8Array {
+export function sdkExport(file: 'sdk-json.txt' | 'sdk.pb' | 'python.pb'): Uint8Array {
   return new Uint8Array(readFileSync(new URL(`../formats/otlp/${file}`, import.meta.url)))
 }

@@ -1,4 +1,4 @@
-// How sdk.json and sdk.pb beside this file were made: by the OpenTelemetry SDK for JavaScript, the same log records sent
+// How sdk-json.txt and sdk.pb beside this file were made: by the OpenTelemetry SDK for JavaScript, the same log records sent
 // by its two OTLP/HTTP exporters and kept as they arrived. In an empty folder, with this file copied into it:
 //   npm install @opentelemetry/api@1.9.1 @opentelemetry/api-logs@0.223.0 @opentelemetry/sdk-logs@0.223.0 \
 //     @opentelemetry/resources@2.12.0 @opentelemetry/exporter-logs-otlp-http@0.223.0 \
@@ -112,5 +112,5 @@ async function made(exporterFor, file) {
   writeFileSync(file, bodies[0])
 }
 
-await made((url) => new JsonExporter({ url }), 'sdk.json')
+await made((url) => new JsonExporter({ url }), 'sdk-json.txt')
 await made((url) => new ProtobufExporter({ url }), 'sdk.pb')
