@@ -30,9 +30,9 @@ export function findPasswordPairs(
     return
   }
   for (let at = nextSeparator(text, 0); at < text.length; at = nextSeparator(text, at + 1)) {
-    // Most names end with none of these letters: worD, keY, secreT, tokeN, pasS, passphrasE.
+    if (!mayEndName(text, at)) continue
     const name = NAME_BEFORE.exec(text.slice(Math.max(0, at - LONGEST_BEFORE), at))?.[1]
-    if (name === undefined || !/[dytnse]$/i.test(name)) continue
+    if (name === undefined) continue
     VALUE_AFTER.lastIndex = at + 1
     const start = at + 1 + (VALUE_AFTER.exec(text)?.[0].length ?? 0)
     VALUE.lastIndex = start
@@ -42,6 +42,13 @@ export function findPasswordPairs(
     report(start, value.length)
     at = start + value.length - 1
   }
+}
+
+/** Whether the letter before a separator is the last of a name of a secret: worD, keY, secreT, tokeN, pasS, passphrasE. */
+function mayEndName(text: string, separator: number): boolean {
+  let at = separator - 1
+  while (at > separator - 6 && ' \t"\'\\'.includes(text.charAt(at))) at--
+  return 'dytnseDYTNSE'.includes(text.charAt(at)) && at >= 0
 }
 
 function nextSeparator(text: string, from: number): number {

@@ -39,10 +39,29 @@ export function startsWord(text: string, at: number): boolean {
   return text[at - 2] === '\\' && /[nrtbf]/.test(text[at - 1]!)
 }
 
-/** Calls `visit` for each place of `part` where a word begins; it says where to go on. */
-function forEachWord(text: string, part: string, visit: (at: number) => number): void {
-  for (let at = text.indexOf(part); at >= 0; ) {
-    at = text.indexOf(part, startsWord(text, at) ? visit(at) : at + part.length)
+/** What begins a secret. */
+interface Needle {
+  readonly text: string
+  /** Its rarest character, by which it is found: prose is full of the others. */
+  readonly rare: string
+  readonly rareAt: number
+}
+
+function needle(text: string): Needle {
+  const rareAt = Math.max(0, text.search(/[^a-z ]/))
+  return { text, rare: text.charAt(rareAt), rareAt }
+}
+
+/** Calls `visit` for each place of a needle where a word begins; it says where to go on. */
+function forEachWord(
+  text: string,
+  { text: begin, rare, rareAt }: Needle,
+  visit: (at: number) => number,
+): void {
+  for (let found = text.indexOf(rare, rareAt); found >= 0; ) {
+    const at = found - rareAt
+    const next = text.startsWith(begin, at) && startsWord(text, at) ? visit(at) + rareAt : found + 1
+    found = text.indexOf(rare, next)
   }
 }
 
@@ -54,19 +73,20 @@ function prefixed(
   rest: RegExp,
   check: (rest: string) => boolean = looksRandom,
 ): TextRule {
+  const needles = prefixes.map(needle)
   return {
     name,
     about,
     find(text, report) {
-      for (const prefix of prefixes) {
+      for (const prefix of needles) {
         forEachWord(text, prefix, (at) => {
-          const start = at + prefix.length
+          const start = at + prefix.text.length
           rest.lastIndex = start
           const found = rest.exec(text)?.[0]
           if (found === undefined || isWordAt(text, start + found.length) || !check(found)) {
             return start
           }
-          report(at, prefix.length + found.length)
+          report(at, prefix.text.length + found.length)
           return start + found.length
         })
       }
@@ -86,6 +106,8 @@ for (let code = 0; code < 128; code++) {
   if (/[A-Za-z0-9+/=\s\\:,._-]/.test(character)) PEM_TEXT[code] = 1
 }
 
+const JWT = needle('eyJ')
+
 /** Where the run of base64url that begins here ends. */
 function endOfBase64Url(text: string, at: number): number {
   let end = at
@@ -99,7 +121,7 @@ const SHORTEST_HEADER = 14
 const SHORTEST_SIGNATURE = 32
 
 function findJwts(text: string, report: Report): void {
-  forEachWord(text, 'eyJ', (at) => {
+  forEachWord(text, JWT, (at) => {
     const header = endOfBase64Url(text, at)
     if (!text.startsWith('.eyJ', header)) return header
     const claims = endOfBase64Url(text, header + 1)
@@ -161,22 +183,24 @@ function findUrlPasswords(text: string, report: Report): void {
   }
 }
 
+const BEARER_SCHEMES = ['Bearer ', 'bearer '].map(needle)
+const BASIC_SCHEMES = ['Basic ', 'basic '].map(needle)
 const BEARER = /[A-Za-z0-9._~+/-]{20,2048}={0,2}/y
 const BASIC = /[A-Za-z0-9+/]{8,1024}={0,2}/y
 
 /** What follows Bearer and Basic (RFC 6750, RFC 7617). */
 function findCredentials(text: string, report: Report): void {
-  const credential = (scheme: string, rest: RegExp, check: (rest: string) => boolean) =>
+  const credential = (scheme: Needle, rest: RegExp, check: (rest: string) => boolean) =>
     forEachWord(text, scheme, (at) => {
-      const start = at + scheme.length
+      const start = at + scheme.text.length
       rest.lastIndex = start
       const found = rest.exec(text)?.[0]
       if (found === undefined || !check(found)) return start
       report(start, found.length)
       return start + found.length
     })
-  for (const scheme of ['Bearer ', 'bearer ']) credential(scheme, BEARER, looksLikeToken)
-  for (const scheme of ['Basic ', 'basic ']) credential(scheme, BASIC, isBasicCredential)
+  for (const scheme of BEARER_SCHEMES) credential(scheme, BEARER, looksLikeToken)
+  for (const scheme of BASIC_SCHEMES) credential(scheme, BASIC, isBasicCredential)
 }
 
 // biome-ignore format: a table

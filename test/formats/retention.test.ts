@@ -264,6 +264,11 @@ describe('the default table', () => {
     expect(rows).toContain(`| \`${name}\` | \`${one.class}\` | ${regimes} | ${one.about} |`)
   })
 
+  it('comes with an example of a table that is read', () => {
+    const example = page.slice(page.indexOf('    {'), page.indexOf('| member |'))
+    expect([...parseRetentionTable(example).classes.keys()]).toEqual(['health'])
+  })
+
   it('answers for every class, type and jurisdiction', () => {
     const time = new Date('2026-11-21T12:00:00Z')
     for (const name of DEFAULT_RETENTION_TABLE.classes.keys()) {

@@ -12,6 +12,7 @@ import {
 } from '../../src/formats/secrets.ts'
 import { anyText, LEAST, NONCE, refusalOf, SIGNATURE } from '../support/records.ts'
 import { drawn, LOOK_ALIKES, SECRETS, SECRETS_IN_TEXT, withLuhn } from '../support/secrets.ts'
+import { readText } from '../support/sources.ts'
 
 const CARD = withLuhn('411111111111111')
 const AWS = SECRETS['aws-access-key']![0]!
@@ -135,6 +136,19 @@ describe('the rules', () => {
     }
     // The aim is 20,000 on an idle machine.
     expect(Math.max(rate(), rate(), rate())).toBeGreaterThan(4_000)
+  })
+})
+
+describe('spec/secrets.md', () => {
+  const page = readText('spec/secrets.md')
+
+  it.each(BUILT_IN_RULES.map(({ name }) => name))('tells the rule %s', (name) => {
+    expect(page).toContain(`\`${name}\``)
+  })
+
+  it('has an example of a file that is read', () => {
+    const example = page.slice(page.indexOf('    {'), page.indexOf('`actions` changes'))
+    expect(parseSecretRules(example).rules).toHaveLength(BUILT_IN_RULES.length)
   })
 })
 
