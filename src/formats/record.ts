@@ -163,7 +163,7 @@ export function parseLogSubmission(json: RecordSource): SubmittedRecord {
 function readSubmission(json: RecordSource, by: 'submitter' | 'log'): SubmittedRecord {
   // A value is written first: whatever it may turn into later, what was checked is what is kept.
   const text =
-    json instanceof Uint8Array || typeof json === 'string'
+    typeof json === 'string' || ArrayBuffer.isView(json)
       ? json
       : canonicalJson(json as unknown as JsonObject)
   const value = parseJson(text, { size: MAX_SUBMISSION_SIZE, depth: MAX_RECORD_DEPTH })
