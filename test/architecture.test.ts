@@ -7,7 +7,7 @@ const SOURCES = filesBelow('src').filter((path) => path.endsWith('.ts'))
 const BASE = ['errors', 'bytes', 'crypto']
 const CORE = [...BASE, 'merkle', 'formats', 'tiles']
 const STORAGE = ['storage port', 'durable file', 'storage adapter']
-const JOBS = ['log', 'witness', 'monitor', 'gossip', 'audit', 'vault', 'search']
+const JOBS = ['log', 'witness', 'monitor', 'gossip', 'audit', 'vault', 'search', 'records']
 
 /** What each layer may import beside itself. Type-only imports count. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -28,9 +28,11 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   audit: [...CORE, 'storage port', 'client'],
   vault: [...CORE, 'storage port', 'durable file'],
   search: [...CORE, 'storage port'],
-  http: [...CORE, ...JOBS],
-  server: [...CORE, ...STORAGE, 'client', ...JOBS, 'http'],
-  cli: [...CORE, ...STORAGE, 'client', ...JOBS, 'http', 'server'],
+  records: [...CORE, 'storage port', 'log', 'vault', 'search'],
+  reports: CORE,
+  http: [...CORE, ...JOBS, 'reports'],
+  server: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'http'],
+  cli: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'http', 'server'],
   web: [...CORE, 'client'],
   'entry verify': [...CORE, 'client'],
   'entry client': [...CORE, 'client'],
@@ -127,7 +129,7 @@ describe('the layers', () => {
 })
 
 const BROWSER_SAFE = SOURCES.filter((path) =>
-  /^src\/((merkle|formats|tiles|client)\/|(verify|client|time-stamp|bytes|errors)\.ts$|crypto\/.*-web\.ts$)/.test(
+  /^src\/((merkle|formats|tiles|client|reports)\/|(verify|client|time-stamp|bytes|errors)\.ts$|crypto\/.*-web\.ts$)/.test(
     path,
   ),
 )
@@ -170,7 +172,7 @@ describe('browser-safe code', () => {
   })
 
   it('reads no clock and draws no randomness in the pure folders', () => {
-    const pure = BROWSER_SAFE.filter((path) => /^src\/(merkle|formats|tiles)\//.test(path))
+    const pure = BROWSER_SAFE.filter((path) => /^src\/(merkle|formats|tiles|reports)\//.test(path))
     const impure = pure.filter((path) =>
       /\bDate\.now\b|\bnew Date\(\)|\bMath\.random\b|\bgetRandomValues\b|\bfetch\(/.test(
         codeOnly(readText(path)),

@@ -1,0 +1,51 @@
+/**
+ * HTML in which every text is escaped by construction: a template's own words are markup, whatever is put into it is
+ * text unless it came from such a template itself.
+ */
+import { escapeHtml } from '../formats/html.ts'
+
+// A symbol, so that nothing that was read from JSON can pass for markup.
+const MARKUP: unique symbol = Symbol('markup')
+
+export interface Markup {
+  readonly [MARKUP]: string
+}
+
+/** What can be put into a template; `undefined` and `false` leave nothing. */
+export type Content = string | number | Markup | undefined | false | readonly Content[]
+
+/** A piece of HTML. Attributes have to be in double quotes. */
+export function html(pieces: TemplateStringsArray, ...contents: readonly Content[]): Markup {
+  let text = pieces[0]!
+  for (const [i, content] of contents.entries()) text += written(content) + pieces[i + 1]!
+  return { [MARKUP]: text }
+}
+
+/** Text of our own that is to stand as it is: a style sheet. */
+export function verbatim(text: string): Markup {
+  return { [MARKUP]: text }
+}
+
+export function textOf(markup: Markup): string {
+  return markup[MARKUP]
+}
+
+function written(content: Content): string {
+  if (content === undefined || content === false) return ''
+  if (typeof content === 'string') return escapeHtml(visible(content))
+  if (typeof content === 'number') return escapeHtml(String(content))
+  return isList(content) ? content.map(written).join('') : content[MARKUP]
+}
+
+// Array.isArray does not tell a readonly array from the rest of a union.
+function isList(content: Markup | readonly Content[]): content is readonly Content[] {
+  return Array.isArray(content)
+}
+
+/** Controls, halves of surrogate pairs and what reorders a line cannot be seen; they are spelled out. */
+function visible(text: string): string {
+  return text.replace(
+    /[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu,
+    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
+  )
+}
