@@ -131,7 +131,8 @@ export class Committer {
       return Promise.reject(refusal)
     }
     return new Promise((resolve, reject) => {
-      this.#queue.push({ leaves, bytes, idempotencyKey: options.idempotencyKey, resolve, reject })
+      const { idempotencyKey, request } = options
+      this.#queue.push({ leaves, bytes, idempotencyKey, request, resolve, reject })
       if (this.#running) return
       this.#running = true
       // One turn of the event loop: what arrived together is committed together.

@@ -70,7 +70,7 @@ export class IdempotencyKeys {
       if (to.idempotencyKey === undefined) continue
       const record = {
         key: to.idempotencyKey,
-        request: requestDigest(to.leaves),
+        request: requestDigest(to),
         indices: leaves.map(({ index }) => index),
       }
       this.#recent.set(nameOf(record.key), record)
@@ -83,8 +83,13 @@ function conflict(message: string): CairnError {
   return new CairnError('CONFLICT', message)
 }
 
-function isFor(record: IdempotencyRecord, { leaves }: Submission): boolean {
-  return nameOf(record.request) === nameOf(requestDigest(leaves))
+function isFor(record: IdempotencyRecord, submission: Submission): boolean {
+  const { request, indices } = record
+  // What the leaves are need not be told by the request; how many there are is.
+  return (
+    indices.length === submission.leaves.length &&
+    nameOf(request) === nameOf(requestDigest(submission))
+  )
 }
 
 function replay({ indices }: IdempotencyRecord, to: Submission): BatchAnswer {
@@ -96,9 +101,9 @@ function replay({ indices }: IdempotencyRecord, to: Submission): BatchAnswer {
   return { to, leaves }
 }
 
-/** Digests what a key came with: the leaf hashes in order. */
-function requestDigest(leaves: readonly Uint8Array[]): Uint8Array {
-  return sha256(hashLeaves(leaves).hashes)
+/** Digests what a key came with: the leaf hashes in order, unless the submitter says what a retry has in common. */
+function requestDigest({ leaves, request }: Submission): Uint8Array {
+  return request ?? sha256(hashLeaves(leaves).hashes)
 }
 
 function nameOf(bytes: Uint8Array): string {

@@ -6,6 +6,8 @@ export interface Submission {
   readonly bytes: number
   /** 16 bytes; see SubmitOptions. */
   readonly idempotencyKey: Uint8Array | undefined
+  /** 32 bytes; see SubmitOptions. */
+  readonly request: Uint8Array | undefined
   resolve(acceptance: Acceptance): void
   reject(error: Error): void
 }

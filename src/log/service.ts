@@ -45,6 +45,11 @@ export interface Inclusion {
 export interface SubmitOptions {
   /** Identifies a retry: who submits and the key they chose, digested to 16 bytes. */
   readonly idempotencyKey?: Uint8Array
+  /**
+   * 32 bytes that are the same in a retry, where its leaves are not: then a repeated key gives the indices of the first
+   * request, whatever leaves came with it, marked as duplicates; `leafHash` is that of the leaves that came.
+   */
+  readonly request?: Uint8Array
 }
 
 export type LogMode =

@@ -262,6 +262,27 @@ describe('a log', () => {
     expect(log.head().size).toBe(3)
   })
 
+  it('tells a retry by what the submitter says of it, whatever its leaves are', async () => {
+    let log = await open()
+    const idempotencyKey = randomBytes(16)
+    const [request, other] = [randomBytes(32), randomBytes(32)]
+    const first = await log.submit(leaves(3), { idempotencyKey, request })
+    const again = await log.submit(leaves(3, 'other'), { idempotencyKey, request })
+    expect(again.leaves.map(({ index }) => index)).toEqual(first.leaves.map(({ index }) => index))
+    expect(again.leaves.every(({ duplicate }) => duplicate)).toBe(true)
+    await close(log)
+    log = await open()
+    for (const [batch, said] of [
+      [leaves(3), other],
+      [leaves(3), undefined],
+      [leaves(2), request],
+    ] as const) {
+      const options = { idempotencyKey, ...(said && { request: said }) }
+      expect(await codeOf(log.submit(batch, options))).toBe('CONFLICT')
+    }
+    expect(log.head().size).toBe(3)
+  })
+
   it('remembers an idempotency key also for leaves that were there before', async () => {
     let log = await open()
     await log.submit(leaves(5))
