@@ -64,6 +64,8 @@ export interface IndexStatistics {
 export interface SearchIndex {
   /** The first index of the log that was not taken in. */
   readonly next: LeafIndex
+  /** The latest time of a record that was taken in, in milliseconds since 1970; undefined when there is none. */
+  readonly latest: number | undefined
 
   /**
    * Takes in what follows. What was taken in survives the end of the process; after a loss of power the index may be
@@ -132,6 +134,13 @@ class StoredSearchIndex implements SearchIndex {
 
   get next(): LeafIndex {
     return leafIndex(this.#state.next)
+  }
+
+  get latest(): number | undefined {
+    let latest = Number.NEGATIVE_INFINITY
+    for (const times of this.#times.values()) latest = Math.max(latest, times.latest)
+    for (const segment of this.#tail.values()) latest = Math.max(latest, segment.times.latest)
+    return latest === Number.NEGATIVE_INFINITY ? undefined : latest
   }
 
   apply(batch: IndexBatch): Promise<void> {
