@@ -74,6 +74,10 @@ export class LevelVaultKeys implements VaultKeyRows {
     return this.#gate.together(() => this.#rows.get(keys))
   }
 
+  has(keys: readonly Uint8Array[]): Promise<boolean[]> {
+    return this.#gate.together(() => this.#rows.has(keys))
+  }
+
   async *list(prefix: Uint8Array): AsyncGenerator<VaultRow> {
     // In parts, since a reader keeps deleted rows in their files for as long as it reads.
     let after: Uint8Array | undefined

@@ -57,6 +57,15 @@ export class LevelVaultRows implements VaultRows {
     }
   }
 
+  async has(keys: readonly Uint8Array[]): Promise<boolean[]> {
+    if (keys.length === 0) return []
+    try {
+      return await this.#database.hasMany([...keys])
+    } catch (error) {
+      throw engineFailure(`read ${this.#name}`, error)
+    }
+  }
+
   async *list(prefix: Uint8Array): AsyncGenerator<VaultRow> {
     try {
       for await (const [key, value] of this.#database.iterator(rangeOf(prefix))) {
@@ -151,7 +160,7 @@ export class LevelVaultRows implements VaultRows {
       changes.flatMap(({ kind, key }) => (kind === 'create' ? [key] : [])),
     )
     if (created.length === 0) return [...calls]
-    const stored = await this.#has(created)
+    const stored = await this.has(created)
     /** What is there after the calls so far, where that is not what is stored. */
     const changed = new Map<string, boolean>()
     let at = 0
@@ -174,14 +183,6 @@ export class LevelVaultRows implements VaultRows {
       one.reject(new CairnError('CONFLICT', `${this.#name} hold a row that was to be made`))
       return false
     })
-  }
-
-  async #has(keys: Uint8Array[]): Promise<boolean[]> {
-    try {
-      return await this.#database.hasMany(keys)
-    } catch (error) {
-      throw engineFailure(`read ${this.#name}`, error)
-    }
   }
 
   #assertWritable(): void {

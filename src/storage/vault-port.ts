@@ -21,6 +21,9 @@ export interface VaultRows {
   /** The value of each key, or undefined. Sees every write that was made before. @throws CORRUPT, IO, STOPPED */
   get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]>
 
+  /** Whether there is a row for each key. @throws CORRUPT, IO, STOPPED */
+  has(keys: readonly Uint8Array[]): Promise<boolean[]>
+
   /**
    * The rows whose keys begin with `prefix`, in the order of their keys. What is written meanwhile may or may not be
    * among them. @throws CORRUPT, IO, STOPPED

@@ -1,0 +1,443 @@
+/**
+ * The vault: where disclosures live, encrypted, and from where they can be erased without changing a leaf.
+ *
+ *     master key ──wraps──▶ tenant's key ──seals──▶ person's key ──seals──▶ record's key ──seals──▶ disclosures
+ *                                       └──────────────────────────────────▶ (of a record of nobody)
+ *
+ * All of it is AES-256-GCM (sealing.ts), bound to version, purpose, tenant, and whom or what it belongs to. To destroy a
+ * person's key is to destroy all that is theirs, in however many records; to destroy a record's key, that record.
+ *
+ * Who could get at what:
+ *
+ * - Who has the disk, but not the master key: sees how many tenants, people and records there are, tenants' names, sizes
+ *   and times, and which pseudonym has which records (leaves say that too). No person, no payload. May destroy, but not
+ *   alter unnoticed: what was changed, moved to another place or made to look erased is refused (CORRUPT). Not noticed is
+ *   a row, or all rows, put back as they were before: the log's own record of an erasure tells, and erasing once more is
+ *   harmless.
+ * - Who has the disk and the master key: all that is not erased; nothing of what is. Erased keys and links are in no
+ *   file of the store any more, which the storage makes sure of (level-vault-keys.ts). Blocks that the file system has
+ *   freed, its snapshots and the remapped cells of a flash drive are beyond its reach: encrypt the disk.
+ * - Who has a copy from before an erasure, and the master key: what was erased since. Therefore keep master keys apart
+ *   from backups, and backups of keys no longer than erasures may take. Payloads alone may be kept: they
+ *   are of no use without DIR/keys, at any time. A new master key (rewrap) only helps against those who have neither the
+ *   old one nor a tenant's key.
+ * - Who has the process: everything not erased, since tenants' keys, and those of people lately used, are in its memory.
+ *   What was erased is not held there, but nobody can say when a collector or a swap file lets go of bytes.
+ * - Who runs the system and guesses a person may ask knownPseudonym; that is what the search for a person is.
+ *
+ * Not hidden: how long payloads are. They are not compressed before they are sealed, so that nobody can tell from their
+ * length what they share with text that somebody else chose.
+ */
+import { createHmac, type KeyObject } from 'node:crypto'
+import { utf8 } from '../bytes.ts'
+import { CairnError } from '../errors.ts'
+import type { Disclosure } from '../formats/disclosure.ts'
+import type { VaultChange, VaultStore } from '../storage/vault-port.ts'
+import { type Erased, Erasures } from './erasures.ts'
+import { inspectVault } from './inspect.ts'
+import type { MasterKey } from './master-key.ts'
+import { formatPseudonym, parsePseudonym, parseRecordId } from './names.ts'
+import { MAX_PARTS, type PartName, sealPart } from './parts.ts'
+import { People } from './people.ts'
+import { Reader } from './reader.ts'
+import { encodePayload, encodeRecordKey, payloadKey, recordKeyKey } from './rows.ts'
+import { contextFor } from './sealing.ts'
+import { type Staged, Staging } from './staging.ts'
+import { type Tenant, Tenants } from './tenants.ts'
+
+/** Disclosures to keep. Entries of one record with different owners are put together, and are that record's parts. */
+export interface VaultEntry {
+  readonly tenant: string
+  /** A UUID in lower case. */
+  readonly recordId: string
+  /** The pseudonym of the person whose erasure takes these, or undefined when there is none. */
+  readonly owner: string | undefined
+  readonly disclosures: readonly Disclosure[]
+}
+
+/** Entries that are kept or withdrawn together. */
+export interface StagedBatch {
+  readonly entries: readonly VaultEntry[]
+  /** 32 bytes by which to find out, after a crash, whether their records came to be. */
+  readonly mark: Uint8Array
+}
+
+/** Names are strings of 1 to 255 bytes for tenants, and 1 to 4,096 for people, compared byte for byte. */
+export interface Vault {
+  /** The pseudonym of a person within a tenant, durable, and made at first use. @throws MALFORMED, CORRUPT, DISK_FULL, IO */
+  pseudonym(tenant: string, person: string): Promise<string>
+
+  /**
+   * HMAC-SHA-256 of a value under a key of the tenant, which no other label shares: the same value gives the same 32
+   * bytes, and nobody without the vault can tell which value it was. @throws MALFORMED, CORRUPT, DISK_FULL, IO
+   */
+  blind(tenant: string, label: string, value: Uint8Array): Promise<Uint8Array>
+
+  /** As blind(), but undefined when there is no such tenant yet. @throws MALFORMED, CORRUPT, IO */
+  knownBlind(tenant: string, label: string, value: Uint8Array): Promise<Uint8Array | undefined>
+
+  /** The pseudonym that a person has, or undefined when there is none, or none any more. @throws MALFORMED, CORRUPT, IO */
+  knownPseudonym(tenant: string, person: string): Promise<string | undefined>
+
+  /** Who is behind a pseudonym, or undefined when there is none, or they were erased. @throws MALFORMED, CORRUPT, IO */
+  person(tenant: string, pseudonym: string): Promise<string | undefined>
+
+  /**
+   * Keeps disclosures, all of these or none; they are durable when this resolves. A record is put once. When the process
+   * dies meanwhile, some of them may be kept.
+   * @throws CONFLICT when an owner was erased (their next record has another pseudonym), or a record is there already
+   * @throws NOT_FOUND when an owner is not known; MALFORMED, TOO_LARGE, CORRUPT, DISK_FULL, IO
+   */
+  put(entries: readonly VaultEntry[]): Promise<void>
+
+  /**
+   * As put(), of batches of records that may not come to be. Each is found in staged() after a crash, until it is kept or
+   * withdrawn. @throws as put()
+   */
+  stage(batches: readonly StagedBatch[]): Promise<Staged[]>
+
+  /** What was staged by an earlier process that died before it was kept or withdrawn. @throws CORRUPT, NEWER_FORMAT, IO */
+  staged(): Promise<Staged[]>
+
+  /**
+   * The disclosures of a record in the order they were put, without those whose owner was erased; 'erased' when none is
+   * left; undefined when there never were any. @throws MALFORMED, CORRUPT, IO
+   */
+  get(tenant: string, recordId: string): Promise<Disclosure[] | 'erased' | undefined>
+
+  /**
+   * Erases a person and all that is theirs. When this resolves it is found nowhere in the store. Again it does nothing,
+   * and gives the same answer. @throws NOT_FOUND, MALFORMED, DISK_FULL; IO, when it is erased at the latest at the next start
+   */
+  eraseSubject(tenant: string, pseudonym: string): Promise<Erased>
+
+  /** As eraseSubject, of one record, whosever it is. Many at once share most of the work. */
+  eraseRecord(tenant: string, recordId: string): Promise<Erased>
+
+  /** Goes over to another master key; afterwards the old one opens nothing here. @throws CORRUPT, DISK_FULL, IO */
+  rewrap(masterKey: MasterKey): Promise<{ readonly tenants: number }>
+
+  /** Opens everything that is kept. One line a problem. `progress` counts rows. */
+  inspect(progress?: (rows: number) => void): AsyncIterable<string>
+
+  /** Bytes used by keys and payloads, and bytes free. */
+  usage(): ReturnType<VaultStore['usage']>
+
+  /** Lets go of the store, once all is through. */
+  close(): Promise<void>
+}
+
+export interface VaultOptions {
+  readonly store: VaultStore
+  readonly masterKey: MasterKey
+  /** Milliseconds since 1970. */
+  readonly now: () => number
+}
+
+/**
+ * Opens a vault, makes it in an empty store, and finishes what erasures had begun.
+ * @throws USAGE when it was closed with another master key; CORRUPT, NEWER_FORMAT, DISK_FULL, IO
+ */
+export async function openVault({ store, masterKey, now }: VaultOptions): Promise<Vault> {
+  const tenants = await Tenants.open(store.keys, masterKey)
+  const people = new People(store.keys)
+  const erasures = new Erasures(store, people, now)
+  await erasures.finish()
+  return new StoredVault(store, tenants, people, erasures)
+}
+
+/** Bytes of disclosures in one call. */
+const MAX_PUT_SIZE = 64 * 2 ** 20
+
+/** An entry on its way into the vault. */
+interface Draft {
+  readonly entry: VaultEntry
+  readonly record: Uint8Array
+  readonly owner: Uint8Array | undefined
+  readonly part: number
+  /** How many parts its record has; known once all entries are seen. */
+  readonly siblings: { count: number }
+}
+
+class StoredVault implements Vault {
+  readonly #store: VaultStore
+  readonly #tenants: Tenants
+  readonly #people: People
+  readonly #erasures: Erasures
+  readonly #reader: Reader
+  /** Calls of put() that an erasure which begins now has to wait for. */
+  readonly #putting = new Set<Promise<unknown>>()
+  readonly #staging: Staging
+
+  constructor(store: VaultStore, tenants: Tenants, people: People, erasures: Erasures) {
+    this.#store = store
+    this.#tenants = tenants
+    this.#people = people
+    this.#erasures = erasures
+    this.#reader = new Reader(store, people)
+    this.#staging = new Staging(store)
+  }
+
+  async pseudonym(tenant: string, person: string): Promise<string> {
+    const found = await this.#tenants.findOrMake(tenant)
+    return formatPseudonym(await this.#people.pseudonym(found, person))
+  }
+
+  async blind(tenant: string, label: string, value: Uint8Array): Promise<Uint8Array> {
+    return blinded(await this.#tenants.findOrMake(tenant), label, value)
+  }
+
+  async knownBlind(
+    tenant: string,
+    label: string,
+    value: Uint8Array,
+  ): Promise<Uint8Array | undefined> {
+    const found = await this.#tenants.find(tenant)
+    return found && blinded(found, label, value)
+  }
+
+  async knownPseudonym(tenant: string, person: string): Promise<string | undefined> {
+    const found = await this.#tenants.find(tenant)
+    const pseudonym = found && (await this.#people.known(found, person))
+    return pseudonym && formatPseudonym(pseudonym)
+  }
+
+  async person(tenant: string, pseudonym: string): Promise<string | undefined> {
+    const bytes = parsePseudonym(pseudonym)
+    const found = await this.#tenants.find(tenant)
+    return found && this.#people.person(found, bytes)
+  }
+
+  put(entries: readonly VaultEntry[]): Promise<void> {
+    return this.#whilePutting(async () => {
+      const { keys, payloads } = await this.#rowsOf(entries)
+      await this.#write(keys, payloads)
+    })
+  }
+
+  stage(batches: readonly StagedBatch[]): Promise<Staged[]> {
+    return this.#whilePutting(async () => {
+      const keys: VaultChange[] = []
+      const payloads: VaultChange[] = []
+      const staged: Staged[] = []
+      assertFits(batches.flatMap(({ entries }) => entries))
+      for (const { entries, mark } of batches) {
+        const rows = await this.#rowsOf(entries)
+        const begun = this.#staging.begin(mark, rows.keys, rows.payloads)
+        for (const row of rows.keys) keys.push(row)
+        for (const row of begun.changes) keys.push(row)
+        for (const row of rows.payloads) payloads.push(row)
+        staged.push(begun.staged)
+      }
+      await this.#write(keys, payloads)
+      return staged
+    })
+  }
+
+  staged(): Promise<Staged[]> {
+    return this.#staging.undecided()
+  }
+
+  async get(tenant: string, recordId: string): Promise<Disclosure[] | 'erased' | undefined> {
+    const record = parseRecordId(recordId)
+    const found = await this.#tenants.find(tenant)
+    return found && this.#reader.read(found, record)
+  }
+
+  async eraseSubject(tenant: string, pseudonym: string): Promise<Erased> {
+    const bytes = parsePseudonym(pseudonym)
+    const found = await this.#existing(tenant)
+    return this.#people.leave(found, bytes, async () => {
+      // From here on their key is given to nobody; who has it already may finish.
+      await Promise.allSettled(this.#putting)
+      return this.#erasures.person(found, bytes)
+    })
+  }
+
+  async eraseRecord(tenant: string, recordId: string): Promise<Erased> {
+    const record = parseRecordId(recordId)
+    return this.#erasures.record(await this.#existing(tenant), record)
+  }
+
+  rewrap(masterKey: MasterKey): Promise<{ readonly tenants: number }> {
+    return this.#tenants.rewrap(masterKey)
+  }
+
+  inspect(progress: (rows: number) => void = () => undefined): AsyncIterable<string> {
+    const vault = {
+      store: this.#store,
+      tenants: this.#tenants,
+      people: this.#people,
+      reader: this.#reader,
+    }
+    return inspectVault(vault, progress)
+  }
+
+  usage(): ReturnType<VaultStore['usage']> {
+    return this.#store.usage()
+  }
+
+  async close(): Promise<void> {
+    await Promise.allSettled(this.#putting)
+    // What is not forgotten now is asked again; so a failure is none.
+    await this.#staging.flush().catch(() => undefined)
+    await this.#store.close()
+  }
+
+  async #existing(name: string): Promise<Tenant> {
+    const found = await this.#tenants.find(name)
+    if (found === undefined) throw new CairnError('NOT_FOUND', `the vault knows no tenant ${name}`)
+    return found
+  }
+
+  #whilePutting<T>(work: () => Promise<T>): Promise<T> {
+    const done = work().finally(() => this.#putting.delete(done))
+    this.#putting.add(done)
+    return done
+  }
+
+  async #rowsOf(entries: readonly VaultEntry[]) {
+    const keys: VaultChange[] = []
+    const payloads: VaultChange[] = []
+    const drafts = [...byTenant(draftsOf(entries))]
+    const owners: { tenant: Tenant; keys: KeyObject[] }[] = []
+    for (const [name, its] of drafts) {
+      const tenant = await this.#tenants.findOrMake(name)
+      owners.push({ tenant, keys: await this.#ownerKeys(tenant, its) })
+    }
+    for (const [i, [, its]] of drafts.entries()) {
+      const { tenant, keys: ownerKeys } = owners[i]!
+      for (const [at, draft] of its.entries()) add(tenant, ownerKeys[at]!, draft, keys, payloads)
+    }
+    return { keys, payloads }
+  }
+
+  async #write(keys: readonly VaultChange[], payloads: readonly VaultChange[]): Promise<void> {
+    try {
+      // Keys first: a payload without its key would look like damage.
+      await this.#store.keys.write(keys)
+      await this.#writePayloads(payloads, keys)
+    } catch (cause) {
+      if (!(cause instanceof CairnError) || cause.code !== 'CONFLICT') throw cause
+      throw new CairnError(
+        'CONFLICT',
+        'one of these records is in the vault already; a record is put there once',
+        { cause },
+      )
+    }
+  }
+
+  /** Takes their keys away again when payloads cannot be made, because others are there. */
+  async #writePayloads(
+    payloads: readonly VaultChange[],
+    keys: readonly VaultChange[],
+  ): Promise<void> {
+    try {
+      await this.#store.payloads.write(payloads)
+    } catch (error) {
+      if (error instanceof CairnError && error.code === 'CONFLICT') {
+        await this.#store.keys.write(keys.map(({ key }) => ({ kind: 'delete', key })))
+      }
+      throw error
+    }
+  }
+
+  /** The key that seals those of each draft. */
+  async #ownerKeys(tenant: Tenant, drafts: readonly Draft[]): Promise<KeyObject[]> {
+    const owners = drafts.flatMap(({ owner }) => (owner === undefined ? [] : [owner]))
+    // An erasure that begins after this call waits for it; one that began before has set this mark, or is done.
+    for (const owner of owners) if (this.#people.isLeaving(tenant, owner)) throw wasErased(owner)
+    const keys = await this.#people.keys(tenant, owners)
+    let at = 0
+    return drafts.map(({ owner }) => {
+      if (owner === undefined) return tenant.sealing
+      const key = keys[at++]
+      if (key === 'erased') throw wasErased(owner)
+      if (key === undefined) {
+        throw new CairnError('NOT_FOUND', `nobody is known as ${formatPseudonym(owner)}`)
+      }
+      return key
+    })
+  }
+}
+
+function blinded(tenant: Tenant, label: string, value: Uint8Array): Uint8Array {
+  const context = contextFor('blinded value')
+  return new Uint8Array(
+    createHmac('sha256', tenant.blinding)
+      .update(context(utf8(label), value))
+      .digest(),
+  )
+}
+
+function wasErased(owner: Uint8Array): CairnError {
+  return new CairnError(
+    'CONFLICT',
+    `${formatPseudonym(owner)} was erased; ask for the person's pseudonym again`,
+  )
+}
+
+/** @throws TOO_LARGE */
+function assertFits(entries: readonly VaultEntry[]): void {
+  const size = entries.reduce((sum, { disclosures }) => sum + sizeOf(disclosures), 0)
+  if (size > MAX_PUT_SIZE) {
+    throw new CairnError(
+      'TOO_LARGE',
+      `${size} bytes at once are too much for the vault, which takes ${MAX_PUT_SIZE}; put fewer records together`,
+    )
+  }
+}
+
+/** @throws MALFORMED, TOO_LARGE */
+function draftsOf(entries: readonly VaultEntry[]): Draft[] {
+  assertFits(entries)
+  const records = new Map<string, { count: number }>()
+  return entries.map((entry) => {
+    const record = parseRecordId(entry.recordId)
+    const owner = entry.owner === undefined ? undefined : parsePseudonym(entry.owner)
+    const name = `${entry.recordId} ${entry.tenant}`
+    const siblings = records.get(name) ?? { count: 0 }
+    records.set(name, siblings)
+    const part = siblings.count++
+    if (part === MAX_PARTS) {
+      throw new CairnError('TOO_LARGE', `a record has at most ${MAX_PARTS} parts in the vault`)
+    }
+    return { entry, record, owner, part, siblings }
+  })
+}
+
+function sizeOf(disclosures: readonly Disclosure[]): number {
+  return disclosures.reduce((sum, { json }) => sum + json.length, 0)
+}
+
+function byTenant(drafts: readonly Draft[]): Map<string, Draft[]> {
+  const groups = new Map<string, Draft[]>()
+  for (const draft of drafts) {
+    const group = groups.get(draft.entry.tenant)
+    if (group === undefined) groups.set(draft.entry.tenant, [draft])
+    else group.push(draft)
+  }
+  return groups
+}
+
+/** Adds the rows of a draft. @throws TOO_LARGE */
+function add(
+  tenant: Tenant,
+  ownerKey: KeyObject,
+  { entry, record, owner, part, siblings }: Draft,
+  keys: VaultChange[],
+  payloads: VaultChange[],
+): void {
+  const name: PartName = { tenant, record, part, parts: siblings.count, owner }
+  const { key, disclosures } = sealPart(name, ownerKey, entry.disclosures)
+  keys.push({
+    kind: 'create',
+    key: recordKeyKey({ tenant: tenant.id, owner, record, part }),
+    value: encodeRecordKey({ state: 'live', key }),
+  })
+  payloads.push({
+    kind: 'create',
+    key: payloadKey(tenant.id, record, part),
+    value: encodePayload({ parts: siblings.count, owner, sealed: disclosures }),
+  })
+}
