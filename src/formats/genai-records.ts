@@ -6,22 +6,15 @@ import { CairnError, malformed, messageOf } from '../errors.ts'
 import { canonicalJson } from './canonical-json.ts'
 import {
   ATTRIBUTE_RULES,
-  type AttributeRule,
-  NEVER_LEFT_OUT,
   RESOURCE_RULES,
-  ROLE_OF_EVENT,
   TYPE_OF_EVENT,
   TYPE_OF_METHOD,
   TYPE_OF_OPERATION,
 } from './genai-attributes.ts'
-import { parsePointer, shownPointer } from './json-pointer.ts'
-import {
-  isJsonObject,
-  type JsonObject,
-  type JsonValue,
-  parseJson,
-  setMember,
-} from './json-strict.ts'
+import { isEmpty, type Members, put, take } from './genai-members.ts'
+import { takeBody } from './genai-messages.ts'
+import { shownPointer } from './json-pointer.ts'
+import { type JsonValue, setMember } from './json-strict.ts'
 import type {
   OtlpAttributes,
   OtlpLogRecord,
@@ -31,12 +24,6 @@ import type {
 } from './otlp-logs.ts'
 import type { RejectedLogRecord } from './otlp-response.ts'
 import { parseSubmission, type SubmittedRecord } from './record.ts'
-import {
-  MAX_RECORD_DEPTH,
-  MAX_SUBMISSION_SIZE,
-  type MemberNode,
-  RECORD_NODE,
-} from './record-members.ts'
 
 /** All submissions of an export together, in bytes: each repeats what it says of the resource. */
 export const MAX_GENAI_RECORDS_SIZE = 33_554_432
@@ -129,8 +116,6 @@ function recordOf(log: OtlpLogRecord, around: Around): Outcome {
   }
 }
 
-type Members = Record<string, JsonValue>
-
 function submissionOf(log: OtlpLogRecord, around: Around): Members {
   const { resource, scope } = around
   const attributes = membersOf(log.attributes, 'attributes')
@@ -191,11 +176,6 @@ function membersOf(attributes: OtlpAttributes, where: string): Members {
 /** The members that say something: protobuf does not tell empty from absent. */
 function without(members: Members): Members {
   return Object.fromEntries(Object.entries(members).filter(([, value]) => !isEmpty(value)))
-}
-
-function isEmpty(value: JsonValue | undefined): boolean {
-  if (isJsonObject(value)) return Object.keys(value).length === 0
-  return value === undefined || value === null || value === '' || value === 0
 }
 
 /** The name of the event, which older SDKs give as an attribute. */
@@ -259,150 +239,6 @@ function timeOf(nanoseconds: bigint): string | undefined {
   const seconds = new Date(Number(nanoseconds / 1_000_000_000n) * 1000).toISOString().slice(0, 19)
   const fraction = (nanoseconds % 1_000_000_000n).toString().padStart(9, '0').replace(/0+$/, '')
   return fraction === '' ? `${seconds}Z` : `${seconds}.${fraction}Z`
-}
-
-/** Moves an attribute to its member, unless that is there already or the value does not fit. */
-function take(submission: Members, [name, pointer]: AttributeRule, attributes: Members): void {
-  if (!Object.hasOwn(attributes, name)) return
-  const value = attributes[name]!
-  if (isEmpty(value) && value !== 0) return
-  if (put(submission, pointer, shaped(value, pointer))) delete attributes[name]
-  else if (NEVER_LEFT_OUT.includes(pointer) && !Object.hasOwn(submission, pointer.slice(1))) {
-    throw malformed(`attributes: ${name}: expected ${nodeAt(pointer).type.expected}`)
-  }
-}
-
-function nodeAt(pointer: string): MemberNode {
-  let node = RECORD_NODE
-  for (const name of parsePointer(pointer)) node = node.item ?? node.members.get(name)!
-  return node
-}
-
-function fits(value: JsonValue, { type, item }: MemberNode): boolean {
-  if (!type.holds(value)) return false
-  return item === undefined || (value as readonly JsonValue[]).every((one) => fits(one, item))
-}
-
-/** Puts a value in its place; false when something is there or it does not fit. */
-function put(submission: Members, pointer: string, value: JsonValue): boolean {
-  if (!fits(value, nodeAt(pointer))) return false
-  const names = parsePointer(pointer)
-  const last = names.pop()!
-  let frame = submission
-  for (const [i, name] of names.entries()) {
-    const empty = (names[i + 1] ?? last) === '0' ? [] : {}
-    if (!Object.hasOwn(frame, name)) frame[name] = empty
-    frame = frame[name] as Members
-  }
-  if (Object.hasOwn(frame, last)) return false
-  frame[last] = value
-  return true
-}
-
-/** The value as the member wants it, where it comes in another shape; else as it is. */
-function shaped(value: JsonValue, pointer: string): JsonValue {
-  const { type, item } = nodeAt(pointer)
-  if (pointer === '/input/system_prompt') return onlyText(value)
-  if (pointer === '/output/finish_reason' && Array.isArray(value) && value.length === 1) {
-    return value[0]
-  }
-  if (type.holds(value)) return value
-  if (typeof value === 'number') return String(value)
-  // Where attributes could only be scalars, lists were written as JSON.
-  const isList = item !== undefined || type.holds([])
-  return typeof value === 'string' && isList ? (parsedJson(value) ?? value) : value
-}
-
-function parsedJson(text: string): JsonValue | undefined {
-  try {
-    return parseJson(text, { size: MAX_SUBMISSION_SIZE, depth: MAX_RECORD_DEPTH })
-  } catch {
-    return undefined
-  }
-}
-
-/** Instructions of one part that is text, as that text. */
-function onlyText(value: JsonValue): JsonValue {
-  const parts = typeof value === 'string' && value.startsWith('[') ? parsedJson(value) : value
-  const [part, ...others] = Array.isArray(parts) ? (parts as readonly JsonValue[]) : []
-  if (!isJsonObject(part) || others.length > 0 || Object.keys(part).length !== 2) return value
-  return part.type === 'text' && typeof part.content === 'string' ? part.content : value
-}
-
-/** Moves what an event says in its body to its members; gives back what is left of it. */
-function takeBody(submission: Members, event: string, body: JsonValue): JsonValue {
-  if (isEmpty(body)) return null
-  if (event === 'gen_ai.tool.message') return takeToolMessage(submission, body)
-  const role = found(ROLE_OF_EVENT, event)
-  if (role === undefined) return body
-  if (event === 'gen_ai.choice') return takeChoice(submission, role, body)
-  return takeMessage(submission, '/input/messages', role, body) ? null : body
-}
-
-/** A body of text is the content. */
-function contentOf(body: JsonValue): JsonObject | undefined {
-  if (isJsonObject(body)) return body
-  return typeof body === 'string' ? { content: body } : undefined
-}
-
-function takeToolMessage(submission: Members, body: JsonValue): JsonValue {
-  const { id, content, ...left } = contentOf(body) ?? {}
-  if (contentOf(body) === undefined) return body
-  const rest: Members = { ...left }
-  if (id !== undefined && !put(submission, '/tool_calls/0/id', id)) rest.id = id
-  if (content !== undefined && !put(submission, '/tool_calls/0/result', content)) {
-    rest.content = content
-  }
-  return rest
-}
-
-function takeChoice(submission: Members, role: string, body: JsonValue): JsonValue {
-  const choice = typeof body === 'string' ? { message: body } : body
-  if (!isJsonObject(choice)) return body
-  const rest: Members = { ...choice }
-  const { finish_reason, message, tool_calls } = choice
-  if (finish_reason !== undefined && put(submission, '/output/finish_reason', finish_reason)) {
-    delete rest.finish_reason
-  }
-  if (tool_calls !== undefined && takeToolCalls(submission, tool_calls)) delete rest.tool_calls
-  if (message !== undefined && takeMessage(submission, '/output/messages', role, message)) {
-    delete rest.message
-  }
-  return rest
-}
-
-function takeMessage(submission: Members, pointer: string, role: string, body: JsonValue): boolean {
-  const content = contentOf(body)
-  if (content === undefined) return false
-  const message: Members = { role, ...content }
-  if (!put(submission, pointer, [message])) return false
-  const { tool_calls } = message
-  // The message is in the submission already, and loses what goes to a place of its own.
-  if (tool_calls !== undefined && takeToolCalls(submission, tool_calls)) delete message.tool_calls
-  return true
-}
-
-/** Takes calls of the shape {id, type: function, function: {name, arguments}}, all or none. */
-function takeToolCalls(submission: Members, calls: JsonValue): boolean {
-  if (!Array.isArray(calls)) return false
-  const taken = calls.map(toolCallOf)
-  return (
-    taken.length > 0 &&
-    taken.every((call) => call !== undefined) &&
-    put(submission, '/tool_calls', taken)
-  )
-}
-
-function toolCallOf(call: JsonValue): JsonObject | undefined {
-  if (!isJsonObject(call) || !isJsonObject(call.function)) return undefined
-  const { id, type = 'function', function: called, ...others } = call
-  const { name, arguments: given, ...more } = called as JsonObject
-  if (type !== 'function' || Object.keys({ ...others, ...more }).length > 0) return undefined
-  const members = { id, name, arguments: given }
-  const there = Object.entries(members).filter(([, value]) => value !== undefined)
-  const node = nodeAt('/tool_calls/0')
-  const fit = there.every(([key, value]) => fits(value!, node.members.get(key)!))
-  return fit ? (Object.fromEntries(there) as JsonObject) : undefined
 }
 
 /** What follows from what is there. */
