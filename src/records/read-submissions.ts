@@ -1,0 +1,108 @@
+/** Reads submissions, and refuses what must not be recorded. What is wrong is named by record and member. */
+import { CairnError, malformed, messageOf } from '../errors.ts'
+import {
+  parseLogSubmission,
+  parseSubmission,
+  type RecordSource,
+  type SubmittedRecord,
+} from '../formats/record.ts'
+import { verifySubmission } from '../formats/record-signature.ts'
+import { findSecrets, maskSecrets, type SecretRules } from '../formats/secrets.ts'
+
+/** Records in one call. */
+export const MAX_SUBMISSIONS = 10_000
+/** Bytes in one call; what the vault makes of it must fit there, too. */
+export const MAX_SUBMITTED_BYTES: number = 32 * 2 ** 20
+
+/** How far the clock of a submitter may be ahead of the server's. */
+const MAX_AHEAD_MS = 300_000
+/** Bytes that are read before others get their turn. */
+const TURN_BYTES = 262_144
+
+/** The Ed25519 public key of a tenant's submitter, 32 bytes, or undefined when there is none of that name. */
+export type SubmitterKey = (tenant: string, keyId: string) => Promise<Uint8Array | undefined>
+
+export interface ReadingOptions {
+  readonly now: () => number
+  /** Looks for secrets in all that is submitted. */
+  readonly secrets?: SecretRules | undefined
+  /** Without it no signed submission is taken. */
+  readonly submitterKey?: SubmitterKey | undefined
+  /** Told of a finding that is let pass. */
+  readonly onSecret: (tenant: string, rule: string) => void
+}
+
+/** @throws MALFORMED, TOO_LARGE, VERIFICATION_FAILED */
+export async function readSubmissions(
+  submissions: readonly Uint8Array[],
+  tenant: string,
+  options: ReadingOptions,
+): Promise<SubmittedRecord[]> {
+  if (submissions.length === 0) throw malformed('there is no record to add')
+  const bytes = submissions.reduce((sum, { length }) => sum + length, 0)
+  if (submissions.length > MAX_SUBMISSIONS || bytes > MAX_SUBMITTED_BYTES) {
+    throw new CairnError(
+      'TOO_LARGE',
+      `at most ${MAX_SUBMISSIONS} records and ${MAX_SUBMITTED_BYTES} bytes can be submitted at once; send several batches`,
+    )
+  }
+  const records: SubmittedRecord[] = []
+  let turn = 0
+  for (const [i, submission] of submissions.entries()) {
+    try {
+      records.push(await accepted(parseSubmission(submission), tenant, options))
+    } catch (error) {
+      throw inRecord(i, error)
+    }
+    turn += submission.length
+    if (turn > TURN_BYTES) {
+      turn = 0
+      await new Promise((resume) => setImmediate(resume))
+    }
+  }
+  return records
+}
+
+/** A record of the log's own. @throws MALFORMED, TOO_LARGE */
+export function readNote(source: RecordSource): SubmittedRecord {
+  const submission = parseLogSubmission(source)
+  if (submission.type === 'erasure' && submission.subject !== undefined) {
+    // The index takes such a record as the order to erase.
+    throw malformed('/subject: only an erasure itself records whom it erased; leave it out')
+  }
+  return submission
+}
+
+/** The same error, with the record that it is about. */
+export function inRecord(place: number, error: unknown): unknown {
+  if (!(error instanceof CairnError)) return error
+  return new CairnError(error.code, `record ${place + 1}: ${messageOf(error)}`, { cause: error })
+}
+
+async function accepted(
+  submission: SubmittedRecord,
+  tenant: string,
+  { now, secrets, submitterKey, onSecret }: ReadingOptions,
+): Promise<SubmittedRecord> {
+  const { claimed_time: claimed, signature } = submission
+  if (submission.tenant !== undefined && submission.tenant !== tenant) {
+    throw malformed(`/tenant: the record was submitted for ${tenant}; name that or leave it out`)
+  }
+  if (claimed !== undefined && Date.parse(claimed) > now() + MAX_AHEAD_MS) {
+    throw malformed('/claimed_time: it is in the future; set the clock that it comes from')
+  }
+  if (signature !== undefined) {
+    const key = await submitterKey?.(tenant, signature.key_id)
+    if (key === undefined) {
+      throw new CairnError(
+        'VERIFICATION_FAILED',
+        '/signature/key_id: no key of this name is registered for the tenant',
+      )
+    }
+    verifySubmission(submission, key)
+  }
+  if (secrets === undefined) return submission
+  const findings = findSecrets(submission, secrets)
+  for (const { action, rule } of findings) if (action === 'warn') onSecret(tenant, rule)
+  return maskSecrets(submission, findings)
+}

@@ -1,0 +1,291 @@
+/**
+ * The records of a log, opened: the log, the vault and the search index behind one small interface.
+ *
+ *     submissions ──▶ vault: disclosures ──▶ log: leaves ──▶ index
+ *
+ * The log says what is there. What is in the vault and not in the log is taken out at the next start (intake.ts); the
+ * index follows the log (follower.ts); an erasure is in the log before anything is destroyed, and is carried out by
+ * whoever meets it there.
+ */
+import { CairnError, malformed } from '../errors.ts'
+import { parseLogSubmission, type SubmittedRecord } from '../formats/record.ts'
+import { NAME } from '../formats/record-values.ts'
+import type { SecretRules } from '../formats/secrets.ts'
+import type { LogService } from '../log/service.ts'
+import { hashLeaf } from '../merkle/hash.ts'
+import { treeSize } from '../merkle/position.ts'
+import type { Page, SearchIndex } from '../search/search-index.ts'
+import type { Vault } from '../vault/vault.ts'
+import { Follower } from './follower.ts'
+import { type Batch, ErasedMeanwhile, Intake, recoverStaged, requestDigest } from './intake.ts'
+import { knownResourceTerm, type Pseudonyms } from './make-record.ts'
+import { readNote, readSubmissions, type SubmitterKey } from './read-submissions.ts'
+import { RecordClock } from './record-clock.ts'
+import type {
+  AcceptedRecords,
+  ErasureOutcome,
+  ErasureRequest,
+  RecordQuery,
+  RecordsEvent,
+  RecordsService,
+} from './service.ts'
+import { stampedRecord } from './stamp.ts'
+import { Traffic } from './traffic.ts'
+
+export interface RecordsOptions {
+  readonly log: LogService
+  readonly vault: Vault
+  readonly index: SearchIndex
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
+  readonly onEvent?: (event: RecordsEvent) => void
+  /** What must never be logged; by default nothing is looked for. */
+  readonly secrets?: SecretRules
+  /** The keys of submitters who sign; by default no signed record is taken. */
+  readonly submitterKey?: SubmitterKey
+}
+
+/** How often it is looked whether the log has grown by leaves that are no records. */
+const LOOK_MS = 5_000
+/** Characters of a legal basis. */
+const MAX_BASIS = 1_024
+/** How often a record is made again because somebody was erased meanwhile. */
+const TRIES = 5
+
+/**
+ * Opens the records of a log. Finishes what a crash interrupted, and brings the index up to the log, which takes long
+ * when there is none yet: some seconds for 100,000 records.
+ * @throws CORRUPT, DISK_FULL, IO
+ */
+export async function openRecords(options: RecordsOptions): Promise<RecordsService> {
+  const { log, vault, index, secrets, submitterKey } = options
+  const { now = Date.now, onEvent = () => undefined } = options
+  const withdrawn = await recoverStaged(log, vault)
+  if (withdrawn > 0) onEvent({ event: 'withdrawn', batches: withdrawn })
+  // An index of another log, or of one that was longer, is of no use.
+  if (index.next > log.head().size) await index.clear()
+  const follower = new Follower({ log, vault, index, onEvent })
+  await follower.reached(log.head().size)
+  const clock = new RecordClock(now, index.latest ?? 0)
+  if (clock.behind > 0) onEvent({ event: 'clock-behind', milliseconds: clock.behind })
+  const intake = new Intake({
+    log,
+    vault,
+    clock,
+    onLogged: (records) => follower.remember(records),
+  })
+  const traffic = new Traffic()
+  const look = setInterval(() => follower.follow(), LOOK_MS).unref()
+  let isClosed = false
+  /** What close() waits for. */
+  const pending = new Set<Promise<unknown>>()
+
+  function whileOpen<T>(work: () => Promise<T>): Promise<T> {
+    if (isClosed) return Promise.reject(new CairnError('STOPPED', 'the records are closed'))
+    const done = work().finally(() => pending.delete(done))
+    pending.add(done)
+    return done
+  }
+
+  function mustAccept(): void {
+    const state = log.mode()
+    if (state.mode === 'writable') return
+    const codes = {
+      'read-only': 'READ_ONLY',
+      'disk-full': 'DISK_FULL',
+      stopped: 'STOPPED',
+    } as const
+    throw new CairnError(codes[state.mode], state.reason)
+  }
+
+  /** Pseudonyms for all people of some submissions; each person is asked for once. */
+  async function pseudonymsOf(
+    submissions: readonly SubmittedRecord[],
+    tenant: string,
+  ): Promise<Pseudonyms[]> {
+    const people = new Map<string, Promise<string>>()
+    const pseudonymOf = (person: string): Promise<string> => {
+      const known = people.get(person) ?? vault.pseudonym(tenant, person)
+      people.set(person, known)
+      return known
+    }
+    return Promise.all(
+      submissions.map(async ({ actor, subject }) => ({
+        ...(actor !== undefined && { actor: await pseudonymOf(actor) }),
+        ...(subject !== undefined && { subject: await pseudonymOf(subject) }),
+      })),
+    )
+  }
+
+  /** Brings submissions into vault and log, under the pseudonyms that their people have by then. */
+  async function record(
+    submissions: readonly SubmittedRecord[],
+    tenant: string,
+    rest: Pick<Batch, 'bytes' | 'options'>,
+  ): Promise<AcceptedRecords> {
+    return tryAgain(async () => {
+      for (;;) {
+        const pseudonyms = await pseudonymsOf(submissions, tenant)
+        const people = peopleOf(tenant, pseudonyms)
+        const leaving = traffic.leaving(people)
+        if (leaving === undefined) {
+          const records = submissions.map((submission, i) => ({
+            submission,
+            pseudonyms: pseudonyms[i]!,
+          }))
+          return traffic.pass(people, intake.add({ tenant, records, ...rest }))
+        }
+        await leaving
+      }
+    })
+  }
+
+  async function erase({ tenant, subject, basis, by }: ErasureRequest): Promise<ErasureOutcome> {
+    mustAccept()
+    if (basis.trim() === '' || basis.length > MAX_BASIS) {
+      throw malformed(`basis: expected the legal basis, in at most ${MAX_BASIS} characters`)
+    }
+    for (;;) {
+      const pseudonym = await vault.knownPseudonym(tenant, subject)
+      if (pseudonym === undefined) {
+        throw new CairnError('NOT_FOUND', `nobody is known by this name in tenant ${tenant}`)
+      }
+      const leaving = traffic.leaving([nameOf(tenant, pseudonym)])
+      if (leaving === undefined) {
+        return traffic.leave(nameOf(tenant, pseudonym), () => eraseNow(pseudonym))
+      }
+      await leaving
+    }
+
+    async function eraseNow(pseudonym: string) {
+      const submission = parseLogSubmission({
+        type: 'erasure',
+        action: 'erase',
+        actor: by.name,
+        subject: pseudonym,
+        extra: { basis, pseudonym },
+      })
+      const { records } = await tryAgain(async () => {
+        const actor = by.name === subject ? pseudonym : await vault.pseudonym(tenant, by.name)
+        const pseudonyms = { actor, subject: pseudonym }
+        return intake.add({
+          tenant,
+          records: [{ submission, pseudonyms, aboutPseudonym: true }],
+          bytes: 0,
+        })
+      })
+      const erasure = records[0]!
+      return {
+        // From here on it is in the log: what fails now is done at the next start, and nobody is let in before.
+        done: (async () => {
+          const { records } = await vault.eraseSubject(tenant, pseudonym)
+          await follower.reached(erasure.index + 1)
+          return { pseudonym, records, erasure }
+        })(),
+      }
+    }
+  }
+
+  async function search(query: RecordQuery, tenant: string): Promise<Page> {
+    const { subject, actor, resource, ...rest } = query
+    const [subjectName, actorName, term] = await Promise.all([
+      subject === undefined ? undefined : vault.knownPseudonym(tenant, subject),
+      actor === undefined ? undefined : vault.knownPseudonym(tenant, actor),
+      resource === undefined ? undefined : knownResourceTerm(vault, tenant, resource),
+    ])
+    const isUnknown =
+      (subject !== undefined && subjectName === undefined) ||
+      (actor !== undefined && actorName === undefined) ||
+      (resource !== undefined && term === undefined)
+    if (isUnknown) return { records: [], cursor: undefined, size: treeSize(index.next) }
+    try {
+      return await index.search({
+        ...rest,
+        tenant,
+        ...(subjectName !== undefined && { subject: subjectName }),
+        ...(actorName !== undefined && { actor: actorName }),
+        ...(term !== undefined && { blind: [term] }),
+      })
+    } catch (error) {
+      if (error instanceof RangeError) throw malformed(error.message, { cause: error })
+      throw error
+    }
+  }
+
+  return {
+    submit: (submissions, { tenant }, { idempotencyKey } = {}) =>
+      whileOpen(async () => {
+        mustAccept()
+        mustBeName(tenant)
+        const read = await readSubmissions(submissions, tenant, {
+          now,
+          secrets,
+          submitterKey,
+          onSecret: (tenant, rule) => onEvent({ event: 'secret-found', tenant, rule }),
+        })
+        const bytes = submissions.reduce((sum, { length }) => sum + length, 0)
+        const options = idempotencyKey && {
+          idempotencyKey,
+          request: requestDigest(tenant, submissions),
+        }
+        return record(read, tenant, { bytes, options })
+      }),
+
+    note: (source, tenant) =>
+      whileOpen(async () => {
+        mustAccept()
+        mustBeName(tenant)
+        const { records } = await record([readNote(source)], tenant, { bytes: 0 })
+        return records[0]!
+      }),
+
+    async read(at, tenant) {
+      const leaf = await log.entry(at)
+      const found = leaf && (await stampedRecord(vault, leaf))
+      // Somebody may have submitted the same bytes again, where a log takes them twice.
+      const isFirst = leaf !== undefined && (await log.indexOf(hashLeaf(leaf))) === at
+      if (leaf === undefined || found?.tenant !== tenant || !isFirst) {
+        throw new CairnError('NOT_FOUND', `entry ${at} of the log is not a record of ${tenant}`)
+      }
+      return { record: found, leaf }
+    },
+
+    disclosures: (recordId, tenant) => vault.get(tenant, recordId),
+    search,
+    erase: (request) => whileOpen(() => erase(request)),
+    reindex: (progress = () => undefined) => follower.rebuild(progress),
+    settled: () => follower.reached(log.head().size),
+
+    async close() {
+      isClosed = true
+      clearInterval(look)
+      await Promise.allSettled(pending)
+      await follower.close()
+    },
+  }
+}
+
+/** Makes records again when somebody was erased meanwhile, who has another pseudonym now. */
+async function tryAgain<T>(work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; ; tries++) {
+    try {
+      return await work()
+    } catch (error) {
+      if (!(error instanceof ErasedMeanwhile)) throw error
+      if (tries === TRIES) throw error.cause
+    }
+  }
+}
+
+function mustBeName(tenant: string): void {
+  if (!NAME.holds(tenant)) throw malformed(`a tenant is ${NAME.expected}`)
+}
+
+function nameOf(tenant: string, pseudonym: string): string {
+  return `${tenant} ${pseudonym}`
+}
+
+function peopleOf(tenant: string, pseudonyms: readonly Pseudonyms[]): string[] {
+  const people = pseudonyms.flatMap(({ actor, subject }) => [actor, subject])
+  return [...new Set(people)].flatMap((one) => (one === undefined ? [] : [nameOf(tenant, one)]))
+}
