@@ -163,7 +163,7 @@ function checkCommitments(leaf: JsonObject, commitments: JsonObject): void {
   }
 }
 
-/** The object or array in which a committed member stands; undefined when the record has no place for it. */
+/** The object or array in which a committed member stood; undefined when the record has no place for it. */
 function placeOf(pointer: string, leaf: JsonObject): MemberNode | undefined {
   const names = pointer.split('/').slice(1)
   const last = names.pop() ?? ''
@@ -172,13 +172,13 @@ function placeOf(pointer: string, leaf: JsonObject): MemberNode | undefined {
   for (const name of names) {
     node = below(node, name)
     frame = Object.hasOwn(frame, name) ? (frame as JsonObject)[name] : undefined
-    if (node?.treatment !== 'clear' || typeof frame !== 'object' || frame === null) return undefined
+    if (node === undefined || typeof frame !== 'object' || frame === null) return undefined
   }
   const member = below(node, last)
   if (member === undefined || member.treatment === 'clear' || member.treatment === 'log') {
     return undefined
   }
-  return Array.isArray(frame) === (node.item !== undefined) ? node : undefined
+  return node
 }
 
 function below(node: MemberNode, name: string): MemberNode | undefined {

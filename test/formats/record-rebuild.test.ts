@@ -276,6 +276,19 @@ describe('a log that commits to what nobody can have submitted', () => {
     })
   })
 
+  it('a disclosure of another member than the one committed to', () => {
+    const value = JSON.parse(
+      Buffer.from(prepared({ type: 'deletion', action: 'x' }).leaf).toString(),
+    )
+    const other = makeDisclosure('/nonce', 'AAECAwQFBgcICQoLDA0ODw', new Uint8Array(16))
+    const commitments = { '/resource': toBase64Url(disclosureDigest(other)) }
+    const record = parseRecord(utf8(canonicalJson({ ...(value as JsonObject), commitments })))
+    for (const pointer of ['/nonce', '/resource']) {
+      const given = { pointer, json: other.json }
+      expect(verifyDisclosures(record, [given])).toMatchObject({ held: [], foreign: [given] })
+    }
+  })
+
   it('whatever it commits to under extra: a submission comes back that has this very record, or none', () => {
     const names = fc.constantFrom(
       '/a',
