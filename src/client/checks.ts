@@ -13,6 +13,8 @@ export interface Finding<T> {
 /** Makes a check and records it. @throws whatever the check threw, once it is recorded as failed */
 export type Checker<Name extends string> = <T>(name: Name, run: () => Finding<T>) => T
 
+const UNMADE = 'not checked, because an earlier check failed'
+
 /** Runs what makes its checks with `check`. `proven` is what it returned, unless one of them failed. */
 export function runChecks<Name extends string, T>(
   order: readonly Name[],
@@ -35,7 +37,37 @@ export function runChecks<Name extends string, T>(
   } catch {
     // Recorded by `check`.
   }
-  const detail = 'not checked, because an earlier check failed'
-  const checks = order.map((name): Check => made.get(name) ?? { name, status: 'skipped', detail })
+  const checks = order.map(
+    (name): Check => made.get(name) ?? { name, status: 'skipped', detail: UNMADE },
+  )
   return { proven, checks }
+}
+
+/** Checks of which each is made for itself, whatever became of the others. */
+export interface OwnChecks<Name extends string> {
+  /** Makes a check and records it. Undefined when it failed. */
+  readonly attempt: <T>(name: Name, run: () => Finding<T>) => T | undefined
+  /** Whether it was made, and failed. */
+  readonly failed: (name: Name) => boolean
+  /** All of them in their order; those that were not made are skipped. */
+  readonly list: () => readonly Check[]
+}
+
+export function ownChecks<Name extends string>(order: readonly Name[]): OwnChecks<Name> {
+  const made = new Map<Name, Check>()
+  return {
+    attempt(name, run) {
+      try {
+        const { value, status = 'held', detail = '' } = run()
+        made.set(name, { name, status, detail: printable(detail) })
+        return value
+      } catch (error) {
+        made.set(name, { name, status: 'failed', detail: printable(messageOf(error)) })
+        return undefined
+      }
+    },
+    failed: (name) => made.get(name)?.status === 'failed',
+    list: () =>
+      order.map((name): Check => made.get(name) ?? { name, status: 'skipped', detail: UNMADE }),
+  }
 }

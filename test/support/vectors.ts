@@ -9,6 +9,7 @@ import { formatSkey } from '../../src/formats/signing-key.ts'
 import { bundlePath, tilePath } from '../../src/formats/tile.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import { EMPTY_ROOT } from '../../src/merkle/hash.ts'
+import { evidenceVectors } from './evidence-vectors.ts'
 import {
   COSIGNED_AT,
   checkpointAt,
@@ -296,6 +297,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     'subtrees.json': subtrees(),
     'witness.json': witness(),
     'records.json': recordVectors(),
+    'evidence.json': evidenceVectors(),
   }
   return new Map(
     Object.entries(files).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]),
