@@ -41,8 +41,9 @@ export class Reader {
     for (const value of await payloads.get(
       others.map((part) => payloadKey(tenant.id, record, part)),
     )) {
-      if (value === undefined) throw incomplete(record, 'a part of its payload')
-      stored.push(decodePayload(value))
+      const payload = value && decodePayload(value)
+      if (payload?.parts !== stored[0]!.parts) throw incomplete(record, 'a part of its payload')
+      stored.push(payload)
     }
     // An erasure takes first the owner's key, then the record's, then the payload. To read in the opposite order is to
     // find what it takes either whole, or erased.

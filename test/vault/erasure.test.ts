@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { concat } from '../../src/bytes.ts'
 import { CairnError } from '../../src/errors.ts'
 import type { VaultKeyRows, VaultRow, VaultRows, VaultStore } from '../../src/storage/vault-port.ts'
-import type { Vault } from '../../src/vault/vault.ts'
+import type { Vault, VaultEntry } from '../../src/vault/vault.ts'
 import { filesHolding } from '../support/stored-bytes.ts'
 import {
   all,
@@ -84,7 +84,7 @@ describe('erasing a person', () => {
     const kept = [entry(1, bob), entry(2, undefined), entry(3, rival, 'x', 'rival')]
     await vault.put([...kept, entry(4, ann), entry(5, ann)])
     const others = (await secretsOf('s', 'l')).length
-    expect(await vault.eraseSubject('acme', ann)).toEqual({ records: 2 })
+    expect(await vault.eraseSubject('acme', ann!)).toEqual({ records: 2 })
     await reopened()
     for (const { tenant, recordId, disclosures } of kept) {
       expect(shown(await vault.get(tenant, recordId))).toEqual(shown([...disclosures]))
@@ -139,7 +139,7 @@ describe('erasing a person', () => {
     const [ann, bob] = await Promise.all(
       ['ann', 'bob'].map((name) => vault.pseudonym('acme', name)),
     )
-    const part = (owner: string | undefined, pointer: string) => ({
+    const part = (owner: string | undefined, pointer: string): VaultEntry => ({
       tenant: 'acme',
       recordId: recordId(1),
       owner,
