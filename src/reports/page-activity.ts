@@ -163,11 +163,17 @@ ${table({
       html`<span class="soft">${GROUP_WORDS[GROUP_OF[row.type]]}</span>`,
       levelBar(row.records, largest, GROUP_OF[row.type]),
       grouped(row.records),
-      `${((100 * row.records) / records.total).toFixed(1)} %`,
+      share(row.records, records.total),
     ],
   })),
   total: ['All', '', '', grouped(records.total), ''],
 })}`
+}
+
+/** `12.5 %`; what there is little of is not called nothing. */
+function share(part: number, whole: number): string {
+  const percent = (100 * part) / whole
+  return percent < 0.05 ? '< 0.1 %' : `${percent.toFixed(1)} %`
 }
 
 function usageTable({ usage }: Report): Markup {

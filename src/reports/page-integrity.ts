@@ -83,7 +83,7 @@ function heads(start: HeadReport | undefined, end: HeadReport | undefined): Cont
   return table({
     caption: 'Signed heads',
     columns: [
-      { head: 'At the' },
+      { head: 'At the', kind: 'nowrap' },
       { head: 'Signed (UTC)', kind: 'time' },
       { head: 'Tree size', kind: 'n' },
       { head: 'Root hash (base64)', kind: 'mono' },

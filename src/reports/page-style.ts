@@ -50,14 +50,14 @@ thead .mono{font-family:inherit;font-size:inherit}
 .mono{font-family:ui-monospace,"Cascadia Mono","Liberation Mono",Menlo,monospace;font-size:.92em;overflow-wrap:anywhere}
 .zero td,.zero th{color:var(--soft)}
 .scroll{overflow-x:auto}
-.split{display:grid;grid-template-columns:minmax(0,11fr) minmax(0,9fr);gap:0 2.4rem;align-items:start}
+.split{display:grid;grid-template-columns:minmax(20rem,1fr) auto;gap:0 2.4rem;align-items:start}.split>*{min-width:0}
 .charts{position:sticky;top:1rem}
 .days td,.days th{padding-top:.1rem;padding-bottom:.1rem}
 figure{margin:.6rem 0 1.2rem}
 figcaption{margin-bottom:.3rem;font-weight:600;font-size:.875rem}
 .chart{display:block;width:100%;height:auto;overflow:visible}
 .chart .grid{stroke:var(--line);stroke-width:1}.chart .axis{stroke:var(--soft);stroke-width:1}
-.chart .tick{fill:var(--soft);font-size:12px}
+.chart .tick{fill:var(--soft);font-size:13px}
 .level{display:block;width:100%;height:.55rem;min-width:4rem}.rail{fill:var(--rail)}
 .use{fill:var(--use)}.change{fill:var(--change)}.data{fill:var(--data)}.oversight{fill:var(--oversight)}
 .tokens-in{fill:var(--tokens-in)}.tokens-out{fill:var(--tokens-out)}
@@ -70,17 +70,17 @@ figcaption{margin-bottom:.3rem;font-weight:600;font-size:.875rem}
 .none{margin:.6rem 0;color:var(--soft)}
 footer{margin-top:3rem;padding-top:.8rem;border-top:1px solid var(--line);color:var(--soft);font-size:.8125rem}
 @media screen and (max-width:50rem){body{padding:1.5rem 1.1rem 3rem}.split{display:block}.charts{position:static}
-.figures{grid-template-columns:repeat(2,1fr)}nav ol{columns:1}h1{font-size:1.6rem}}
+.figures{grid-template-columns:repeat(2,1fr)}nav ol{columns:1}h1{font-size:1.6rem}.word{min-width:8rem}.mono{min-width:11rem}}
 @media print{:root{color-scheme:light;--paper:#fff;--ground:#fff;--ink:#111;--soft:#4d5663;--line:#d5d9df;--rail:#eceff3;
 --use:#2f6fb5;--change:#c97b12;--data:#7a5ab5;--oversight:#16857a;--tokens-in:#2f6fb5;--tokens-out:#8db4dd;
 --good:#1a7145;--good-soft:#e7f4ec;--warn:#8a5a00;--warn-soft:#fdf3dc;--bad:#b3261e;--bad-soft:#fcebea}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
-html{background:none}body{max-width:none;padding:0;font-size:9.5pt}
+html{background:none;font-size:10pt}body{max-width:none;padding:0}nav{display:none}
 h2{margin-top:1.8rem;break-after:avoid}h3,figcaption,caption{break-after:avoid}
 table{font-size:8pt}.days{font-size:7.5pt}thead{display:table-header-group}tfoot{display:table-row-group}
 tr,figure,.verdict,.figures,.short,.short table{break-inside:avoid}.lead{break-after:avoid}p{orphans:3;widows:3}
 .charts{position:static}.split{gap:0 1.4rem}.scroll{overflow:visible}a{text-decoration:none}
-.figures dd{font-size:13pt}nav ol{margin-top:1rem;font-size:8.5pt}.links{width:27%;min-width:0}.split{break-inside:avoid}.days{line-height:1.3}.split{grid-template-columns:minmax(0,1fr) minmax(0,1fr)}.days td,.days th{padding-right:.45rem}.lines dd{overflow-wrap:anywhere}}
+.figures dd{font-size:13pt}.links{width:27%;min-width:0}.split{break-inside:avoid}.days{line-height:1.3}.split{grid-template-columns:minmax(12rem,1fr) auto}.chart .tick{font-size:17px}.days td,.days th{padding-right:.45rem}.lines dd{overflow-wrap:anywhere}}
 `
 
 /** Running lines of the printed pages. @param title letters, digits and plain punctuation only */

@@ -253,7 +253,7 @@ export function sampleMonth(load: number): ReportedRecord[] {
   for (let day = 1; day <= 30; day++) {
     const weekend = day % 7 === 0 || day % 7 === 1
     const count = Math.round(load * (weekend ? 1.1 : 3.6 + (drawn(`day ${day}`)[0] ?? 0) / 128))
-    const times = Array.from({ length: count }, (_, i) => (i + 0.5) / count)
+    const times = Array.from({ length: count }, (_, i) => (0.999 * (i + 0.5)) / count)
     const at = (share: number) =>
       new Date(Date.UTC(2026, 10, day) + Math.floor(share * 86_400_000)).toISOString()
     for (const [i, share] of times.entries()) {
