@@ -839,10 +839,13 @@ describe('much evidence', () => {
     )
     const indices = Array.from({ length: 1000 }, (_, i) => 3 * i)
     const evidence = evidenceFile(many, indices, { manifest: { query: { request_id: 'req-0' } } })
-    const started = performance.now()
-    expect(verifyEvidence(evidence, EVIDENCE_TRUST).ok).toBe(true)
+    const times = [1, 2, 3].map(() => {
+      const started = performance.now()
+      expect(verifyEvidence(evidence, EVIDENCE_TRUST).ok).toBe(true)
+      return performance.now() - started
+    })
     // A tenth of it on an idle machine.
-    expect(performance.now() - started).toBeLessThan(2000)
+    expect(Math.min(...times)).toBeLessThan(1000)
   })
 
   it('has payloads and records as large as they come', () => {
