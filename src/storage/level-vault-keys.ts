@@ -139,6 +139,8 @@ export class LevelVaultKeys implements VaultKeyRows {
   }
 
   async #destroyNow(changes: readonly Destruction[], traces: Traces): Promise<void> {
+    // A copy that could not be made, or not be deleted, has what is to go as well.
+    await this.#deleteCopies()
     await this.#flush()
     const last = { kind: 'put', key: LAST_KEY, value: new Uint8Array() } as const
     await this.#rows.write([...changes, last])
@@ -155,6 +157,14 @@ export class LevelVaultKeys implements VaultKeyRows {
       'IO',
       `what was destroyed is still in ${await this.#whereIs(traces)} of ${this.#directory}; restart to try again`,
     )
+  }
+
+  async #deleteCopies(): Promise<void> {
+    try {
+      await deleteCopies(this.#directory)
+    } catch (error) {
+      throw engineFailure('delete a copy of the vault’s keys', error)
+    }
   }
 
   async #whereIs(traces: Traces): Promise<string | undefined> {
@@ -193,7 +203,7 @@ export class LevelVaultKeys implements VaultKeyRows {
     const directory = this.#directory
     const { made } = placesOf(directory)
     try {
-      await rm(made, { recursive: true, force: true })
+      await deleteCopies(directory)
       const copy = await openQuietly(made, true)
       try {
         await this.#copyTo(copy)
@@ -239,6 +249,15 @@ function placesOf(directory: string): { readonly made: string; readonly replaced
   return { made: `${directory}.new`, replaced: `${directory}.old` }
 }
 
+/** Deletes what stands beside the rows. */
+async function deleteCopies(directory: string): Promise<void> {
+  const places = Object.values(placesOf(directory))
+  const found = await Promise.all(places.map(exists))
+  if (!found.includes(true)) return
+  for (const place of places) await rm(place, { recursive: true, force: true })
+  await syncDirectory(dirname(directory))
+}
+
 /** Puts the whole copy in the place of the rows. Whatever is cut off here, finishReplacement() finishes. */
 async function putInPlace(directory: string): Promise<void> {
   const { made, replaced } = placesOf(directory)
@@ -260,9 +279,7 @@ async function finishReplacement(directory: string): Promise<void> {
       await rename(made, directory)
       await syncDirectory(dirname(directory))
     }
-    await rm(made, { recursive: true, force: true })
-    await rm(replaced, { recursive: true, force: true })
-    if (await exists(directory)) await syncDirectory(dirname(directory))
+    if (await exists(dirname(directory))) await deleteCopies(directory)
   } catch (error) {
     throw engineFailure(`open ${directory}`, error)
   }

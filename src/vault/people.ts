@@ -86,26 +86,40 @@ export class People {
 
   /** The keys behind pseudonyms, in their order. @throws CORRUPT, IO */
   async keys(tenant: Tenant, pseudonyms: readonly Uint8Array[]): Promise<PersonKey[]> {
-    const found = pseudonyms.map((one): PersonKey => this.#keys.get(nameOf(tenant.id, one)))
-    const missing = found.flatMap((key, i) => (key === undefined ? [i] : []))
-    if (missing.length === 0) return found
+    const names = pseudonyms.map((one) => nameOf(tenant.id, one))
+    const found = new Map<string, PersonKey>()
+    const missing = new Map<string, Uint8Array>()
+    for (const [i, name] of names.entries()) {
+      const key = found.get(name) ?? this.#keys.get(name)
+      if (key === undefined) missing.set(name, pseudonyms[i]!)
+      else found.set(name, key)
+    }
+    for (const [name, key] of await this.#readKeys(tenant, missing)) found.set(name, key)
+    return names.map((name) => found.get(name))
+  }
+
+  /** The keys of people by their names in the cache. @throws CORRUPT, IO */
+  async #readKeys(
+    tenant: Tenant,
+    people: ReadonlyMap<string, Uint8Array>,
+  ): Promise<[name: string, key: PersonKey][]> {
     const before = this.#erasures
-    const values = await this.#rows.get(missing.map((i) => subjectKey(tenant.id, pseudonyms[i]!)))
-    for (const [at, value] of values.entries()) {
-      if (value === undefined) continue
-      const i = missing[at]!
-      const pseudonym = pseudonyms[i]!
+    const pseudonyms = [...people]
+    const values = await this.#rows.get(
+      pseudonyms.map(([, pseudonym]) => subjectKey(tenant.id, pseudonym)),
+    )
+    return pseudonyms.map(([name, pseudonym], i) => {
+      const value = values[i]
+      if (value === undefined) return [name, undefined]
       const stored = decodeSubject(value)
       if (stored.state === 'erased') {
         this.unsealErased(tenant, pseudonym, stored)
-        found[i] = 'erased'
-        continue
+        return [name, 'erased']
       }
       const key = unsealSubjectKey(tenant, pseudonym, stored)
-      found[i] = key
-      this.#keep(tenant, pseudonym, key, before)
-    }
-    return found
+      this.#keep(name, key, before)
+      return [name, key]
+    })
   }
 
   /** Whether someone is being erased. */
@@ -207,8 +221,7 @@ export class People {
   }
 
   /** Holds a key ready, unless its owner may have been erased since `before`. */
-  #keep(tenant: Tenant, pseudonym: Uint8Array, key: KeyObject, before: number): void {
-    const name = nameOf(tenant.id, pseudonym)
+  #keep(name: string, key: KeyObject, before: number): void {
     if (before === this.#erasures && !this.#leaving.has(name)) this.#keys.set(name, key)
   }
 
@@ -246,7 +259,7 @@ export class People {
             value: encodeSubject(subject),
           },
         ])
-        this.#keep(tenant, pseudonym, key, before)
+        this.#keep(nameOf(tenant.id, pseudonym), key, before)
         return pseudonym
       } catch (error) {
         // Another process was first; so ask again.

@@ -12,18 +12,23 @@
  * - Who has the disk, but not the master key: sees how many tenants, people and records there are, tenants' names, sizes
  *   and times, and which pseudonym has which records (leaves say that too). No person, no payload. May destroy, but not
  *   alter unnoticed: what was changed, moved to another place or made to look erased is refused (CORRUPT). Not noticed is
- *   a row, or all rows, put back as they were before: the log's own record of an erasure tells, and erasing once more is
- *   harmless.
- * - Who has the disk and the master key: all that is not erased; nothing of what is. Erased keys and links are in no
+ *   a row, or the whole vault, put back as it was before: the log's own record of an erasure tells, and to erase once
+ *   more does no harm, so whoever restores a backup has to go through the erasures since.
+ * - Who has the disk and the master key: all that is not erased, and nothing of what is. Erased keys and links are in no
  *   file of the store any more, which the storage makes sure of (level-vault-keys.ts). Blocks that the file system has
- *   freed, its snapshots and the remapped cells of a flash drive are beyond its reach: encrypt the disk.
- * - Who has a copy from before an erasure, and the master key: what was erased since. Therefore keep master keys apart
- *   from backups, and backups of keys no longer than erasures may take. Payloads alone may be kept: they
- *   are of no use without DIR/keys, at any time. A new master key (rewrap) only helps against those who have neither the
- *   old one nor a tenant's key.
- * - Who has the process: everything not erased, since tenants' keys, and those of people lately used, are in its memory.
- *   What was erased is not held there, but nobody can say when a collector or a swap file lets go of bytes.
- * - Who runs the system and guesses a person may ask knownPseudonym; that is what the search for a person is.
+ *   freed, its snapshots, and the spare cells of a flash drive are beyond its reach: encrypt the disk.
+ * - Who has the disk and a copy from before an erasure: as the first. Who has the master key too: what was erased since,
+ *   if the copy has DIR/keys. So keep the master key apart from every backup, and no backup of DIR/keys for longer than
+ *   an erasure may take. Copies of DIR/payloads do no harm, however old: without DIR/keys nothing opens them. A new
+ *   master key (rewrap) shuts out who has only the old one, and no copy of the vault from its time: the keys of tenants
+ *   stay what they are.
+ * - Who has the process: everything that is not erased, since keys of tenants, and of people lately met, are in its
+ *   memory. What was erased is not held there any longer, but nobody can say when a collector, a swap file or a core
+ *   dump lets go of bytes.
+ * - Who may ask the vault: can find out whether a person they think of is known (knownPseudonym). To look people up is
+ *   what it is for; who may do so is for others to decide.
+ *
+ * One process at a time has a vault: the keys of people that it holds ready are those that nobody else erases.
  *
  * Not hidden: how long payloads are. They are not compressed before they are sealed, so that nobody can tell from their
  * length what they share with text that somebody else chose.
@@ -361,13 +366,11 @@ class StoredVault implements Vault {
   }
 }
 
+const blindContext = contextFor('blinded value')
+
 function blinded(tenant: Tenant, label: string, value: Uint8Array): Uint8Array {
-  const context = contextFor('blinded value')
-  return new Uint8Array(
-    createHmac('sha256', tenant.blinding)
-      .update(context(utf8(label), value))
-      .digest(),
-  )
+  const context = blindContext(utf8(label), value)
+  return new Uint8Array(createHmac('sha256', tenant.blinding).update(context).digest())
 }
 
 function wasErased(owner: Uint8Array): CairnError {

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readdir, rename, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -101,6 +101,17 @@ describe('destroying in the level store', () => {
     expect((await stat(KEYS())).ino).not.toBe(before)
   })
 
+  it.each(['keys.new', 'keys.old'])('takes what a copy in %s has with it', async (copy) => {
+    const store = await opened()
+    const value = secret()
+    await store.keys.write([put(utf8('a'), value)])
+    // As one is left where there was no room to make all of it, or it could not be deleted.
+    await cp(KEYS(), join(directory, copy), { recursive: true })
+    await store.keys.destroy([del(utf8('a'))], [value])
+    expect(await filesHolding(directory, value)).toEqual([])
+    expect((await readdir(directory)).sort()).toEqual(['keys', 'payloads'])
+  })
+
   it('mostly merges, and leaves the files of others alone', async () => {
     const store = await opened()
     const rows = Array.from({ length: 40_000 }, (_, i) => ({
@@ -112,6 +123,12 @@ describe('destroying in the level store', () => {
     }
     const before = await stat(KEYS())
     for (const { key, value } of rows.slice(0, 5)) {
+      await store.keys.destroy([del(key)], [key.subarray(1), value])
+    }
+    // Also what is in memory yet.
+    for (let i = 0; i < 3; i++) {
+      const [key, value] = [Uint8Array.from([100, ...secret(32)]), secret()]
+      await store.keys.write([create(key, value)])
       await store.keys.destroy([del(key)], [key.subarray(1), value])
     }
     expect((await stat(KEYS())).ino).toBe(before.ino)

@@ -76,6 +76,36 @@ describe('erasing a person', () => {
     }
   })
 
+  it('has the store make sure of all of them', async () => {
+    const ann = await vault.pseudonym('acme', 'ann')
+    const secrets = await secretsOf('s', 'l')
+    const traced: Uint8Array[] = []
+    const opened = await place.open({
+      wrap: (store) => ({
+        ...store,
+        keys: {
+          get: (keys) => store.keys.get(keys),
+          has: (keys) => store.keys.has(keys),
+          list: (prefix) => store.keys.list(prefix),
+          write: (changes) => store.keys.write(changes),
+          scrub: () => store.keys.scrub(),
+          destroy(changes, traces) {
+            traced.push(...traces)
+            return store.keys.destroy(changes, traces)
+          },
+        },
+      }),
+    })
+    await opened.vault.eraseSubject('acme', ann)
+    // Any 16 bytes in a row, wherever they begin, have something in them that is looked for.
+    expect(secrets).toHaveLength(3)
+    for (const secret of secrets) {
+      const found = traced.filter((trace) => Buffer.from(secret).includes(Buffer.from(trace)))
+      const covered = found.reduce((sum, { length }) => sum + length, 0)
+      expect(covered).toBeGreaterThan(secret.length - 16)
+    }
+  })
+
   it('leaves everybody and everything else', async () => {
     const [ann, bob] = await Promise.all(
       ['ann', 'bob'].map((name) => vault.pseudonym('acme', name)),
