@@ -1,7 +1,7 @@
 /**
  * The times and costs of a tenant's records in one segment, in the order of their positions. Integers are big-endian.
  *
- *   span    lowest cost f64 ‖ highest cost f64 ‖ positions       all records; the costs are NaN when none has one
+ *   span    highest cost f64 ‖ positions       all records; the cost is NaN when none has one
  *   times   (milliseconds since the one before, zigzag varint)…   the first since 1970
  *   bounds  the same of the earliest and the latest time of a segment
  *   costs   one f64 that all have, or one f64 for each            NaN: none; left out when none has one
@@ -20,36 +20,32 @@ export interface TimeBounds {
 /** All records of a tenant in a segment. */
 export interface Span {
   readonly positions: Positions
-  /** NaN when no record says what it cost. */
-  readonly lowest: number
+  /** The highest cost; NaN when no record has one. */
   readonly highest: number
 }
 
 export function encodeSpan(positions: readonly number[], costs: readonly number[]): Uint8Array {
-  let [lowest, highest] = [Number.NaN, Number.NaN]
-  for (const cost of costs) {
-    if (Number.isNaN(cost)) continue
-    lowest = lowest <= cost ? lowest : cost
-    highest = highest >= cost ? highest : cost
-  }
   const set = encodePositions(positions)
-  const out = new Uint8Array(2 * F64 + set.length)
-  const view = new DataView(out.buffer)
-  view.setFloat64(0, lowest)
-  view.setFloat64(F64, highest)
-  out.set(set, 2 * F64)
+  const out = new Uint8Array(F64 + set.length)
+  viewOf(out).setFloat64(0, highestOf(costs))
+  out.set(set, F64)
   return out
 }
 
 /** @throws CORRUPT */
 export function decodeSpan(bytes: Uint8Array): Span {
-  if (bytes.length < 2 * F64) throw unreadable()
-  const view = viewOf(bytes)
+  if (bytes.length < F64) throw unreadable()
   return {
-    positions: decodePositions(bytes.subarray(2 * F64)),
-    lowest: view.getFloat64(0),
-    highest: view.getFloat64(F64),
+    positions: decodePositions(bytes.subarray(F64)),
+    highest: viewOf(bytes).getFloat64(0),
   }
+}
+
+/** NaN when there is none. */
+export function highestOf(costs: readonly number[]): number {
+  let highest = Number.NaN
+  for (const cost of costs) if (!Number.isNaN(cost) && !(cost <= highest)) highest = cost
+  return highest
 }
 
 export function encodeTimes(times: readonly number[]): Uint8Array {

@@ -88,6 +88,7 @@ export function isAsked(row: RecordRow, plan: Plan): boolean {
   })
   return (
     left === 0 &&
+    row.record.tenant === plan.tenant &&
     row.time >= from &&
     row.time < before &&
     (minimumCost === undefined || costOf(row) >= minimumCost)

@@ -1,18 +1,18 @@
 /** What a query says about times and costs, looked up in the columns of the segments that it leaves open. */
 import { CairnError } from '../errors.ts'
 import type { Candidates, IndexView } from './candidates.ts'
-import { costsIn, decodeSpan, decodeTimes, type Span } from './columns.ts'
+import { costsIn, decodeSpan, decodeTimes, highestOf, type Span } from './columns.ts'
 import { costsPrefix, inSegment, type Prefix, spanPrefix, timesPrefix } from './keys.ts'
 import { listOf, positionsOf, ranksOf, remove } from './positions.ts'
 import type { Plan } from './query.ts'
 
 /** Candidates beside all records of the tenant in their segment. */
-export interface Spanned extends Candidates {
+interface Spanned extends Candidates {
   readonly span: Span
 }
 
 /** A number for each record of a segment, by its position. */
-export type Column = (position: number) => number
+type Column = (position: number) => number
 
 /** Takes out of candidates what was not logged in the time that is asked for. @throws CORRUPT, IO, STOPPED */
 export async function keepInTime(
@@ -52,7 +52,7 @@ export async function keepCostly(
 }
 
 /** Adds to each group of candidates the span of its segment. @throws CORRUPT, IO, STOPPED */
-export async function withSpans(
+async function withSpans(
   view: IndexView,
   plan: Plan,
   group: readonly Candidates[],
@@ -60,27 +60,17 @@ export async function withSpans(
   const values = await stored(view, spanPrefix(plan.id), group)
   return group.map((one, i) => {
     const value = values[i]
-    if (one.tail !== undefined) return { ...one, span: spanOf(one.tail) }
+    if (one.tail !== undefined) {
+      const { positions, costs } = one.tail
+      return { ...one, span: { positions: positionsOf(positions), highest: highestOf(costs) } }
+    }
     if (value === undefined) throw missing(one.segment)
     return { ...one, span: decodeSpan(value) }
   })
 }
 
-function spanOf({ positions, costs }: NonNullable<Candidates['tail']>): Span {
-  const known = costs.filter((cost) => !Number.isNaN(cost))
-  return {
-    positions: positionsOf(positions),
-    lowest: known.length === 0 ? Number.NaN : Math.min(...known),
-    highest: known.length === 0 ? Number.NaN : Math.max(...known),
-  }
-}
-
 /** The cost of each record, NaN where it has none. @throws CORRUPT, IO, STOPPED */
-export async function costsOf(
-  view: IndexView,
-  plan: Plan,
-  group: readonly Spanned[],
-): Promise<Column[]> {
+async function costsOf(view: IndexView, plan: Plan, group: readonly Spanned[]): Promise<Column[]> {
   const values = await stored(view, costsPrefix(plan.id), group)
   return group.map(({ span, tail }, i) => {
     const rank = ranksOf(span.positions)
