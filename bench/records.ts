@@ -17,12 +17,14 @@ const IN_FLIGHT = 64
 const PEOPLE = 1_000
 const PAYLOAD = 1_000
 
+/** As a server publishes. */
+const LOG = { logOptions: { publishIntervalMs: 250 } }
 const BY = { name: 'bench', tenant: 'bench', identity: new Uint8Array(32) }
 
 /** `scale` 1 is a full measurement. */
 export async function recording(scale: number): Promise<void> {
   const place = { directory: await newData(), keys: newKeys() }
-  let all = await openRecordsAt(place)
+  let all = await openRecordsAt(place, LOG)
   const batches = Math.max(2, Math.round(100 * scale))
   await measured('in batches of 500, two in flight', all, batches * BATCH, 2, BATCH)
   await measured('one by one, 64 in flight', all, Math.round(30_000 * scale), IN_FLIGHT, 1)
@@ -31,7 +33,7 @@ export async function recording(scale: number): Promise<void> {
   await erased(all, Math.max(2, Math.round(20 * scale)))
   await all.close()
   const opening = performance.now()
-  all = await openRecordsAt(place)
+  all = await openRecordsAt(place, LOG)
   row('  opened again', `${ms(performance.now() - opening)} ms`)
   await all.close()
   await discard(place.directory)
@@ -117,6 +119,6 @@ async function erased({ records }: OpenedRecords, people: number): Promise<void>
 }
 
 if (argv[1] === fileURLToPath(import.meta.url)) {
-  head('records')
+  head()
   await recording(argv.includes('--smoke') ? 0.05 : 1)
 }

@@ -62,6 +62,8 @@ export class Follower {
   remember(records: readonly Logged[]): void {
     for (const one of records) {
       const { length } = one.leaf
+      // It may have been read from the log before this was called.
+      if (one.accepted.index < this.#options.index.next) continue
       if (this.#remembered.size >= MAX_REMEMBERED.records) break
       if (this.#rememberedBytes + length > MAX_REMEMBERED.bytes) break
       this.#remembered.set(one.accepted.index, one)

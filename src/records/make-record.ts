@@ -39,7 +39,7 @@ export async function makeRecord(vault: Vault, record: RecordToMake): Promise<Ma
     time: time.time,
     tenant,
     pseudonyms,
-    salts: (count) => randomFillSync(new Uint8Array(count * SALT_SIZE)),
+    salts: drawSalts,
   })
   const id = await stamp(vault, tenant, leaf, blank)
   const owners = aboutPseudonym ? { ...pseudonyms, subject: undefined } : pseudonyms
@@ -47,6 +47,22 @@ export async function makeRecord(vault: Vault, record: RecordToMake): Promise<Ma
   const { resource } = submission
   const blindTerms = resource === undefined ? [] : [await resourceTerm(vault, tenant, resource)]
   return { id, leaf, entries, blindTerms }
+}
+
+/** Random bytes are drawn in lots, and wiped once they are given away. */
+const pool = new Uint8Array(65_536)
+let drawn: number = pool.length
+
+function drawSalts(count: number): Uint8Array {
+  const size = count * SALT_SIZE
+  if (drawn + size > pool.length) {
+    randomFillSync(pool)
+    drawn = 0
+  }
+  const salts = pool.slice(drawn, drawn + size)
+  pool.fill(0, drawn, drawn + size)
+  drawn += size
+  return salts
 }
 
 /**

@@ -19,6 +19,7 @@ import type { Vault } from '../vault/vault.ts'
 import { Follower } from './follower.ts'
 import { type Batch, ErasedMeanwhile, Intake, recoverStaged, requestDigest } from './intake.ts'
 import { knownResourceTerm, type Pseudonyms } from './make-record.ts'
+import { People } from './people.ts'
 import { readNote, readSubmissions, type SubmitterKey } from './read-submissions.ts'
 import { RecordClock } from './record-clock.ts'
 import type {
@@ -75,6 +76,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
     onLogged: (records) => follower.remember(records),
   })
   const traffic = new Traffic()
+  const people = new People(vault)
   const look = setInterval(() => follower.follow(), LOOK_MS).unref()
   let isClosed = false
   /** What close() waits for. */
@@ -103,10 +105,10 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
     submissions: readonly SubmittedRecord[],
     tenant: string,
   ): Promise<Pseudonyms[]> {
-    const people = new Map<string, Promise<string>>()
+    const asked = new Map<string, Promise<string>>()
     const pseudonymOf = (person: string): Promise<string> => {
-      const known = people.get(person) ?? vault.pseudonym(tenant, person)
-      people.set(person, known)
+      const known = asked.get(person) ?? people.pseudonym(tenant, person)
+      asked.set(person, known)
       return known
     }
     return Promise.all(
@@ -115,6 +117,19 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
         ...(subject !== undefined && { subject: await pseudonymOf(subject) }),
       })),
     )
+  }
+
+  /** Makes records again when somebody was erased meanwhile, who has another pseudonym now. */
+  async function tryAgain<T>(work: () => Promise<T>): Promise<T> {
+    for (let tries = 1; ; tries++) {
+      try {
+        return await work()
+      } catch (error) {
+        if (!(error instanceof ErasedMeanwhile)) throw error
+        if (tries === TRIES) throw error.cause
+        people.forget()
+      }
+    }
   }
 
   /** Brings submissions into vault and log, under the pseudonyms that their people have by then. */
@@ -126,14 +141,14 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
     return tryAgain(async () => {
       for (;;) {
         const pseudonyms = await pseudonymsOf(submissions, tenant)
-        const people = peopleOf(tenant, pseudonyms)
-        const leaving = traffic.leaving(people)
+        const names = namesOf(tenant, pseudonyms)
+        const leaving = traffic.leaving(names)
         if (leaving === undefined) {
           const records = submissions.map((submission, i) => ({
             submission,
             pseudonyms: pseudonyms[i]!,
           }))
-          return traffic.pass(people, intake.add({ tenant, records, ...rest }))
+          return traffic.pass(names, intake.add({ tenant, records, ...rest }))
         }
         await leaving
       }
@@ -152,7 +167,9 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
       }
       const leaving = traffic.leaving([nameOf(tenant, pseudonym)])
       if (leaving === undefined) {
-        return traffic.leave(nameOf(tenant, pseudonym), () => eraseNow(pseudonym))
+        const outcome = await traffic.leave(nameOf(tenant, pseudonym), () => eraseNow(pseudonym))
+        await follower.reached(outcome.erasure.index + 1)
+        return outcome
       }
       await leaving
     }
@@ -166,7 +183,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
         extra: { basis, pseudonym },
       })
       const { records } = await tryAgain(async () => {
-        const actor = by.name === subject ? pseudonym : await vault.pseudonym(tenant, by.name)
+        const actor = by.name === subject ? pseudonym : await people.pseudonym(tenant, by.name)
         const pseudonyms = { actor, subject: pseudonym }
         return intake.add({
           tenant,
@@ -179,7 +196,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
         // From here on it is in the log: what fails now is done at the next start, and nobody is let in before.
         done: (async () => {
           const { records } = await vault.eraseSubject(tenant, pseudonym)
-          await follower.reached(erasure.index + 1)
+          people.forget()
           return { pseudonym, records, erasure }
         })(),
       }
@@ -265,18 +282,6 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
   }
 }
 
-/** Makes records again when somebody was erased meanwhile, who has another pseudonym now. */
-async function tryAgain<T>(work: () => Promise<T>): Promise<T> {
-  for (let tries = 1; ; tries++) {
-    try {
-      return await work()
-    } catch (error) {
-      if (!(error instanceof ErasedMeanwhile)) throw error
-      if (tries === TRIES) throw error.cause
-    }
-  }
-}
-
 function mustBeName(tenant: string): void {
   if (!NAME.holds(tenant)) throw malformed(`a tenant is ${NAME.expected}`)
 }
@@ -285,7 +290,7 @@ function nameOf(tenant: string, pseudonym: string): string {
   return `${tenant} ${pseudonym}`
 }
 
-function peopleOf(tenant: string, pseudonyms: readonly Pseudonyms[]): string[] {
+function namesOf(tenant: string, pseudonyms: readonly Pseudonyms[]): string[] {
   const people = pseudonyms.flatMap(({ actor, subject }) => [actor, subject])
   return [...new Set(people)].flatMap((one) => (one === undefined ? [] : [nameOf(tenant, one)]))
 }

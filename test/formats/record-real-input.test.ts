@@ -1,53 +1,16 @@
 /** Real input: 1,319 questions with the answers of four models, each answer a record of an llm_request. */
 import { createHash } from 'node:crypto'
-import { existsSync, readFileSync } from 'node:fs'
 import { describe, expect, it } from 'vitest'
-import { parseRecord, type SubmittedRecord } from '../../src/formats/record.ts'
+import { parseRecord } from '../../src/formats/record.ts'
 import { rebuildSubmission } from '../../src/formats/record-rebuild.ts'
 import { hashLeaf } from '../../src/merkle/hash.ts'
+import { hasModelAnswers, modelAnswers } from '../support/model-answers.ts'
 import { countedSalts, prepared } from '../support/records.ts'
 
-const input = new URL('../../../shared/data/gsm8k-model-solutions.jsonl', import.meta.url)
-const hasInput = existsSync(input)
-if (!hasInput)
-  console.warn('the model interactions are not here: making records of them is skipped')
-
-interface Solution {
-  readonly is_correct: boolean
-  readonly solution: string
-}
-interface Line {
-  readonly question: string
-  readonly ground_truth: string
-  readonly [model: string]: Solution | string
-}
-
-const MODELS = ['6b_finetuning', '6b_verification', '175b_finetuning', '175b_verification'] as const
-
-function submissionsOf(text: string): SubmittedRecord[] {
-  const lines = text.trimEnd().split('\n')
-  return lines.flatMap((line, i) => {
-    const { question, ground_truth, ...solutions } = JSON.parse(line) as Line
-    return MODELS.map((model): SubmittedRecord => {
-      const { solution, is_correct } = solutions[model] as Solution
-      return {
-        type: 'llm_request',
-        request_id: `gsm8k-${i}-${model}`,
-        session_id: `gsm8k-${i}`,
-        subject: `pupil-${i % 97}@school.example`,
-        model: { name: model, provider: 'example' },
-        input: { prompt: question },
-        output: { text: solution },
-        guardrails: [
-          { name: 'answer', verdict: is_correct ? 'pass' : 'fail', reason: ground_truth },
-        ],
-      }
-    })
-  })
-}
+const hasInput = hasModelAnswers()
 
 describe.skipIf(!hasInput)('records of real model interactions', () => {
-  const submissions = hasInput ? submissionsOf(readFileSync(input, 'utf8')) : []
+  const submissions = modelAnswers()
   const salts = countedSalts()
   const records = submissions.map((submission) => prepared(JSON.stringify(submission), { salts }))
 

@@ -187,6 +187,44 @@ describe('an erasure', () => {
     expect(count).toBeGreaterThan(10)
   })
 
+  it('outside of the records is noticed, and the person has another pseudonym from then on', async () => {
+    await all.records.submit([request(1)], acme)
+    const pseudonym = (await all.vault.knownPseudonym('acme', 'person-1@example.com'))!
+    await all.vault.eraseSubject('acme', pseudonym)
+    const { records } = await all.records.submit([request(8)], acme)
+    const { record } = await all.records.read(records[0]!.index, 'acme')
+    expect(record.subject).not.toBe(pseudonym)
+    expect(await all.vault.person('acme', record.subject!)).toBe('person-1@example.com')
+  })
+
+  it('holds although the index has failed, which makes up for it at the next start', async () => {
+    await all.close()
+    let failing = false
+    all = await openRecordsAt(place, {
+      wrapIndex: (store) => ({
+        get: (keys) => store.get(keys),
+        scan: (range, scan) => store.scan(range, scan),
+        write: (write) => (failing ? Promise.reject(new Error('broken')) : store.write(write)),
+        clear: () => store.clear(),
+        purge: (ranges) => store.purge(ranges),
+        usage: () => store.usage(),
+        close: () => store.close(),
+      }),
+    })
+    const resource = canary()
+    const { records } = await all.records.submit([request(1, { resource })], acme)
+    await all.records.settled()
+    failing = true
+    await expect(erase('person-1@example.com')).rejects.toThrow('broken')
+    expect(await all.records.disclosures(records[0]!.id, 'acme')).toBe('erased')
+    await all.records.submit([request(8)], acme)
+    await all.close()
+    all = await openRecordsAt(place)
+    expect((await all.records.search({ resource }, 'acme')).records).toEqual([])
+    const { records: found } = await all.records.search({ subject: 'person-1@example.com' }, 'acme')
+    expect(found.map(({ request_id }) => request_id)).toEqual(['req-8'])
+  })
+
   it('that was interrupted after it was logged is finished at the next start', async () => {
     const { records } = await all.records.submit([request(1)], acme)
     await all.close()
