@@ -50,8 +50,9 @@ function spelled(parts: readonly Uint8Array[], head: Uint8Array = new Uint8Array
 const pool = new Uint8Array(4_096)
 let used: number = pool.length
 
-/** Random bytes, for keys, nonces and pseudonyms. */
+/** Random bytes, for keys, nonces and pseudonyms. @throws RangeError beyond a lot */
 export function random(size: number): Uint8Array {
+  if (size > pool.length) throw new RangeError(`expected at most ${pool.length}, got ${size}`)
   if (used + size > pool.length) {
     randomFillSync(pool)
     used = 0
