@@ -10,7 +10,10 @@ import { afterAll } from 'vitest'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
-/** What the process does: hold the store open, or commit for ever and print each size once it is acknowledged. */
+/**
+ * What the process does: hold the store open; commit for ever and print each size once it is acknowledged; or go on
+ * taking records into a search index, and print each `next`.
+ */
 const PROGRAMS = {
   hold: `
     await openLevelStore(process.argv[2])
@@ -25,6 +28,14 @@ const PROGRAMS = {
       const commit = model.append(leavesOf(model.leaves.length, 1 + (model.leaves.length % 97)))
       await store.commit(commit)
       process.stdout.write(commit.head.size + '\\n')
+    }`,
+  index: `
+    const index = await openSearchIndex({ store: await openLevelIndexStore(process.argv[2]) })
+    const all = [...records(Number(process.argv[3]))].slice(index.next)
+    for (let length = 1; all.length > 0; length = (length * 7) % 641) {
+      const some = all.splice(0, length)
+      await index.apply({ records: some, next: some.at(-1).index + 1 })
+      process.stdout.write(index.next + '\\n')
     }`,
 }
 
@@ -47,6 +58,9 @@ async function bundle(): Promise<string> {
   for (const [name, program] of Object.entries(PROGRAMS)) {
     const entry = `
       import { openLevelStore } from ${JSON.stringify(here('../../src/storage/level.ts'))}
+      import { openLevelIndexStore } from ${JSON.stringify(here('../../src/storage/level-index.ts'))}
+      import { openSearchIndex } from ${JSON.stringify(here('../../src/search/search-index.ts'))}
+      import { records } from ${JSON.stringify(here('../../bench/search-records.ts'))}
       import { leavesOf, ModelLog } from ${JSON.stringify(here('commits.ts'))}
       ${program}`
     const built = await build({
