@@ -18,6 +18,7 @@ import type { Page, SearchIndex } from '../search/search-index.ts'
 import type { Vault } from '../vault/vault.ts'
 import { Follower } from './follower.ts'
 import { type Batch, ErasedMeanwhile, Intake, recoverStaged, requestDigest } from './intake.ts'
+import { Leaving } from './leaving.ts'
 import { knownResourceTerm, type Pseudonyms } from './make-record.ts'
 import { People } from './people.ts'
 import { readNote, readSubmissions, type SubmitterKey } from './read-submissions.ts'
@@ -31,7 +32,6 @@ import type {
   RecordsService,
 } from './service.ts'
 import { stampedRecord } from './stamp.ts'
-import { Traffic } from './traffic.ts'
 
 export interface RecordsOptions {
   readonly log: LogService
@@ -75,7 +75,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
     clock,
     onLogged: (records) => follower.remember(records),
   })
-  const traffic = new Traffic()
+  const leaving = new Leaving()
   const people = new People(vault)
   const look = setInterval(() => follower.follow(), LOOK_MS).unref()
   let isClosed = false
@@ -142,15 +142,16 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
       for (;;) {
         const pseudonyms = await pseudonymsOf(submissions, tenant)
         const names = namesOf(tenant, pseudonyms)
-        const leaving = traffic.leaving(names)
-        if (leaving === undefined) {
+        // From here until they are handed on, nothing may be awaited.
+        const erasure = leaving.of(names)
+        if (erasure === undefined) {
           const records = submissions.map((submission, i) => ({
             submission,
             pseudonyms: pseudonyms[i]!,
           }))
-          return traffic.pass(names, intake.add({ tenant, records, ...rest }))
+          return intake.add({ tenant, records, ...rest })
         }
-        await leaving
+        await erasure
       }
     })
   }
@@ -165,13 +166,14 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
       if (pseudonym === undefined) {
         throw new CairnError('NOT_FOUND', `nobody is known by this name in tenant ${tenant}`)
       }
-      const leaving = traffic.leaving([nameOf(tenant, pseudonym)])
-      if (leaving === undefined) {
-        const outcome = await traffic.leave(nameOf(tenant, pseudonym), () => eraseNow(pseudonym))
+      const name = nameOf(tenant, pseudonym)
+      const underWay = leaving.of([name])
+      if (underWay === undefined) {
+        const outcome = await leaving.erase(name, () => eraseNow(pseudonym))
         await follower.reached(outcome.erasure.index + 1)
         return outcome
       }
-      await leaving
+      await underWay
     }
 
     async function eraseNow(pseudonym: string) {
@@ -196,6 +198,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
         // From here on it is in the log: what fails now is done at the next start, and nobody is let in before.
         done: (async () => {
           const { records } = await vault.eraseSubject(tenant, pseudonym)
+          // Nothing of them is kept in memory.
           people.forget()
           return { pseudonym, records, erasure }
         })(),
