@@ -228,6 +228,20 @@ describe('disclosures', () => {
     expect(await all(vault.inspect())).toEqual([])
   })
 
+  it('leave nothing behind when another owner has put them first', async () => {
+    const [ann, bob] = await Promise.all(
+      ['ann', 'bob'].map((name) => vault.pseudonym('acme', name)),
+    )
+    await vault.put([entry(1, ann)])
+    const { store, vault: again } = await place.open()
+    const before = await all(store.keys.list(new Uint8Array()))
+    const put = again.put([entry(2, bob), entry(1, bob), entry(3, undefined)])
+    await expect(put).rejects.toMatchObject(CONFLICT)
+    expect(await all(store.keys.list(new Uint8Array()))).toEqual(before)
+    expect(await again.eraseSubject('acme', bob!)).toEqual({ records: 0 })
+    expect(await again.get('acme', recordId(1))).toHaveLength(2)
+  })
+
   it('may be many at once, of many people and tenants', async () => {
     const people = await Promise.all(
       Array.from({ length: 40 }, (_, i) => vault.pseudonym(`tenant ${i % 3}`, `person ${i}`)),
