@@ -167,7 +167,7 @@ class StoredSearchIndex implements SearchIndex {
       const memory = { store: this.#store, sealed: this.#state.sealed, tail: this.#tail }
       const { records, ranges } = await forgetSubject(memory, { tenant, pseudonym })
       await this.#write([], this.#state, { durable: true })
-      await this.#store.purge(ranges)
+      if (ranges.length > 0) await this.#store.purge(ranges)
       if (records > 0) await this.#store.write({ drop: [droppedKey(tenantId(tenant))] })
       return records
     })

@@ -12,7 +12,6 @@ import {
 } from '../../src/search/keys.ts'
 import { encodePositions } from '../../src/search/positions.ts'
 import type { SearchQuery } from '../../src/search/query.ts'
-import type { IndexStore } from '../../src/storage/index-port.ts'
 import {
   allPages,
   indicesIn,
@@ -24,32 +23,14 @@ import {
   someRecords,
 } from './model.ts'
 import { testIndex } from './test-index.ts'
+import { noReads, watched } from './watched-store.ts'
 
 const ROW = 0x72
 
-/** The store, and a note of each key or bound of keys that is read. */
-function watched(read: Uint8Array[]): (store: IndexStore) => IndexStore {
-  return (store) => ({
-    get: (keys) => {
-      read.push(...keys)
-      return store.get(keys)
-    },
-    scan: (range, scan) => {
-      read.push(range.gte, range.lt)
-      return store.scan(range, scan)
-    },
-    write: (write) => store.write(write),
-    clear: () => store.clear(),
-    purge: (ranges) => store.purge(ranges),
-    usage: () => store.usage(),
-    close: () => store.close(),
-  })
-}
-
 describe('a query of one tenant', () => {
   it('reads no posting, column or row of another', async () => {
-    const read: Uint8Array[] = []
-    const here = await testIndex(watched(read))
+    const reads = noReads()
+    const here = await testIndex((store) => watched(store, reads))
     const model = new ModelIndex()
     const drawn = fc.sample(someRecords(700, 700), { numRuns: 1, seed: 5 })[0]!
     const { records, next } = placed(drawn, { next: 0, time: START, spread: 1 })
@@ -60,15 +41,15 @@ describe('a query of one tenant', () => {
     let keys = 0
     await fc.assert(
       fc.asyncProperty(queries, fc.constantFrom(2, 50), async (query, limit) => {
-        read.length = 0
+        reads.keys.length = 0
         const found = indicesIn(await allPages(here.index, { ...query, limit }))
         expect(found).toEqual(model.search(query))
         const mine = tenantId(query.tenant)
-        for (const key of read) {
+        for (const key of reads.keys) {
           if (key[0] === ROW) expect(tenants.get(indexOfRow(key))).toBe(query.tenant)
           else expect(equal(key.subarray(1, 17), mine), toHex(key)).toBe(true)
         }
-        keys += read.length
+        keys += reads.keys.length
       }),
       { numRuns: 150 },
     )
