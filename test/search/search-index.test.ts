@@ -196,6 +196,20 @@ describe('searching', () => {
     expect(await found(here, { before: at(5) + 1 })).toEqual([5])
   })
 
+  it.each(['newest', 'oldest', 'costliest', 'cheapest'] as const)(
+    'has the minimum cost itself, the %s first',
+    async (order) => {
+      const here = await testIndex()
+      await here.take(spread)
+      const model = new ModelIndex()
+      model.apply(spread, here.index.next)
+      for (const minimumCost of [5, 4_095, 4_096, 8_191, 8_200, 8_200.5]) {
+        const query = { tenant: 'acme', minimumCost, order }
+        expect(await found(here, query), `${minimumCost}`).toEqual(model.search(query))
+      }
+    },
+  )
+
   it('sees each record once while others are taken in and sealed', async () => {
     const here = await testIndex()
     const records = Array.from({ length: 30_000 }, (_, i) =>
