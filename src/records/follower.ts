@@ -163,7 +163,7 @@ export class Follower {
     const from: number = index.next
     const to = Math.min(log.head().size, from + AT_ONCE)
     const leaves = await this.#leaves(from, to)
-    let records: IndexedRecord[] = []
+    const found: { at: LeafIndex; record: RecordLeaf; logged: Logged | undefined }[] = []
     for (let at = from; at < to; at++) {
       const logged = this.#remembered.get(at)
       const record =
@@ -172,13 +172,20 @@ export class Follower {
           : (JSON.parse(Buffer.from(logged.leaf).toString('utf8')) as RecordLeaf)
       if (record === undefined) continue
       if (record.id > this.#lastId) this.#lastId = record.id
+      found.push({ at: leafIndex(at), record, logged })
+    }
+    // All are read together; then those of somebody who is erased further on go again.
+    const blindTerms = await Promise.all(
+      found.map(({ record, logged }) => logged?.blindTerms ?? this.#blindTerms(record)),
+    )
+    let records: IndexedRecord[] = []
+    for (const [i, { at, record }] of found.entries()) {
       if (record.type === 'erasure' && record.subject !== undefined) {
-        await index.apply({ records, next: leafIndex(at) })
+        await index.apply({ records, next: at })
         records = []
         await this.#erase(record.tenant, record.subject)
       }
-      const blindTerms = logged?.blindTerms ?? (await this.#blindTerms(record))
-      records.push({ index: leafIndex(at), record, blindTerms })
+      records.push({ index: at, record, blindTerms: blindTerms[i]! })
     }
     await index.apply({ records, next: leafIndex(to) })
     this.#forget(from, to)
