@@ -4,6 +4,9 @@ import { at, type Front, frontOf, kindsOf, newTreeLog, saying, useScene, watch }
 
 useScene()
 
+/** What is tried here takes long on a busy machine, and is not about slow servers. */
+const PATIENT = { headTimeoutMs: 10_000, tileTimeoutMs: 10_000 }
+
 /** Bundles that were asked for, by their number. */
 function bundlesSeen({ seen }: Front): number[] {
   return seen
@@ -18,7 +21,7 @@ describe('a long way', () => {
     const log = await newTreeLog()
     log.append(20_000)
     const front = await frontOf(log.url)
-    let watching = await watch({ logs: at(front.url, log), timing: { concurrency: 2 } })
+    let watching = await watch({ logs: at(front.url, log), timing: { ...PATIENT, concurrency: 2 } })
     let rounds = 0
     for (let size = 0; size < 20_000; rounds++) {
       const { logs } = await watching.monitor.round({ deadlineMs: 40 })
@@ -39,7 +42,7 @@ describe('a long way', () => {
     const log = await newTreeLog()
     log.append(1_000)
     const front = await frontOf(log.url)
-    const watching = await watch({ logs: at(front.url, log) })
+    const watching = await watch({ logs: at(front.url, log), timing: PATIENT })
     await watching.round()
     front.seen.length = 0
     log.append(1_000)
@@ -57,7 +60,7 @@ describe('a long way', () => {
     const changed = log.bundle(200, 256)
     changed[changed.length - 1]! ^= 1
     front.instead.set('/tile/entries/200', saying(changed))
-    const watching = await watch({ logs: at(front.url, log) })
+    const watching = await watch({ logs: at(front.url, log), timing: PATIENT })
     const alerts = await watching.round()
     expect(kindsOf(alerts)).toEqual(['wrong-entries'])
     expect(alerts[0]?.message).toContain(`entry ${200 * 256 + 255} does not hash to its place`)
@@ -78,7 +81,10 @@ describe('a long way', () => {
     const front = await frontOf(log.url)
     const older = log.note()
     log.append(10_000)
-    const watching = await watch({ logs: at(front.url, log), timing: { concurrency: 1 } })
+    const watching = await watch({
+      logs: at(front.url, log),
+      timing: { ...PATIENT, concurrency: 1 },
+    })
     await watching.monitor.round({ deadlineMs: 1 })
     front.instead.set('/checkpoint', saying(older))
     expect(kindsOf(await watching.round())).toEqual(['rollback'])
@@ -92,7 +98,7 @@ describe('a long way', () => {
   it('that is stopped is not taken for trouble', async () => {
     const log = await newTreeLog()
     log.append(20_000)
-    const watching = await watch({ logs: at(log.url, log), timing: { concurrency: 1 } })
+    const watching = await watch({ logs: at(log.url, log), timing: { ...PATIENT, concurrency: 1 } })
     const stop = new AbortController()
     setTimeout(() => stop.abort(), 100)
     const { logs } = await watching.monitor.round({ signal: stop.signal })

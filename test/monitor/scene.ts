@@ -86,8 +86,8 @@ export interface WatchOptions {
 
 /** A monitor that does not wait long for anybody. */
 const IMPATIENT: Partial<Timing> = {
-  headTimeoutMs: 500,
-  tileTimeoutMs: 500,
+  headTimeoutMs: 1_500,
+  tileTimeoutMs: 1_500,
   retries: 0,
   retryDelayMs: 1,
 }
