@@ -191,6 +191,10 @@ describe('searching', () => {
     const range = { from: at(4_095), before: at(8_192) }
     expect(await found(here, range)).toEqual([8_191, 4_096, 4_095])
     expect(await found(here, { ...range, order: 'cheapest' })).toEqual([4_095, 4_096, 8_191])
+    for (const order of ['newest', 'oldest', 'costliest'] as const) {
+      const pages = await allPages(here.index, { tenant: 'acme', ...range, order, limit: 1 })
+      expect(pages.map(({ records }) => records.length)).toEqual([1, 1, 1])
+    }
     expect(await found(here, { from: at(8_192), before: at(8_192) })).toEqual([])
     expect(await found(here, { from: at(8_200) })).toEqual([8_200])
     expect(await found(here, { before: at(5) + 1 })).toEqual([5])
