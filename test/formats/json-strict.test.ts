@@ -12,8 +12,10 @@ const refusal = (text: string | Uint8Array): string => refusalOf(() => read(text
 function spelled(value: JsonValue, choose: () => number): string {
   const space = (): string => ['', '', ' ', '\n\t', '\r'][choose() % 5]!
   const string = (text: string): string =>
-    JSON.stringify(text).replace(/[a-z/](?=[^"\\]*"$)/g, (letter) =>
-      choose() % 4 === 0 ? `\\u${letter.charCodeAt(0).toString(16).padStart(4, '0')}` : letter,
+    JSON.stringify(text).replace(/\\(?:u[0-9a-f]{4}|.)|[a-z/]/g, (token) =>
+      token.length === 1 && choose() % 4 === 0
+        ? `\\u${token.charCodeAt(0).toString(16).padStart(4, '0')}`
+        : token,
     )
   const inner = (one: JsonValue): string => {
     if (typeof one === 'string') return string(one)
