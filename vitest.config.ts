@@ -3,6 +3,8 @@ import { defineConfig } from 'vitest/config'
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
 
+const isSeeded = process.env.CI === 'true' || process.env.CAIRN_PROPERTY_SEED !== undefined
+
 export default defineConfig({
   resolve: {
     // The package's own `#…` imports point at dist/; tests run the sources.
@@ -14,7 +16,8 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    testTimeout: 30_000,
-    hookTimeout: 30_000,
+    setupFiles: isSeeded ? ['test/support/property-seed.ts'] : [],
+    testTimeout: 60_000,
+    hookTimeout: 60_000,
   },
 })
