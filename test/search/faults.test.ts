@@ -175,7 +175,7 @@ describe('a process killed while it takes records in', () => {
     }
     expect(told).toBeGreaterThan(500)
     console.log(`${here.index.next} records taken in through ${rounds} kills`)
-    await here.take(ALL.slice(here.index.next))
+    await here.take(ALL.slice(here.index.next), ALL.length)
     await expectSame(here, ALL)
   })
 })
