@@ -17,6 +17,10 @@ const all: IndexedRecord[] = Array.from({ length: SEGMENTS * 3 }, (_, i) => {
     // A few of them meet.
     session_id: segment % 2 === 1 || segment % 20 === 0 ? 'mostly-odd' : 'other',
     actor: segment % 50 === 7 ? 'rare' : 'usual',
+    blindTerms: [
+      ...(segment % 50 === 7 ? ['rare-too'] : []),
+      ...(segment >= SEGMENTS - 2 ? ['newest'] : []),
+    ],
     subject: segment >= 100 ? 'late' : 'early',
     ...(i % 2 === 0 ? { metrics: { cost: (i * 7) % 100 } } : {}),
   })
@@ -73,6 +77,12 @@ describe('an answer over many segments', () => {
       { ...first, actor: 'rare', action: 'common', environment: 'odd' },
       60,
     ],
+    ['a common term among rare ones', { ...first, action: 'common', blind: ['rare-too'] }, 60],
+    [
+      'a term that only the newest have',
+      { ...first, limit: 100, action: 'common', blind: ['newest'] },
+      60,
+    ],
     [
       'common terms and a rare one, oldest first',
       { ...first, action: 'common', actor: 'rare', order: 'oldest' },
@@ -97,7 +107,7 @@ describe('an answer over many segments', () => {
       reads.values = 0
       const page = await here.index.search(query)
       const found = page.records.map(({ index }) => index)
-      expect(found, what).toEqual(model.search(query).slice(0, 5))
+      expect(found, what).toEqual(model.search(query).slice(0, query.limit))
       expect(reads.values, what).toBeLessThanOrEqual(most)
     }
   })

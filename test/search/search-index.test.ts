@@ -192,8 +192,18 @@ describe('searching', () => {
     expect(await found(here, range)).toEqual([8_191, 4_096, 4_095])
     expect(await found(here, { ...range, order: 'cheapest' })).toEqual([4_095, 4_096, 8_191])
     for (const order of ['newest', 'oldest', 'costliest'] as const) {
-      const pages = await allPages(here.index, { tenant: 'acme', ...range, order, limit: 1 })
-      expect(pages.map(({ records }) => records.length)).toEqual([1, 1, 1])
+      for (const [from, before, count] of [
+        [at(4_095), at(8_192), 3],
+        [at(4_096) + 1, at(8_191), 0],
+        [at(5) + 1, at(8_191), 2],
+        [at(4_096) + 1, at(8_200), 2],
+      ] as const) {
+        const asked = { tenant: 'acme', from, before, order, limit: 1 }
+        const pages = await allPages(here.index, asked)
+        expect(pages.map(({ records }) => records.length)).toEqual(
+          new Array(Math.max(1, count)).fill(Math.min(1, count)),
+        )
+      }
     }
     expect(await found(here, { from: at(8_192), before: at(8_192) })).toEqual([])
     expect(await found(here, { from: at(8_200) })).toEqual([8_200])
