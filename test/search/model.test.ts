@@ -103,7 +103,7 @@ it('answers as a list does, whatever is taken in, forgotten and asked', SLOW, as
         }
       },
     ),
-    { numRuns: 25 },
+    { numRuns: 40 },
   )
   // The queries are of the kind that can fail.
   expect(found).toBeGreaterThan(asked / 4)
