@@ -19,7 +19,8 @@ const LOGS_AT_ONCE = 64
 
 /** `scale` 1 is a full measurement. */
 export async function witnesses(scale: number): Promise<void> {
-  const logs = Math.max(100, Math.round(10_000 * scale))
+  // So many more than there are connections that no head of a log overtakes the one before it.
+  const logs = Math.max(1_000, Math.round(10_000 * scale))
   const directory = await newData()
   const data = join(directory, 'witness')
   const args = ['witness', '--name', 'witness.example/bench']

@@ -97,10 +97,10 @@ describe('a long way', () => {
 
   it('that is stopped is not taken for trouble', async () => {
     const log = await newTreeLog()
-    log.append(20_000)
+    log.append(100_000)
     const watching = await watch({ logs: at(log.url, log), timing: { ...PATIENT, concurrency: 1 } })
     const stop = new AbortController()
-    setTimeout(() => stop.abort(), 100)
+    setTimeout(() => stop.abort(), 20)
     const { logs } = await watching.monitor.round({ signal: stop.signal })
     expect(logs).toMatchObject([{ size: 0, alerts: [] }])
     expect(watching.events).toEqual([])
