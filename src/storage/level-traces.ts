@@ -11,17 +11,21 @@ const CHUNK = 2 ** 20
 /** A bit for each value of three bytes. */
 const BITS = 2 ** 24
 
+/** @throws RangeError when a trace is too short to be told from chance */
+export function checkTrace(trace: Uint8Array): void {
+  if (trace.length >= PIECE) return
+  throw new RangeError(`expected a trace of ${PIECE} bytes or more, got ${trace.length}`)
+}
+
 /** What is looked for, readied once for all files. */
 export class Traces {
   readonly #pieces = new Set<string>()
   readonly #beginnings = new Uint8Array(BITS / 8)
 
-  /** @throws RangeError when a trace is too short to be told from chance */
+  /** @throws RangeError as checkTrace() */
   constructor(traces: readonly Uint8Array[]) {
     for (const trace of traces) {
-      if (trace.length < PIECE) {
-        throw new RangeError(`expected a trace of ${PIECE} bytes or more, got ${trace.length}`)
-      }
+      checkTrace(trace)
       for (const piece of [trace.subarray(0, PIECE), trace.subarray(-PIECE)]) {
         const three = piece[0]! + piece[1]! * 2 ** 8 + piece[2]! * 2 ** 16
         this.#beginnings[three >> 3]! |= 1 << (three & 7)

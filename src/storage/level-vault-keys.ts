@@ -28,8 +28,8 @@ import { CairnError } from '../errors.ts'
 import { directoryBytes } from './disk-space.ts'
 import { syncDirectory } from './durable-file.ts'
 import { compact, engineFailure, type LevelDatabase, openDatabase } from './level-engine.ts'
-import { fileWithTrace, Traces } from './level-traces.ts'
-import { LAST_KEY, LevelVaultRows } from './level-vault-rows.ts'
+import { checkTrace, fileWithTrace, Traces } from './level-traces.ts'
+import { checkKey, LAST_KEY, LevelVaultRows } from './level-vault-rows.ts'
 import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
 
 /** An erasure writes what is in memory to a table, so that is kept small. */
@@ -95,6 +95,9 @@ export class LevelVaultKeys implements VaultKeyRows {
 
   destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
     return new Promise((resolve, reject) => {
+      // Here, so that a mistake in one call is none in the others that it is done with.
+      for (const { key } of changes) checkKey(key)
+      for (const trace of traces) checkTrace(trace)
       this.#waiting.push({ changes, traces, resolve, reject })
       this.#destroying ??= this.#destroyAll()
     })
@@ -124,11 +127,9 @@ export class LevelVaultKeys implements VaultKeyRows {
     while (this.#waiting.length > 0) {
       const round = this.#waiting.splice(0)
       try {
-        await this.#gate.alone(() =>
-          this.#destroyNow(
-            round.flatMap(({ changes }) => changes),
-            new Traces(round.flatMap(({ traces }) => traces)),
-          ),
+        await this.#destroyNow(
+          round.flatMap(({ changes }) => changes),
+          new Traces(round.flatMap(({ traces }) => traces)),
         )
         for (const { resolve } of round) resolve()
       } catch (error) {
@@ -139,24 +140,28 @@ export class LevelVaultKeys implements VaultKeyRows {
   }
 
   async #destroyNow(changes: readonly Destruction[], traces: Traces): Promise<void> {
+    const steps = [() => this.#writeAndMerge(changes), () => this.#reopen(), () => this.#replace()]
+    for (const step of steps) {
+      await this.#gate.alone(step)
+      // The search takes its time with many rows, and need not be alone.
+      if ((await this.#whereIs(traces)) !== undefined) continue
+      // A file that was deleted must not come back with the next power cut.
+      await this.#gate.together(() => this.#syncDirectory())
+      return
+    }
+    throw new CairnError(
+      'IO',
+      `what was destroyed is still in ${this.#directory}; restart to try again`,
+    )
+  }
+
+  async #writeAndMerge(changes: readonly Destruction[]): Promise<void> {
     // A copy that could not be made, or not be deleted, has what is to go as well.
     await this.#deleteCopies()
     await this.#flush()
     const last = { kind: 'put', key: LAST_KEY, value: new Uint8Array() } as const
     await this.#rows.write([...changes, last])
-    const steps = [() => this.#merge(changes), () => this.#reopen(), () => this.#replace()]
-    for (const step of steps) {
-      await step()
-      if ((await this.#whereIs(traces)) === undefined) {
-        // A file that was deleted must not come back with the next power cut.
-        await syncDirectory(this.#directory)
-        return
-      }
-    }
-    throw new CairnError(
-      'IO',
-      `what was destroyed is still in ${await this.#whereIs(traces)} of ${this.#directory}; restart to try again`,
-    )
+    await this.#merge(changes)
   }
 
   async #deleteCopies(): Promise<void> {
@@ -172,6 +177,14 @@ export class LevelVaultKeys implements VaultKeyRows {
       return await fileWithTrace(this.#directory, traces)
     } catch (error) {
       throw engineFailure('search the vault’s files', error)
+    }
+  }
+
+  async #syncDirectory(): Promise<void> {
+    try {
+      await syncDirectory(this.#directory)
+    } catch (error) {
+      throw engineFailure('destroy keys in the vault', error)
     }
   }
 
@@ -228,8 +241,9 @@ export class LevelVaultKeys implements VaultKeyRows {
       if (rows.length < ROWS_AT_ONCE) break
       after = rows.at(-1)!.key
     }
-    // Tables are synced when they are written, and here everything becomes one.
+    // Tables are synced when they are written, and here everything becomes one. Whether it has, the next write tells.
     await compact(copy, { gte: BEYOND, lt: BEYOND })
+    await copy.put(LAST_KEY, new Uint8Array(), { sync: true })
   }
 }
 

@@ -198,13 +198,17 @@ export class LevelVaultRows implements VaultRows {
 }
 
 /** @throws RangeError on a key that no row can have */
-function sizeOf(change: VaultChange): number {
-  const { length } = change.key
-  const isLast = change.key === LAST_KEY
-  if (length === 0 || length > MAX_KEY || (change.key[0] === 0xff && !isLast)) {
+export function checkKey(key: Uint8Array): void {
+  const { length } = key
+  if (length === 0 || length > MAX_KEY || (key[0] === 0xff && key !== LAST_KEY)) {
     throw new RangeError(`expected a key of 1 to ${MAX_KEY} bytes that does not begin with ff`)
   }
-  return length + (change.kind === 'delete' ? 0 : change.value.length)
+}
+
+/** @throws RangeError as checkKey() */
+function sizeOf(change: VaultChange): number {
+  checkKey(change.key)
+  return change.key.length + (change.kind === 'delete' ? 0 : change.value.length)
 }
 
 function nameOf(key: Uint8Array): string {

@@ -455,6 +455,19 @@ export function vaultStoreConformance(name: string, place: () => Promise<VaultSt
         expect(await all(store.keys.list(EVERYTHING))).toEqual([])
       })
 
+      it('is not held up by a mistake in another call', async () => {
+        const { here, store } = await fresh()
+        const [key, value] = [secretKey(), secret()]
+        await store.keys.write([create(key, value)])
+        const outcomes = await Promise.allSettled([
+          store.keys.destroy([del(new Uint8Array())], []),
+          store.keys.destroy([del(key)], [value, key.subarray(1)]),
+          store.keys.destroy([], [secret(3)]),
+        ])
+        expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'fulfilled', 'rejected'])
+        expect(await here.whereIs(value)).toEqual([])
+      })
+
       it('is refused when it is still there in the end', async () => {
         const { store, reopen } = await fresh()
         const value = secret()
