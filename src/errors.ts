@@ -15,6 +15,10 @@ export type CairnErrorCode =
   | 'CONFLICT'
   /** Credentials that are missing or wrong. */
   | 'UNAUTHORIZED'
+  /** Somebody known who may not do this: it takes another role, another tenant, or a grant. */
+  | 'FORBIDDEN'
+  /** A legal hold keeps what was to be destroyed; the message names it. */
+  | 'HELD'
   /** The submission queue is full; try again shortly. */
   | 'OVERLOADED'
   /** The disk is full, or below the free-space floor. */

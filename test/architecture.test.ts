@@ -30,14 +30,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   search: [...CORE, 'storage port'],
   records: [...CORE, 'storage port', 'log', 'vault', 'search'],
   reports: CORE,
-  http: [...CORE, ...JOBS, 'reports'],
-  server: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'http'],
-  cli: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'http', 'server'],
+  compliance: [...CORE, 'storage port', 'log', 'vault', 'search', 'records', 'reports', 'client'],
+  http: [...CORE, ...JOBS, 'reports', 'compliance'],
+  server: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'compliance', 'http'],
+  cli: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'compliance', 'http', 'server'],
   web: [...CORE, 'client'],
   'entry verify': [...CORE, 'client'],
   'entry client': [...CORE, 'client'],
   'entry time-stamp': [...CORE, 'client'],
-  'entry server': [...CORE, ...STORAGE, 'client', ...JOBS, 'http', 'server'],
+  'entry server': [...CORE, ...STORAGE, 'client', ...JOBS, 'compliance', 'http', 'server'],
 }
 
 /** The package's `#…` imports and the layer that is behind each. */

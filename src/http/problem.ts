@@ -30,11 +30,13 @@ const KINDS: Readonly<Record<ProblemCode, Kind>> = {
   MALFORMED: { status: 400, title: 'The request is not well formed' },
   BAD_REQUEST_TARGET: { status: 400, title: 'The request target cannot be used' },
   UNAUTHORIZED: { status: 401, title: 'A valid token is needed' },
+  FORBIDDEN: { status: 403, title: 'This is not for you' },
   UNTRUSTED: { status: 403, title: 'A trusted signature is needed' },
   NOT_FOUND: { status: 404, title: 'There is nothing here' },
   METHOD_NOT_ALLOWED: { status: 405, title: 'This resource does not have that method' },
   NOT_ACCEPTABLE: { status: 406, title: 'None of the accepted media types is offered' },
   REQUEST_TIMEOUT: { status: 408, title: 'The request took too long to arrive' },
+  HELD: { status: 409, title: 'A legal hold forbids this' },
   TOO_LARGE: { status: 413, title: 'The request is larger than what is accepted' },
   UNSUPPORTED_MEDIA_TYPE: {
     status: 415,
