@@ -32,7 +32,7 @@ export interface ReadingOptions {
   readonly onSecret: (tenant: string, rule: string) => void
 }
 
-/** @throws MALFORMED, TOO_LARGE, VERIFICATION_FAILED */
+/** @throws MALFORMED, TOO_LARGE, VERIFICATION_FAILED; FORBIDDEN when one names another tenant */
 export async function readSubmissions(
   submissions: readonly Uint8Array[],
   tenant: string,
@@ -79,6 +79,24 @@ export function inRecord(place: number, error: unknown): unknown {
   return new CairnError(error.code, `record ${place + 1}: ${messageOf(error)}`, { cause: error })
 }
 
+/** A record that was submitted for another tenant than that of its submitter. */
+class ForeignTenant extends CairnError {
+  readonly tenant: string
+
+  constructor(tenant: string, own: string) {
+    super('FORBIDDEN', `/tenant: the record was submitted for ${own}; name that or leave it out`)
+    this.tenant = tenant
+  }
+}
+
+/** The other tenant that a refused record names, if that is why it was refused. */
+export function foreignTenantIn(error: unknown): string | undefined {
+  if (error instanceof ForeignTenant) return error.tenant
+  return error instanceof CairnError && error.cause !== undefined
+    ? foreignTenantIn(error.cause)
+    : undefined
+}
+
 async function accepted(
   submission: SubmittedRecord,
   tenant: string,
@@ -86,7 +104,7 @@ async function accepted(
 ): Promise<SubmittedRecord> {
   const { claimed_time: claimed, signature } = submission
   if (submission.tenant !== undefined && submission.tenant !== tenant) {
-    throw malformed(`/tenant: the record was submitted for ${tenant}; name that or leave it out`)
+    throw new ForeignTenant(submission.tenant, tenant)
   }
   if (claimed !== undefined && Date.parse(claimed) > now() + MAX_AHEAD_MS) {
     throw malformed('/claimed_time: it is in the future; set the clock that it comes from')

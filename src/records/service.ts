@@ -74,7 +74,7 @@ export interface RecordsService {
   /**
    * Records what happened, all or none. Durable in vault and log when it resolves. A retry with the same idempotency key
    * and the same submissions gets the records of the first try.
-   * @throws MALFORMED, TOO_LARGE, VERIFICATION_FAILED, which name the record (its place in `submissions`, from 1) and the member
+   * @throws MALFORMED, TOO_LARGE, VERIFICATION_FAILED, FORBIDDEN, which name the record (its place in `submissions`, from 1) and the member
    * @throws CONFLICT when the idempotency key was used for something else; OVERLOADED, DISK_FULL, READ_ONLY, STOPPED, CORRUPT, IO
    */
   submit(

@@ -1,10 +1,13 @@
 /** The configuration of the log server, of the settings in `settings.ts`. */
 import { messageOf, usage } from '../errors.ts'
+import { NAME } from '../formats/record-values.ts'
 import { prefixOf } from '../http/app.ts'
 import { type SinkConfig, sinksOf } from './gossip-settings.ts'
 import { passphraseFrom } from './passphrase.ts'
 import { type ConfigSources, readSettings, type SettingValues } from './read-settings.ts'
 import { SERVER_SETTINGS } from './settings.ts'
+
+const DEFAULT_TENANT = 'default'
 
 /** What each log has of its own. */
 export interface LogConfig {
@@ -17,6 +20,10 @@ export interface LogConfig {
   /** Path of the signer's state; without it, one in the data directory. */
   readonly signerState?: string
   readonly adoptHead: boolean
+  /** The tenant of whoever has none of their own. */
+  readonly tenant: string
+  /** Path of the vault's master key; without it, one in the data directory. */
+  readonly vaultKey?: string
   /** Path of the policy that names its witnesses. */
   readonly policy?: string
   /** To whom its published heads are sent. */
@@ -79,7 +86,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
 
 /** `prefix` is where the settings stand in a file. */
 function logConfig(values: SettingValues, prefix: string, missing: string): LogConfig {
-  const { data, origin, policy, 'signer-state': signerState } = values
+  const { data, origin, policy, 'signer-state': signerState, 'vault-key': vaultKey } = values
   if (data === undefined) throw usage(missing)
   const gossip = sinksOf(values.gossip, `${prefix}gossip`)
   return {
@@ -89,9 +96,16 @@ function logConfig(values: SettingValues, prefix: string, missing: string): LogC
     privateEntries: values['private-entries'] === true,
     ...(signerState === undefined ? {} : { signerState: signerState as string }),
     adoptHead: values['adopt-head'] === true,
+    tenant: tenantIn(values, prefix),
+    ...(vaultKey === undefined ? {} : { vaultKey: vaultKey as string }),
     ...(policy === undefined ? {} : { policy: policy as string }),
     ...(gossip.length === 0 ? {} : { gossip }),
   }
+}
+
+function tenantIn({ tenant = DEFAULT_TENANT }: SettingValues, prefix: string): string {
+  if (typeof tenant === 'string' && NAME.holds(tenant)) return tenant
+  throw usage(`${prefix}tenant must be ${NAME.expected}, not ${JSON.stringify(tenant)}`)
 }
 
 function checkLogName(name: string): void {

@@ -31,6 +31,12 @@ const OF_A_LOG: TProperties = {
     false,
     'start although the signer state is missing, once, when this is known to be the newest copy of the data',
   ),
+  tenant: textSetting('tenant of whoever has a token of no tenant, or none at all', {
+    default: 'default',
+  }),
+  'vault-key': pathSetting(
+    'file of the key that the payloads of records are encrypted with; made at the first start, and best kept away from the data and its backups (default: <data>/keys/vault.key)',
+  ),
   policy: pathSetting(
     'file that names the witnesses to ask, and whose cosignatures a published head needs (tlog-policy)',
   ),

@@ -4,6 +4,8 @@
  *   DIR/format       "cairn-log 1" ["cairn-witness 1"]: what this directory is, written first of all
  *   DIR/store/       entries, tiles and heads [the heads last cosigned] (LevelDB)
  *   DIR/keys/        private keys, for the owner's eyes only
+ *   DIR/vault/       what records commit to, encrypted (logs only)
+ *   DIR/index/       what records are found by; can be built again (logs only)
  *   DIR/log.vkey     the verifier keys to give away [DIR/witness.vkey]
  *   DIR/admin.token  the first credential
  *   DIR/tokens       credentials added later
@@ -40,6 +42,8 @@ export interface DataDirectory {
   readonly path: string
   readonly store: string
   readonly keys: string
+  readonly vault: string
+  readonly index: string
   readonly vkeyFile: string
   readonly adminTokenFile: string
   readonly tokensFile: string
@@ -68,6 +72,8 @@ export async function openDataDirectory(
     path: root,
     store: join(root, 'store'),
     keys: join(root, 'keys'),
+    vault: join(root, 'vault'),
+    index: join(root, 'index'),
     vkeyFile: join(root, `${kind}.vkey`),
     adminTokenFile: join(root, 'admin.token'),
     tokensFile: join(root, 'tokens'),

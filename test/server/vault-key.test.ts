@@ -1,0 +1,65 @@
+import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { findOrMakeVaultKey } from '../../src/server/vault-key.ts'
+
+let folder: string
+beforeEach(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cairn-vault-key-'))
+})
+afterEach(() => rm(folder, { recursive: true }))
+
+async function open(passphrase?: string) {
+  const events: string[] = []
+  const masterKey = await findOrMakeVaultKey({
+    file: join(folder, 'keys', 'vault.key'),
+    vault: join(folder, 'vault'),
+    passphrase,
+    onEvent: (event) => events.push(event),
+  })
+  return { id: masterKey.id, events }
+}
+
+describe('the master key of a vault', () => {
+  it('is made once, for its owner alone', async () => {
+    const made = await open()
+    expect(made.events).toEqual(['keys-created'])
+    const { size, mode } = await stat(join(folder, 'keys', 'vault.key'))
+    expect([size, mode & 0o777]).toEqual([32, 0o600])
+    expect(await open()).toEqual({ id: made.id, events: [] })
+    // A log that began without a passphrase may have one for its other keys.
+    expect(await open('given for other keys')).toEqual({ id: made.id, events: [] })
+  })
+
+  it('is made out of the passphrase when there is one', async () => {
+    const made = await open('correct horse')
+    expect(await readFile(join(folder, 'keys', 'vault.key'), 'utf8')).toMatch(/^cairn-master-key/)
+    expect((await open('correct horse')).id).toBe(made.id)
+    await expect(open('battery staple')).rejects.toThrow(/the passphrase is not the one/)
+    await expect(open()).rejects.toThrow(/give it in CAIRN_PASSPHRASE/)
+  })
+
+  it('is not made anew for a vault that has one', async () => {
+    await mkdir(join(folder, 'vault', 'keys'), { recursive: true })
+    await expect(open()).rejects.toThrow(/is missing from .*put its backup back/)
+  })
+
+  it('that others can read is complained about', async () => {
+    await open()
+    await chmod(join(folder, 'keys', 'vault.key'), 0o644)
+    expect((await open()).events).toEqual(['keys-exposed'])
+  })
+
+  it.each([
+    ['nothing', ''],
+    ['a line of text', 'secret\n'],
+    ['a cut form', 'cairn-master-key/v1\nscrypt'],
+  ])('is not %s', async (_, text) => {
+    await mkdir(join(folder, 'keys'))
+    await writeFile(join(folder, 'keys', 'vault.key'), text)
+    await expect(open('passphrase')).rejects.toMatchObject({
+      code: expect.stringMatching(/^(USAGE|CORRUPT)$/),
+    })
+  })
+})
