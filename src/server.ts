@@ -3,6 +3,7 @@
  * server of one's own.
  */
 
+export type { Permission, Principal, Role } from './compliance/principal.ts'
 export { type MlDsaThread, mlDsaThread } from './crypto/ml-dsa-thread.ts'
 export {
   type Gossip,
@@ -15,7 +16,7 @@ export type { GossipEvent, SinkStatus } from './gossip/sink-loop.ts'
 export { fileStates } from './gossip/state.ts'
 export type { Answer } from './http/answer.ts'
 export { type AppOptions, createApp, type HostedLog } from './http/app.ts'
-export { type Authenticate, allowAnyone, type Submitter } from './http/authenticate.ts'
+export { type Authenticate, allowAnyone, orAnyone } from './http/authenticate.ts'
 export { createServerFor, type ServerOptions } from './http/node-listener.ts'
 export type { HttpServer as LogServer } from './http/node-server.ts'
 export { createWitnessApp, type WitnessAppOptions } from './http/witness-app.ts'

@@ -5,6 +5,9 @@ import { CairnError } from '../errors.ts'
 export const ROLES = ['submitter', 'reader', 'auditor', 'approver', 'administrator'] as const
 export type Role = (typeof ROLES)[number]
 
+/** The tenant of a log that has one only. */
+export const DEFAULT_TENANT = 'default'
+
 /** Somebody who was recognised. */
 export interface Principal {
   /** A name that a person knows them by; within a tenant it is theirs alone. */
@@ -22,6 +25,8 @@ export type Permission =
   | 'submit'
   /** Finding records, and reading what is in the clear. */
   | 'read'
+  /** Reading whole entries of a log that does not show them to everyone. */
+  | 'read-entries'
   /** Asking for a grant, and reading payloads under it. */
   | 'read-payloads'
   /** Approving and refusing grants that others ask for. */
@@ -32,16 +37,20 @@ export type Permission =
   | 'audit'
   | 'erase'
   | 'hold'
+  /** Saying which logs a witness watches. */
+  | 'watch'
 
 const PERMITTED: Readonly<Record<Permission, readonly Role[]>> = {
   submit: ['submitter', 'administrator'],
   read: ['reader', 'auditor', 'approver', 'administrator'],
+  'read-entries': ['reader', 'auditor', 'administrator'],
   'read-payloads': ['auditor'],
   approve: ['approver'],
   'revoke-grants': ['approver', 'administrator'],
   audit: ['auditor', 'administrator'],
   erase: ['administrator'],
   hold: ['administrator'],
+  watch: ['administrator'],
 }
 
 export function isAllowed({ roles }: Principal, permission: Permission): boolean {

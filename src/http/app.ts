@@ -20,8 +20,8 @@ import { witnessesRoute } from './witnesses-route.ts'
 export interface HostedLog {
   readonly log: LogService
   readonly authenticate: Authenticate
-  /** Who may read entries; everyone without it. */
-  readonly readEntries?: Authenticate
+  /** Who may read entries: readers of this tenant; everyone without it. */
+  readonly readEntries?: { readonly authenticate: Authenticate; readonly tenant: string }
   /** Milliseconds that a submission may wait for the witnesses' quorum. */
   readonly witnessDeadlineMs?: number
   /** To whom its heads are sent. */
@@ -95,7 +95,10 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
 /** The routes of one log, wherever it is served. */
 export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
   const { log, authenticate, readEntries, witnessDeadlineMs, gossip } = hosted
-  const access = readEntries === undefined ? publicEntries : privateEntries(readEntries)
+  const access =
+    readEntries === undefined
+      ? publicEntries
+      : privateEntries(readEntries.authenticate, readEntries.tenant)
   return [
     indexRoute(log, prefix),
     ...tlogRoutes(log, access),

@@ -90,7 +90,7 @@ export function ctRoutes(log: LogService, access: EntryAccess): Route[] {
         answers: { 200: { description: 'Them.', content: { 'application/json': CtEntries } } },
       },
       async handle({ query, headers }) {
-        const refusal = access.refusal(headers.authorization as string | undefined)
+        const refusal = await access.refusal(headers.authorization as string | undefined)
         if (refusal !== undefined) return refusal
         const start = indexParameter(query.start, 'start')
         const end = indexParameter(query.end, 'end')
@@ -108,7 +108,7 @@ export function ctRoutes(log: LogService, access: EntryAccess): Route[] {
         answers: { 200: { description: 'It.', content: { 'application/json': CtEntryAndProof } } },
       },
       async handle({ query, headers }) {
-        const refusal = access.refusal(headers.authorization as string | undefined)
+        const refusal = await access.refusal(headers.authorization as string | undefined)
         if (refusal !== undefined) return refusal
         const index = indexParameter(query.leaf_index, 'leaf_index')
         const size = sizeParameter(query.tree_size, 'tree_size')

@@ -3,6 +3,7 @@
  * request to the log and back without a `Request`, a URL or a router in between; everything else goes to the app.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
+import { mustBeAllowed, type Principal } from '../compliance/principal.ts'
 import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admission.ts'
 import type { Answer } from './answer.ts'
 import { createApp, gossipOf, type HostedLog, prefixOf, servicesOf } from './app.ts'
@@ -101,31 +102,44 @@ function receive(
   }
 
   const { headers } = request
-  const submitterFound = authenticate(headers.authorization)
-  if (submitterFound === undefined) {
-    dropBody(request, response)
-    reply(unauthorized(headers.authorization))
-    return
+  const proceed = (by: Principal | undefined): void => {
+    if (by === undefined) {
+      dropBody(request, response)
+      reply(unauthorized(headers.authorization))
+      return
+    }
+    let admission: Admission
+    try {
+      mustBeAllowed(by, 'submit')
+      admission = admit(route, query, headers, by)
+      if (Number(headers['content-length'] ?? 0) > admission.limit) throw tooLarge(admission)
+      if (admission.batch) arriving.reserve(request, admission.limit)
+    } catch (error) {
+      refuse(error)
+      return
+    }
+
+    const finish = (body: Uint8Array): void => {
+      try {
+        submit(admission, body).then(reply, fail)
+      } catch (error) {
+        fail(error)
+      }
+    }
+    receiveBody(request, admission.limit, {
+      whole: finish,
+      tooLarge: () => refuse(tooLarge(admission)),
+    })
   }
-  let admission: Admission
+
+  let found: ReturnType<Authenticate>
   try {
-    admission = admit(route, query, headers, submitterFound)
-    if (Number(headers['content-length'] ?? 0) > admission.limit) throw tooLarge(admission)
-    if (admission.batch) arriving.reserve(request, admission.limit)
+    found = authenticate(headers.authorization)
   } catch (error) {
     refuse(error)
     return
   }
-
-  const finish = (body: Uint8Array): void => {
-    try {
-      submit(admission, body).then(reply, fail)
-    } catch (error) {
-      fail(error)
-    }
-  }
-  receiveBody(request, admission.limit, {
-    whole: finish,
-    tooLarge: () => refuse(tooLarge(admission)),
-  })
+  // Nearly always it is known at once, and no promise is made.
+  if (found instanceof Promise) found.then(proceed, refuse)
+  else proceed(found)
 }

@@ -29,7 +29,11 @@ const INTERNAL: Kind = { status: 500, title: 'The server could not answer' }
 const KINDS: Readonly<Record<ProblemCode, Kind>> = {
   MALFORMED: { status: 400, title: 'The request is not well formed' },
   BAD_REQUEST_TARGET: { status: 400, title: 'The request target cannot be used' },
-  UNAUTHORIZED: { status: 401, title: 'A valid token is needed' },
+  UNAUTHORIZED: {
+    status: 401,
+    title: 'A valid token is needed',
+    headers: { 'WWW-Authenticate': 'Bearer realm="cairn", error="invalid_token"' },
+  },
   FORBIDDEN: { status: 403, title: 'This is not for you' },
   UNTRUSTED: { status: 403, title: 'A trusted signature is needed' },
   NOT_FOUND: { status: 404, title: 'There is nothing here' },

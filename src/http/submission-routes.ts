@@ -1,7 +1,8 @@
 /** The submission routes for embedding by `app.fetch`; `node-listener.ts` serves the same paths without a `Request`. */
+import type { Principal } from '../compliance/principal.ts'
 import { admit, type SubmitRoute } from './admission.ts'
 import type { Answer } from './answer.ts'
-import { type Authenticate, unauthorized } from './authenticate.ts'
+import { type Authenticate, allowed } from './authenticate.ts'
 import { Bytes, type Route, type RouteRequest, route, Text } from './route.ts'
 import { Accepted } from './schema.ts'
 import { type Submit, tooLarge } from './submit.ts'
@@ -10,11 +11,9 @@ export function submissionRoutes(submit: Submit, authenticate: Authenticate): Ro
   async function handle(
     name: SubmitRoute,
     request: RouteRequest<unknown, unknown>,
+    by: Principal,
   ): Promise<Answer> {
-    const authorization = request.headers.authorization as string | undefined
-    const from = authenticate(authorization)
-    if (from === undefined) return unauthorized(authorization)
-    const admission = admit(name, request.rawQuery, request.headers, from)
+    const admission = admit(name, request.rawQuery, request.headers, by)
     const body = await request.body((size) => {
       if (size > admission.limit) throw tooLarge(admission)
     })
@@ -39,7 +38,7 @@ export function submissionRoutes(submit: Submit, authenticate: Authenticate): Ro
           },
         },
       },
-      handle: (request) => handle('add', request),
+      handle: allowed(authenticate, 'submit', (request, by) => handle('add', request, by)),
     }),
     route({
       method: 'POST',
@@ -67,7 +66,7 @@ export function submissionRoutes(submit: Submit, authenticate: Authenticate): Ro
           },
         },
       },
-      handle: (request) => handle('leaves', request),
+      handle: allowed(authenticate, 'submit', (request, by) => handle('leaves', request, by)),
     }),
   ]
 }

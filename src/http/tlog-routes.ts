@@ -61,8 +61,8 @@ export function tlogRoutes(log: LogService, access: EntryAccess): Route[] {
         headers: { 'Accept-Encoding': Text },
         answers: BYTES_ANSWER,
       },
-      handle: ({ path, headers }) =>
-        access.refusal(headers.authorization as string | undefined) ??
+      handle: async ({ path, headers }) =>
+        (await access.refusal(headers.authorization as string | undefined)) ??
         entries(log, parseTilePath(path), headers, access),
     }),
     route({

@@ -9,7 +9,7 @@ import { formatSplitView, inSplitOrder, type SignedHead } from '../formats/split
 import { parseVkey, type VerifierKey } from '../formats/vkey.ts'
 import type { Conflict, LogHead, WatchedLog, WitnessService } from '../witness/service.ts'
 import { type Answer, answer, COMMON, IMMUTABLE, jsonAnswer, UNCACHED } from './answer.ts'
-import { type Authenticate, unauthorized } from './authenticate.ts'
+import { type Authenticate, allowed } from './authenticate.ts'
 import { mediaTypeOf } from './negotiate.ts'
 import { Refusal } from './problem.ts'
 import { type Route, type RouteRequest, route, Text } from './route.ts'
@@ -24,14 +24,8 @@ const MAX_KEYS_SIZE = 65_536
 /** The routes that need the operator's token. */
 export function logRoutes(witness: WitnessService, authenticate: Authenticate): Route[] {
   type Handle<R> = (request: R) => Answer | Promise<Answer>
-  const guarded =
-    <R extends Pick<RouteRequest, 'headers'>>(handle: Handle<R>): Handle<R> =>
-    (request) => {
-      const authorization = request.headers.authorization as string | undefined
-      return authenticate(authorization) === undefined
-        ? unauthorized(authorization)
-        : handle(request)
-    }
+  const guarded = <R extends Pick<RouteRequest, 'headers'>>(handle: Handle<R>): Handle<R> =>
+    allowed(authenticate, 'watch', handle)
   return [
     route({
       path: '/v1/logs',

@@ -1,11 +1,12 @@
 /** One log from its data directory: keys, signer's state, store and tokens, each opened and, at first, made. */
 import { join, resolve } from 'node:path'
+import { DEFAULT_TENANT } from '../compliance/principal.ts'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { messageOf } from '../errors.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import type { Gossip } from '../gossip/runner.ts'
 import type { HostedLog } from '../http/app.ts'
-import { allowAnyone } from '../http/authenticate.ts'
+import { orAnyone } from '../http/authenticate.ts'
 import { localSigner } from '../log/local-signer.ts'
 import { openLog } from '../log/log.ts'
 import { openSignedState } from '../log/signed-state.ts'
@@ -98,9 +99,11 @@ export async function openHostedLog(
     const byToken = authenticateBy(tokens)
     return {
       log,
-      authenticate: own.open ? allowAnyone : byToken,
+      authenticate: own.open ? orAnyone(byToken, DEFAULT_TENANT) : byToken,
       witnessDeadlineMs: config.witnessDeadlineMs,
-      ...(own.privateEntries ? { readEntries: byToken } : {}),
+      ...(own.privateEntries
+        ? { readEntries: { authenticate: byToken, tenant: DEFAULT_TENANT } }
+        : {}),
       ...(gossip && { gossip }),
       directory,
       async close() {

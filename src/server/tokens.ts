@@ -6,8 +6,8 @@ import { randomBytes, timingSafeEqual } from 'node:crypto'
 import { readFile } from 'node:fs/promises'
 import { sha256 } from '#sha256'
 import { fromHex, fromUtf8, toHex, utf8 } from '../bytes.ts'
+import { DEFAULT_TENANT, type Principal, ROLES } from '../compliance/principal.ts'
 import { CairnError, messageOf } from '../errors.ts'
-import type { Authenticate, Submitter } from '../http/authenticate.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
 
 const PRIVATE_FILE = 0o600
@@ -86,16 +86,25 @@ function damaged(file: string, line: number): CairnError {
 }
 
 /** Recognises bearer tokens. Every known hash is compared in constant time, so an answer's delay tells nothing. */
-export function authenticateBy(tokens: readonly KnownToken[]): Authenticate {
-  const known = tokens.map(({ hash }): Submitter => ({ identity: hash }))
+export function authenticateBy(
+  tokens: readonly KnownToken[],
+): (authorization: string | undefined) => Principal | undefined {
+  const known = tokens.map(
+    ({ name, hash }): Principal => ({
+      name,
+      tenant: DEFAULT_TENANT,
+      roles: new Set(ROLES),
+      identity: hash,
+    }),
+  )
   return (authorization) =>
     authorization === undefined ? undefined : recognise(authorization, known)
 }
 
-function recognise(authorization: string, known: readonly Submitter[]): Submitter | undefined {
+function recognise(authorization: string, known: readonly Principal[]): Principal | undefined {
   if (authorization.slice(0, BEARER.length).toLowerCase() !== BEARER) return undefined
   const hash = hashToken(authorization.slice(BEARER.length))
-  let found: Submitter | undefined
+  let found: Principal | undefined
   for (const submitter of known) {
     if (timingSafeEqual(hash, submitter.identity)) found = submitter
   }

@@ -10,6 +10,7 @@ import { headName } from '../../src/gossip/head-files.ts'
 import type { LogService } from '../../src/log/service.ts'
 import { LOG_KEY } from '../support/example-log.ts'
 import { type LiveServer, liveServer } from '../support/live-server.ts'
+import { principal } from '../support/principals.ts'
 import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
 import { headAt, newFolder, noSignal, type Place } from './heads.ts'
 
@@ -26,7 +27,7 @@ describe('another log', () => {
     log = await openAt(data)
     server = await liveServer(
       { '': log },
-      { authenticate: (header) => (header === TOKEN ? { id: 'gossip' } : undefined) as never },
+      { authenticate: (header) => (header === TOKEN ? principal('gossip') : undefined) },
     )
   })
   afterAll(async () => {

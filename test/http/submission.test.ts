@@ -10,15 +10,16 @@ import type { LogService } from '../../src/log/service.ts'
 import { hashLeaf } from '../../src/merkle/hash.ts'
 import { verifyInclusion } from '../../src/merkle/inclusion.ts'
 import { type LiveServer, liveServer } from '../support/live-server.ts'
+import { principal } from '../support/principals.ts'
 import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
 
 const OCTETS = { 'content-type': 'application/octet-stream' }
 const SEQUENCE = { 'content-type': 'application/cbor-seq' }
 const ALICE: Authenticate = (authorization) =>
   authorization === 'Bearer alice'
-    ? { identity: new Uint8Array(32).fill(1) }
+    ? principal('alice')
     : authorization === 'Bearer bob'
-      ? { identity: new Uint8Array(32).fill(2) }
+      ? principal('bob')
       : undefined
 
 let place: TestLogPlace

@@ -7,6 +7,7 @@ import { parseSplitView } from '../../src/formats/split-view.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import { createWitnessApp } from '../../src/http/witness-app.ts'
 import type { WitnessService } from '../../src/witness/service.ts'
+import { principal } from '../support/principals.ts'
 import { cosign, NAME, type WitnessPlace, witnessPlace } from '../witness/test-witness.ts'
 import { WitnessedLog } from '../witness/witnessed-log.ts'
 
@@ -26,7 +27,7 @@ beforeAll(async () => {
   witness = await place.open({ mlDsa: true, signSubtrees: true, now: () => 1_700_000_000_123 })
   app = createWitnessApp({
     witness,
-    authenticate: (header) => (header === TOKEN ? { identity: new Uint8Array(32) } : undefined),
+    authenticate: (header) => (header === TOKEN ? principal('operator') : undefined),
     onError: (error) => errors.push(error),
   })
 })
