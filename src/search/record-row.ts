@@ -7,6 +7,9 @@ import { CairnError } from '../errors.ts'
 import type { ClearGuardrail, RecordLeaf, RecordModel } from '../formats/record.ts'
 import type { Field } from './terms.ts'
 
+/** The retention class by which records are found that name none. */
+export const NO_CLASS = ''
+
 type Sparse<T> = { readonly [K in keyof T]: T[K] | undefined }
 
 /** The members of a record that are kept for showing it; all others are in its leaf. */
@@ -106,6 +109,8 @@ export function visitTerms(
   if (record.model?.version !== undefined) visit('modelVersion', record.model.version)
   if (record.environment !== undefined) visit('environment', record.environment)
   for (const term of blindTerms) visit('blind', term)
+  // Those that name no class are looked for too: what is kept by default.
+  visit('retentionClass', record.retention_class ?? NO_CLASS)
 }
 
 /** What a record cost, in whatever currency; NaN when it does not say. */

@@ -79,6 +79,7 @@ class GrowingRecords implements TailRecords {
     modelVersion: new Map(),
     environment: new Map(),
     blind: new Map(),
+    retentionClass: new Map(),
   }
 
   add(position: number, row: RecordRow): void {

@@ -12,6 +12,7 @@ export const FIELD_CODES = {
   modelVersion: 8,
   environment: 9,
   blind: 10,
+  retentionClass: 11,
 } as const
 
 export type Field = keyof typeof FIELD_CODES

@@ -185,6 +185,7 @@ function likely(
           'model',
           'modelVersion',
           'environment',
+          'retentionClass',
           'blind',
         ] as const,
         { maxLength: 3 },
@@ -207,6 +208,7 @@ function likely(
         model: record.model!.name!,
         modelVersion: record.model!.version!,
         environment: record.environment!,
+        retentionClass: record.retention_class ?? '',
         blind: blindTerms,
       }
       return {

@@ -83,6 +83,7 @@ export function isInAnswer(
     is(query.model, record.model?.name) &&
     is(query.modelVersion, record.model?.version) &&
     is(query.environment, record.environment) &&
+    is(query.retentionClass, record.retention_class ?? '') &&
     (query.blind ?? []).every((term) => blindTerms.includes(term)) &&
     (query.from === undefined || time >= query.from) &&
     (query.before === undefined || time < query.before) &&
@@ -120,6 +121,7 @@ export const VALUES = {
   modelVersion: some('v', 3),
   environment: ['production', 'staging'],
   blind: some('blind', 4),
+  retentionClass: some('class', 2),
   cost: [0, 0.001, 0.001_000_000_1, 0.5, 1, 1.5, 2, 1e-9, 1e9, 12.25],
 } as const
 
@@ -161,6 +163,7 @@ const drawn: fc.Arbitrary<Drawn> = fc
     modelVersion: maybe(VALUES.modelVersion),
     environment: maybe(VALUES.environment),
     cost: maybe(VALUES.cost),
+    retentionClass: maybe(VALUES.retentionClass),
     blindTerms: fc.subarray([...VALUES.blind], { maxLength: 2 }),
   })
   .map(({ gap, later, blindTerms, ...one }) => ({
@@ -176,6 +179,7 @@ const drawn: fc.Arbitrary<Drawn> = fc
       actor: one.actor,
       action: one.action,
       environment: one.environment,
+      retention_class: one.retentionClass,
       model:
         one.model === undefined && one.modelVersion === undefined
           ? undefined
@@ -227,6 +231,7 @@ const members = {
   model: fc.constantFrom(...VALUES.model),
   modelVersion: fc.constantFrom(...VALUES.modelVersion),
   environment: fc.constantFrom(...VALUES.environment),
+  retentionClass: fc.constantFrom(...VALUES.retentionClass, ''),
   blind: fc.subarray([...VALUES.blind], { minLength: 1, maxLength: 2 }),
   from: momentAfter(200),
   before: momentAfter(400),
