@@ -30,6 +30,8 @@ export interface HttpRequest {
   readonly body?: Uint8Array
   /** Bytes of the answer at most. */
   readonly limit: number
+  /** Not safe to repeat: tried again only where the log says that it did nothing. */
+  readonly once?: boolean
   /** Told the status of the answer that is returned. */
   readonly onStatus?: ((status: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -63,7 +65,14 @@ const CODES: Readonly<Record<number, CairnErrorCode>> = {
 const RETRIED = new Set([429, 502, 503, 504])
 
 /** Codes of problem documents that say more than their status. */
-const SPECIFIC = new Set(['CONFLICT', 'READ_ONLY', 'STOPPED', 'VERIFICATION_FAILED'])
+const SPECIFIC = new Set([
+  'CONFLICT',
+  'FORBIDDEN',
+  'HELD',
+  'READ_ONLY',
+  'STOPPED',
+  'VERIFICATION_FAILED',
+])
 
 /** An attempt that failed, and how long the log asked to wait before the next. */
 export interface Failure {
@@ -110,7 +119,8 @@ export function createRequester(options: RequesterOptions, whose = 'a log'): Req
       request.signal?.throwIfAborted()
       const outcome = await attempt(request)
       if (outcome instanceof Uint8Array) return outcome
-      if (!outcome.retry || tried === retries) throw outcome.error
+      const mayRepeat = request.once !== true || outcome.error.code === 'OVERLOADED'
+      if (!outcome.retry || !mayRepeat || tried === retries) throw outcome.error
       const backoff = firstDelay * 2 ** tried * (0.5 + Math.random() / 2)
       const pause = Math.min(Math.max(backoff, outcome.waitMs ?? 0), MAX_PAUSE_MS)
       options.onRetry?.(outcome.error.message, pause)

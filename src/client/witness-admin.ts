@@ -1,6 +1,16 @@
 /** Speaks to a witness for its operator: which logs it watches, and what it keeps of logs that contradict themselves. */
-import { fromUtf8, utf8 } from '../bytes.ts'
-import { CairnError, malformed, messageOf } from '../errors.ts'
+import { utf8 } from '../bytes.ts'
+import { CairnError, malformed } from '../errors.ts'
+import {
+  arrayOf,
+  listOf,
+  type Members,
+  meaningOf,
+  membersOf,
+  sizeOf,
+  textOf,
+  timeOf,
+} from './read-answer.ts'
 import { createRequester, type RequesterOptions } from './request.ts'
 import { originHash } from './witness-client.ts'
 
@@ -67,7 +77,7 @@ export function createWitnessAdmin(options: RequesterOptions): WitnessAdmin {
     read: (value: Members) => T,
     { signal }: CallOptions,
     limit = MAX_LIST_SIZE,
-  ): Promise<T> => meaning(await request({ path, limit, signal }), read)
+  ): Promise<T> => meaningOf(await request({ path, limit, signal }), 'a witness', read)
 
   return {
     logs: (given = {}) => get('v1/logs', ({ logs }) => listOf(logs, watchedLog), given),
@@ -81,7 +91,7 @@ export function createWitnessAdmin(options: RequesterOptions): WitnessAdmin {
         limit: MAX_CONFLICT_SIZE,
         signal,
       })
-      return meaning(answer, watchedLog)
+      return meaningOf(answer, 'a witness', watchedLog)
     },
 
     async unwatch(origin, { signal } = {}) {
@@ -114,19 +124,6 @@ export function createWitnessAdmin(options: RequesterOptions): WitnessAdmin {
   }
 }
 
-type Members = Readonly<Record<string, unknown>>
-
-/** An answer that cannot be read is the other side's failure, or it is no witness. */
-function meaning<T>(answer: Uint8Array, read: (value: Members) => T): T {
-  try {
-    return read(membersOf(JSON.parse(fromUtf8(answer))))
-  } catch (cause) {
-    throw new CairnError('IO', `what answers there is not a witness: ${messageOf(cause)}`, {
-      cause,
-    })
-  }
-}
-
 function watchedLog(value: Members): WatchedLog {
   const { origin, origin_hash: hash, vkeys, tree_size: size, root_hash: root, cosigned_at } = value
   return {
@@ -155,34 +152,4 @@ function conflict({ id, origin, kind, cosigned, refused, seen_at }: Members): Wi
     refused: head(membersOf(refused)),
     seenAt: timeOf(seen_at),
   }
-}
-
-function listOf<T>(value: unknown, read: (value: Members) => T): T[] {
-  return arrayOf(value).map((one) => read(membersOf(one)))
-}
-
-function arrayOf(value: unknown): readonly unknown[] {
-  if (Array.isArray(value)) return value
-  throw malformed('expected a list')
-}
-
-function membersOf(value: unknown): Members {
-  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as Members
-  throw malformed('expected an object')
-}
-
-function textOf(value: unknown): string {
-  if (typeof value === 'string') return value
-  throw malformed('expected a text')
-}
-
-function sizeOf(value: unknown): number {
-  if (Number.isSafeInteger(value) && (value as number) >= 0) return value as number
-  throw malformed('expected a size')
-}
-
-function timeOf(value: unknown): Date {
-  const time = new Date(textOf(value))
-  if (Number.isNaN(time.getTime())) throw malformed('expected a time')
-  return time
 }

@@ -75,6 +75,30 @@ describe('requests', () => {
     expect(server!.seen).toHaveLength(1)
   })
 
+  it.each([
+    ['cut off', hangUp, 'IO'],
+    ['refused by a proxy', answer(502, ''), 'IO'],
+    ['met by a log that stops', problem(503, 'STOPPED', 'it is over'), 'STOPPED'],
+  ])('are not repeated if that is not safe and they are %s', async (_, behaviour, code) => {
+    const request = await requester({}, behaviour, ok)
+    await expect(request({ ...get, once: true })).rejects.toMatchObject({ code })
+    expect(server!.seen).toHaveLength(1)
+  })
+
+  it('are repeated in any case when the log was too busy for them', async () => {
+    const request = await requester({}, problem(503, 'OVERLOADED', 'the queue is full'), ok)
+    await request({ ...get, once: true })
+    expect(server!.seen).toHaveLength(2)
+  })
+
+  it.each([
+    [403, 'FORBIDDEN', 'this takes the role auditor'],
+    [409, 'HELD', 'the hold acme-v-smith keeps it'],
+  ])('are told what else a refusal means: %i, %s', async (status, code, message) => {
+    const request = await requester({}, problem(status, code, message))
+    await expect(request(get)).rejects.toMatchObject({ code, message })
+  })
+
   it('are not repeated when the log is read-only', async () => {
     const request = await requester({}, problem(503, 'READ_ONLY', 'rolled back'))
     await expect(request(get)).rejects.toMatchObject({ code: 'READ_ONLY', message: 'rolled back' })
