@@ -37,6 +37,8 @@ export interface GenaiRecord {
 export interface GenaiRecords {
   readonly records: readonly GenaiRecord[]
   readonly rejected: readonly RejectedLogRecord[]
+  /** Characters of all submissions as JSON. */
+  readonly size: number
 }
 
 /**
@@ -63,7 +65,7 @@ export function genaiRecords(logs: OtlpLogs): GenaiRecords {
       }
     }
   }
-  return { records, rejected }
+  return { records, rejected, size }
 }
 
 /** What stands around a log record, with the attributes read once for all of its log records. */

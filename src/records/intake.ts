@@ -14,7 +14,7 @@ import { hashLeaf, type LeafHash, leafHash } from '../merkle/hash.ts'
 import type { Staged } from '../vault/staging.ts'
 import type { Vault } from '../vault/vault.ts'
 import { type MadeRecord, makeRecord, type Pseudonyms } from './make-record.ts'
-import { inRecord } from './read-submissions.ts'
+import { inRecord, isAboutRecord } from './read-submissions.ts'
 import type { RecordClock } from './record-clock.ts'
 import type { AcceptedRecord, AcceptedRecords } from './service.ts'
 import { stampedRecord } from './stamp.ts'
@@ -32,6 +32,8 @@ export interface Batch {
   /** Bytes of the submissions. */
   readonly bytes: number
   readonly options?: SubmitOptions | undefined
+  /** Told of a record that cannot be made, by its place from 0; without it the others go in. By default none does. */
+  readonly onRefused?: ((place: number, error: CairnError) => void) | undefined
 }
 
 /** What is in the log, for whoever follows it. */
@@ -117,7 +119,9 @@ export class Intake {
       const made: Made[] = []
       for (const waiting of some) {
         try {
-          made.push({ waiting, records: await this.#make(waiting.batch) })
+          const records = await this.#make(waiting.batch)
+          if (records.length > 0) made.push({ waiting, records })
+          else waiting.resolve({ records: [], head: this.#options.log.head() })
         } catch (error) {
           waiting.reject(error)
         }
@@ -143,14 +147,15 @@ export class Intake {
     return taken
   }
 
-  async #make({ tenant, records }: Batch): Promise<MadeRecord[]> {
+  async #make({ tenant, records, onRefused }: Batch): Promise<MadeRecord[]> {
     const { vault, clock } = this.#options
     const made: MadeRecord[] = []
     for (const [i, record] of records.entries()) {
       try {
         made.push(await makeRecord(vault, { ...record, tenant, time: clock.next() }))
       } catch (error) {
-        throw inRecord(i, error)
+        if (onRefused === undefined || !isAboutRecord(error)) throw inRecord(i, error)
+        onRefused(i, error)
       }
       if (i % TURN === TURN - 1) await new Promise((resume) => setImmediate(resume))
     }
@@ -258,6 +263,18 @@ async function recordAt(
 export function requestDigest(tenant: string, submissions: readonly Uint8Array[]): Uint8Array {
   const digests = submissions.map((submission) => sha256(submission))
   return sha256(Buffer.concat([Buffer.from(`cairn-records ${tenant}\n`), ...digests]))
+}
+
+/**
+ * The same for a key that stands for all submissions of which some are recorded. A retry of which others can be
+ * recorded is no retry.
+ */
+export function someOptions(
+  key: Uint8Array,
+  recorded: readonly { readonly place: number }[],
+): SubmitOptions {
+  const request = sha256(Buffer.from(recorded.map(({ place }) => place).join(' ')))
+  return { idempotencyKey: sha256(Buffer.concat([key, request])).slice(0, 16), request }
 }
 
 /**

@@ -1,5 +1,5 @@
 /** Reads submissions, and refuses what must not be recorded. What is wrong is named by record and member. */
-import { CairnError, malformed, messageOf } from '../errors.ts'
+import { CairnError, type CairnErrorCode, malformed, messageOf } from '../errors.ts'
 import {
   parseLogSubmission,
   parseSubmission,
@@ -18,6 +18,8 @@ export const MAX_SUBMITTED_BYTES: number = 32 * 2 ** 20
 const MAX_AHEAD_MS = 300_000
 /** Bytes that are read before others get their turn. */
 const TURN_BYTES = 262_144
+/** Records that are looked at before others get their turn. */
+const TURN_RECORDS = 100
 
 /** The Ed25519 public key of a tenant's submitter, 32 bytes, or undefined when there is none of that name. */
 export type SubmitterKey = (tenant: string, keyId: string) => Promise<Uint8Array | undefined>
@@ -50,7 +52,7 @@ export async function readSubmissions(
   let turn = 0
   for (const [i, submission] of submissions.entries()) {
     try {
-      records.push(await accepted(parseSubmission(submission), tenant, options))
+      records.push(await acceptable(parseSubmission(submission), tenant, options))
     } catch (error) {
       throw inRecord(i, error)
     }
@@ -71,6 +73,45 @@ export function readNote(source: RecordSource): SubmittedRecord {
     throw malformed('/subject: only an erasure itself records whom it erased; leave it out')
   }
   return submission
+}
+
+/** A submission among others that were read before. */
+export interface PlacedSubmission {
+  /** Its place among them, from 0. */
+  readonly place: number
+  readonly submission: SubmittedRecord
+}
+
+/** Keeps what may be recorded of some submissions, and tells of each of the others. @throws what is no fault of a record */
+export async function readSome(
+  submissions: readonly SubmittedRecord[],
+  tenant: string,
+  options: ReadingOptions & { readonly onRefused: (place: number, error: CairnError) => void },
+): Promise<PlacedSubmission[]> {
+  const records: PlacedSubmission[] = []
+  for (const [place, submission] of submissions.entries()) {
+    try {
+      records.push({ place, submission: await acceptable(submission, tenant, options) })
+    } catch (error) {
+      if (!isAboutRecord(error)) throw error
+      options.onRefused(place, error)
+    }
+    if (place % TURN_RECORDS === TURN_RECORDS - 1)
+      await new Promise((resume) => setImmediate(resume))
+  }
+  return records
+}
+
+const ABOUT_RECORDS: readonly CairnErrorCode[] = [
+  'MALFORMED',
+  'TOO_LARGE',
+  'VERIFICATION_FAILED',
+  'FORBIDDEN',
+]
+
+/** Whether it was refused for what the record is, so that others need not be. */
+export function isAboutRecord(error: unknown): error is CairnError {
+  return error instanceof CairnError && ABOUT_RECORDS.includes(error.code)
 }
 
 /** The same error, with the record that it is about. */
@@ -97,7 +138,7 @@ export function foreignTenantIn(error: unknown): string | undefined {
     : undefined
 }
 
-async function accepted(
+async function acceptable(
   submission: SubmittedRecord,
   tenant: string,
   { now, secrets, submitterKey, onSecret }: ReadingOptions,

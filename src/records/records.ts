@@ -17,11 +17,24 @@ import { treeSize } from '../merkle/position.ts'
 import type { Page, SearchIndex } from '../search/search-index.ts'
 import type { Vault } from '../vault/vault.ts'
 import { Follower } from './follower.ts'
-import { type Batch, ErasedMeanwhile, Intake, recoverStaged, requestDigest } from './intake.ts'
+import {
+  type Batch,
+  ErasedMeanwhile,
+  Intake,
+  recoverStaged,
+  requestDigest,
+  someOptions,
+} from './intake.ts'
 import { Leaving } from './leaving.ts'
 import { knownResourceTerm, type Pseudonyms } from './make-record.ts'
-import { People } from './people.ts'
-import { readNote, readSubmissions, type SubmitterKey } from './read-submissions.ts'
+import { askedPseudonym, livePseudonym, People } from './people.ts'
+import {
+  type ReadingOptions,
+  readNote,
+  readSome,
+  readSubmissions,
+  type SubmitterKey,
+} from './read-submissions.ts'
 import { RecordClock } from './record-clock.ts'
 import type {
   AcceptedRecords,
@@ -78,6 +91,12 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
   const leaving = new Leaving()
   const people = new People(vault)
   const look = setInterval(() => follower.follow(), LOOK_MS).unref()
+  const reading: ReadingOptions = {
+    now,
+    secrets,
+    submitterKey,
+    onSecret: (tenant, rule) => onEvent({ event: 'secret-found', tenant, rule }),
+  }
   let isClosed = false
   /** What close() waits for. */
   const pending = new Set<Promise<unknown>>()
@@ -136,7 +155,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
   async function record(
     submissions: readonly SubmittedRecord[],
     tenant: string,
-    rest: Pick<Batch, 'bytes' | 'options'>,
+    rest: Pick<Batch, 'bytes' | 'options' | 'onRefused'>,
   ): Promise<AcceptedRecords> {
     return tryAgain(async () => {
       for (;;) {
@@ -162,7 +181,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
       throw malformed(`basis: expected the legal basis, in at most ${MAX_BASIS} characters`)
     }
     for (;;) {
-      const pseudonym = await vault.knownPseudonym(tenant, subject)
+      const pseudonym = await livePseudonym(vault, tenant, subject)
       if (pseudonym === undefined) {
         throw new CairnError('NOT_FOUND', `nobody is known by this name in tenant ${tenant}`)
       }
@@ -185,7 +204,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
         extra: { basis, pseudonym },
       })
       const { records } = await tryAgain(async () => {
-        const actor = by.name === subject ? pseudonym : await people.pseudonym(tenant, by.name)
+        const actor = await people.pseudonym(tenant, by.name)
         const pseudonyms = { actor, subject: pseudonym }
         return intake.add({
           tenant,
@@ -209,8 +228,8 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
   async function search(query: RecordQuery, tenant: string): Promise<Page> {
     const { subject, actor, resource, ...rest } = query
     const [subjectName, actorName, term] = await Promise.all([
-      subject === undefined ? undefined : vault.knownPseudonym(tenant, subject),
-      actor === undefined ? undefined : vault.knownPseudonym(tenant, actor),
+      subject === undefined ? undefined : askedPseudonym(vault, tenant, subject),
+      actor === undefined ? undefined : askedPseudonym(vault, tenant, actor),
       resource === undefined ? undefined : knownResourceTerm(vault, tenant, resource),
     ])
     const isUnknown =
@@ -237,18 +256,36 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
       whileOpen(async () => {
         mustAccept()
         mustBeName(tenant)
-        const read = await readSubmissions(submissions, tenant, {
-          now,
-          secrets,
-          submitterKey,
-          onSecret: (tenant, rule) => onEvent({ event: 'secret-found', tenant, rule }),
-        })
+        const read = await readSubmissions(submissions, tenant, reading)
         const bytes = submissions.reduce((sum, { length }) => sum + length, 0)
         const options = idempotencyKey && {
           idempotencyKey,
           request: requestDigest(tenant, submissions),
         }
         return record(read, tenant, { bytes, options })
+      }),
+
+    submitSome: (submissions, { tenant }, { size, idempotencyKey }) =>
+      whileOpen(async () => {
+        mustAccept()
+        mustBeName(tenant)
+        const refused = new Map<number, string>()
+        const refuse = (place: number, error: CairnError): void => {
+          refused.set(place, error.message)
+        }
+        const read = await readSome(submissions, tenant, { ...reading, onRefused: refuse })
+        const placeOf = (one: number): number => read[one]!.place
+        const { records } = await record(
+          read.map(({ submission }) => submission),
+          tenant,
+          {
+            bytes: size,
+            options: idempotencyKey && someOptions(idempotencyKey, read),
+            onRefused: (one, error) => refuse(placeOf(one), error),
+          },
+        )
+        const rejected = [...refused].map(([place, reason]) => ({ place, reason }))
+        return { accepted: records, rejected: rejected.sort((a, b) => a.place - b.place) }
       }),
 
     note: (source, tenant) =>

@@ -1,6 +1,6 @@
 /** What the layers above see of the records of a log. `records.ts` implements it. */
 import type { Disclosure } from '../formats/disclosure.ts'
-import type { RecordLeaf, RecordSource } from '../formats/record.ts'
+import type { RecordLeaf, RecordSource, SubmittedRecord } from '../formats/record.ts'
 import type { Head, SubmitOptions } from '../log/service.ts'
 import type { LeafHash } from '../merkle/hash.ts'
 import type { LeafIndex } from '../merkle/position.ts'
@@ -29,6 +29,24 @@ export interface AcceptedRecords {
   readonly records: readonly AcceptedRecord[]
   /** A committed head that contains all of them. */
   readonly head: Head
+}
+
+/** Of some submissions, those that became records and those that did not. */
+export interface AcceptedSome {
+  /** In the order of the submissions. */
+  readonly accepted: readonly AcceptedRecord[]
+  readonly rejected: readonly RejectedSubmission[]
+}
+
+export interface RejectedSubmission {
+  /** Its place among the submissions, from 0. */
+  readonly place: number
+  readonly reason: string
+}
+
+export interface SubmitSomeOptions extends Pick<SubmitOptions, 'idempotencyKey'> {
+  /** Characters of the submissions as JSON, about. */
+  readonly size: number
 }
 
 /** What to look for; people and resources by their names, which nothing but the vault can look up. */
@@ -82,6 +100,18 @@ export interface RecordsService {
     by: Pick<Caller, 'tenant'>,
     options?: Pick<SubmitOptions, 'idempotencyKey'>,
   ): Promise<AcceptedRecords>
+
+  /**
+   * Records what can be recorded, all of it or none, and tells what cannot. A retry with the same idempotency key gets
+   * the records of the first try. The submissions are as parseSubmission() has read them.
+   * @throws CONFLICT when the first try is under way; TOO_LARGE when all of them are; OVERLOADED, DISK_FULL, READ_ONLY,
+   *   STOPPED, CORRUPT, IO
+   */
+  submitSome(
+    submissions: readonly SubmittedRecord[],
+    by: Pick<Caller, 'tenant'>,
+    options: SubmitSomeOptions,
+  ): Promise<AcceptedSome>
 
   /**
    * Makes a record of the log's own: of type access, hold, grant, retention, or an erasure that has no subject, since
