@@ -60,8 +60,10 @@ export interface OwnNote {
 /** A record of the log's own, with its facts. */
 export interface OwnRecord {
   readonly record: FoundRecord
-  /** What it has in `extra`; undefined when that was erased. */
+  /** What it has in `extra`; undefined when that cannot be told any more. */
   readonly extra: JsonObject | undefined
+  /** Why not, when it is not because it was erased. */
+  readonly damage?: string
 }
 
 /** The holds of a tenant that are active. */
@@ -100,8 +102,8 @@ export interface ComplianceContext {
   note(note: OwnNote, tenant: string): Promise<AcceptedRecord>
 
   /**
-   * The log's own records of a type, all that the log has when it is called. `newest` first unless told otherwise.
-   * @throws CORRUPT when one cannot be opened; MALFORMED, IO, STOPPED
+   * The log's own records of a type, all that the log has when it is called, the newest first unless told otherwise.
+   * @throws CORRUPT, IO, STOPPED; OVERLOADED when the index is begun anew meanwhile
    */
   ownRecords(
     query: {
@@ -117,13 +119,9 @@ export interface ComplianceContext {
 
   /**
    * The records that a scope covers, all that the log has when it is called, the oldest first unless told otherwise.
-   * @throws MALFORMED, CORRUPT, IO, STOPPED
+   * @throws CORRUPT, IO, STOPPED; OVERLOADED when the index is begun anew meanwhile
    */
-  recordsIn(
-    scope: Scope,
-    tenant: string,
-    order?: 'newest' | 'oldest',
-  ): AsyncIterable<FoundRecord>
+  recordsIn(scope: Scope, tenant: string, order?: 'newest' | 'oldest'): AsyncIterable<FoundRecord>
 
   /** The holds of a tenant; to be asked for within alone(). @throws CORRUPT, IO, STOPPED */
   activeHolds(tenant: string): Promise<ActiveHolds>

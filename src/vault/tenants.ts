@@ -82,6 +82,13 @@ export class Tenants {
     return found ?? (await this.#get(name, true))!
   }
 
+  /** The names of all tenants, sorted. Who has the disk may have added some: find() tells. @throws CORRUPT, IO */
+  async names(): Promise<string[]> {
+    const names: string[] = []
+    for await (const { value } of this.#rows.list(TENANTS)) names.push(decodeTenant(value).name)
+    return names.sort()
+  }
+
   /** What is wrong with the row that tells a wrong master key, or undefined. @throws CORRUPT, USAGE, IO */
   async inspectHeader(): Promise<string | undefined> {
     const [header] = await this.#rows.get([HEADER_KEY])

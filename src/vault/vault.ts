@@ -69,6 +69,9 @@ export interface StagedBatch {
 
 /** Names are strings of 1 to 255 bytes for tenants, and 1 to 4,096 for people, compared byte for byte. */
 export interface Vault {
+  /** The names of the tenants that it has anything of, or had, sorted. @throws CORRUPT, IO */
+  tenants(): Promise<string[]>
+
   /** The pseudonym of a person within a tenant, durable, and made at first use. @throws MALFORMED, CORRUPT, DISK_FULL, IO */
   pseudonym(tenant: string, person: string): Promise<string>
 
@@ -181,6 +184,10 @@ class StoredVault implements Vault {
     this.#erasures = erasures
     this.#reader = new Reader(store, people)
     this.#staging = new Staging(store)
+  }
+
+  tenants(): Promise<string[]> {
+    return this.#tenants.names()
   }
 
   async pseudonym(tenant: string, person: string): Promise<string> {
