@@ -57,6 +57,7 @@ const STORAGE_FILES: Readonly<Record<string, string>> = {
   'monitor-port.ts': 'storage port',
   'index-port.ts': 'storage port',
   'vault-port.ts': 'storage port',
+  'heads-port.ts': 'storage port',
   'durable-file.ts': 'durable file',
 }
 
