@@ -39,7 +39,7 @@ export interface HttpRequest {
 
 /**
  * Sends a request and returns the body of its successful answer.
- * @throws UNAUTHORIZED, NOT_FOUND, CONFLICT, MALFORMED, TOO_LARGE, DISK_FULL, READ_ONLY, OVERLOADED as the log answers
+ * @throws UNAUTHORIZED, FORBIDDEN, NOT_FOUND, CONFLICT, MALFORMED, TOO_LARGE, DISK_FULL, READ_ONLY, OVERLOADED as the log answers
  * @throws IO when it cannot be reached; the signal's reason when that fires
  */
 export type Requester = (request: HttpRequest) => Promise<Uint8Array>
@@ -50,7 +50,7 @@ const MAX_PROBLEM_SIZE = 64 * 1024
 const CODES: Readonly<Record<number, CairnErrorCode>> = {
   400: 'MALFORMED',
   401: 'UNAUTHORIZED',
-  403: 'UNAUTHORIZED',
+  403: 'FORBIDDEN',
   404: 'NOT_FOUND',
   409: 'CONFLICT',
   413: 'TOO_LARGE',

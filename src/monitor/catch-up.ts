@@ -166,7 +166,8 @@ function leafReader(
       try {
         return hashEntries(entriesOf(await source.bundle(bundle, width), bundle, width))
       } catch (error) {
-        if ((error as CairnError).code !== 'UNAUTHORIZED') throw error
+        const { code } = error as CairnError
+        if (code !== 'UNAUTHORIZED' && code !== 'FORBIDDEN') throw error
         isPrivate = true
         memory.entries = 'hashes'
       }

@@ -65,6 +65,7 @@ describe('requests', () => {
   it.each([
     [400, 'MALFORMED'],
     [401, 'UNAUTHORIZED'],
+    [403, 'FORBIDDEN'],
     [404, 'NOT_FOUND'],
     [413, 'TOO_LARGE'],
     [507, 'DISK_FULL'],
