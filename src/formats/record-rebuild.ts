@@ -12,7 +12,12 @@ import type { JsonObject, JsonValue } from './json-strict.ts'
 import type { RecordLeaf, SubmittedRecord } from './record.ts'
 import { checkSubmission } from './record-check.ts'
 import { LOG_RECORD_TYPES, MAX_RECORD_DEPTH, RECORD_NODE } from './record-members.ts'
-import { mergeSubmission, type SplitRecord, splitSubmission } from './record-split.ts'
+import {
+  mergeSubmission,
+  type SplitRecord,
+  splitSubmission,
+  type TakenMember,
+} from './record-split.ts'
 
 export interface DisclosureVerdict {
   /** Those that the record commits to, opened. */
@@ -75,12 +80,32 @@ export function rebuildSubmission(
   return submission as unknown as SubmittedRecord
 }
 
+/** Where an item of an array stands. */
+const ITEM = /\/(?:0|[1-9][0-9]*)$/
+
+/**
+ * What is left of the submission, from the record and those of its disclosures that are left; null stands for each item
+ * of an array that is not.
+ * @throws VERIFICATION_FAILED when there is no place for one in the record: the log has made it up
+ */
+export function rebuildShown(record: RecordLeaf, held: readonly OpenedDisclosure[]): JsonObject {
+  const shown = new Set(held.map(({ pointer }) => pointer))
+  const gaps = Object.keys(record.commitments)
+    .filter((pointer) => ITEM.test(pointer) && !shown.has(pointer))
+    .map((pointer) => ({ pointer, value: null }))
+  try {
+    return mergeSubmission({ clear: clearOf(record), taken: [...held, ...gaps].sort(byPlace) })
+  } catch (cause) {
+    return failed(`the disclosures do not fit the record: ${messageOf(cause)}`, cause)
+  }
+}
+
 function failed(message: string, cause?: unknown): never {
   throw new CairnError('VERIFICATION_FAILED', message, cause === undefined ? {} : { cause })
 }
 
 /** The items of an array in their order. */
-function byPlace(a: OpenedDisclosure, b: OpenedDisclosure): number {
+function byPlace(a: TakenMember, b: TakenMember): number {
   return a.pointer.length - b.pointer.length || (a.pointer < b.pointer ? -1 : 1)
 }
 

@@ -3,11 +3,19 @@ import type { Hono } from 'hono'
 import type { LogService } from '../log/service.ts'
 import { type Authenticate, privateEntries, publicEntries } from './authenticate.ts'
 import { ctRoutes } from './ct-routes.ts'
+import { erasureRoutes } from './erasure-routes.ts'
+import { evidenceRoute } from './evidence-route.ts'
 import { gossipRoute, type ReportedGossip } from './gossip-route.ts'
+import { grantRoutes } from './grant-routes.ts'
+import { holdRoutes } from './hold-routes.ts'
 import { createMetrics } from './metrics.ts'
 import { type ApiDescription, openApiRoute } from './openapi.ts'
 import { indexRoute, processRoutes, readinessRoute } from './operation-routes.ts'
 import { proofRoutes } from './proof-routes.ts'
+import { recordRoutes } from './record-routes.ts'
+import type { HostedRecords } from './record-submission.ts'
+import { type RecordsGuard, recordsGuard } from './records-guard.ts'
+import { reportRoutes } from './report-routes.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import type { Route } from './route.ts'
 import { emptyApp, register } from './router.ts'
@@ -26,6 +34,8 @@ export interface HostedLog {
   readonly witnessDeadlineMs?: number
   /** To whom its heads are sent. */
   readonly gossip?: ReportedGossip
+  /** Its records, unless it keeps leaves only. */
+  readonly records?: HostedRecords
 }
 
 export interface AppOptions {
@@ -43,6 +53,8 @@ const LOG_API: ApiDescription = {
   tags: [
     { name: 'tlog', description: 'Static resources: C2SP tlog-tiles' },
     { name: 'submission', description: 'Adding leaves' },
+    { name: 'records', description: 'Finding and reading audit records' },
+    { name: 'compliance', description: 'Erasures, legal holds, grants, evidence, reports' },
     { name: 'proofs', description: 'Receipts and proofs' },
     { name: 'rfc6962', description: 'The RFC 6962 read API' },
     { name: 'operations', description: 'For operators' },
@@ -94,7 +106,7 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
 
 /** The routes of one log, wherever it is served. */
 export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
-  const { log, authenticate, readEntries, witnessDeadlineMs, gossip } = hosted
+  const { log, authenticate, readEntries, witnessDeadlineMs, gossip, records } = hosted
   const access =
     readEntries === undefined
       ? publicEntries
@@ -103,9 +115,21 @@ export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
     indexRoute(log, prefix),
     ...tlogRoutes(log, access),
     ...submissionRoutes(submitter(log, prefix, witnessDeadlineMs), authenticate),
+    ...routesOfRecords(recordsGuard(records, authenticate), prefix),
     ...proofRoutes(log),
     ...ctRoutes(log, access),
     witnessesRoute(log),
     gossipRoute(gossip),
+  ]
+}
+
+function routesOfRecords(guarded: RecordsGuard, prefix: string): Route[] {
+  return [
+    ...recordRoutes(guarded, prefix),
+    ...erasureRoutes(guarded, prefix),
+    ...holdRoutes(guarded),
+    ...grantRoutes(guarded, prefix),
+    evidenceRoute(guarded),
+    ...reportRoutes(guarded),
   ]
 }

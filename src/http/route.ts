@@ -32,7 +32,15 @@ export interface AnswerDocumentation {
 export interface Documentation {
   readonly summary: string
   readonly description?: string
-  readonly tag: 'tlog' | 'submission' | 'proofs' | 'rfc6962' | 'witness' | 'operations'
+  readonly tag:
+    | 'tlog'
+    | 'submission'
+    | 'records'
+    | 'compliance'
+    | 'proofs'
+    | 'rfc6962'
+    | 'witness'
+    | 'operations'
   readonly token?: boolean
   readonly headers?: Readonly<Record<string, TSchema>>
   readonly body?: Readonly<Record<string, TSchema>>
