@@ -8,9 +8,15 @@ import {
   disclosureOf,
   makeDisclosure,
 } from '../../src/formats/disclosure.ts'
+import { parsePointer } from '../../src/formats/json-pointer.ts'
 import { type JsonObject, type JsonValue, parseJson } from '../../src/formats/json-strict.ts'
 import { parseRecord, type RecordLeaf } from '../../src/formats/record.ts'
-import { rebuildSubmission, verifyDisclosures } from '../../src/formats/record-rebuild.ts'
+import {
+  rebuildShown,
+  rebuildSubmission,
+  verifyDisclosures,
+} from '../../src/formats/record-rebuild.ts'
+import { splitSubmission } from '../../src/formats/record-split.ts'
 import { anyJson, anySubmission, LEAST, prepared, refusalOf } from '../support/records.ts'
 
 const read = (bytes: Uint8Array): JsonValue => parseJson(bytes, { size: 1e9, depth: 99 })
@@ -120,6 +126,56 @@ describe('the disclosures of a record', () => {
     expect(refusalOf(() => rebuildSubmission(record, [...disclosures, disclosures[0]!]))).toBe(
       'VERIFICATION_FAILED the record does not commit to the disclosure /input/prompt',
     )
+  })
+})
+
+describe('what is left of a submission', () => {
+  /** Takes a member out, or leaves null where an item of an array was. */
+  function take(root: JsonValue, pointer: string): void {
+    const names = parsePointer(pointer)
+    const last = names.pop()!
+    const frame = names.reduce<unknown>((at, name) => (at as Record<string, unknown>)[name], root)
+    if (Array.isArray(frame)) frame[Number(last)] = null
+    else delete (frame as Record<string, unknown>)[last]
+  }
+
+  it('has all that is shown and nothing else, whatever that is', () => {
+    const split = fc.tuple(anySubmission, fc.array(fc.boolean(), { minLength: 60, maxLength: 60 }))
+    fc.assert(
+      fc.property(split, ([submission, shown]) => {
+        const { leaf, disclosures } = prepared(submission)
+        const record = parseRecord(leaf)
+        const some = disclosures.filter((_, i) => shown[i % 60])
+        const { held, undisclosed } = verifyDisclosures(record, some)
+        const left = JSON.parse(canonicalJson(submission)) as JsonObject
+        const { taken } = splitSubmission(left)
+        for (const { pointer, value } of taken) {
+          if (!undisclosed.includes(pointer)) continue
+          const pointers = pointer === '/extra' ? Object.keys(value as JsonObject) : [pointer]
+          for (const one of pointers) take(left, one)
+        }
+        expect(rebuildShown(record, held)).toEqual(left)
+      }),
+      { numRuns: 100 },
+    )
+  })
+
+  it('is in its place though what stood before it is gone', () => {
+    const { leaf, disclosures } = prepared({
+      type: 'tool_call',
+      effects: ['a', 'b', 'c'],
+      tool_calls: [{ name: 't', arguments: 1 }],
+    })
+    const record = parseRecord(leaf)
+    const { held } = verifyDisclosures(
+      record,
+      disclosures.filter(({ pointer }) => pointer === '/effects/1'),
+    )
+    expect(rebuildShown(record, held)).toEqual({
+      type: 'tool_call',
+      effects: [null, 'b', null],
+      tool_calls: [{ name: 't' }],
+    })
   })
 })
 
@@ -251,6 +307,9 @@ describe('a log that commits to what nobody can have submitted', () => {
     const said = refusalOf(() => rebuildSubmission(record, disclosures))
     expect(said).toContain('VERIFICATION_FAILED')
     expect(said).toContain(message)
+    const { held } = verifyDisclosures(record, disclosures)
+    const shown = refusalOf(() => rebuildShown(record, held))
+    expect(shown === 'accepted' || shown.startsWith('VERIFICATION_FAILED')).toBe(true)
   })
 
   it('as the nesting goes that may be submitted', () => {
