@@ -46,6 +46,18 @@ export interface GenaiRecords {
  * @throws TOO_LARGE when all of them together would be larger than MAX_GENAI_RECORDS_SIZE
  */
 export function genaiRecords(logs: OtlpLogs): GenaiRecords {
+  const turns = genaiRecordsInTurns(logs)
+  for (;;) {
+    const turn = turns.next()
+    if (turn.done) return turn.value
+  }
+}
+
+/** Log records that are read in one turn. */
+const TURN = 100
+
+/** The same, stopping now and then, for whoever has other work to do. @throws TOO_LARGE */
+export function* genaiRecordsInTurns(logs: OtlpLogs): Generator<undefined, GenaiRecords> {
   const records: GenaiRecord[] = []
   const rejected: RejectedLogRecord[] = []
   let size = 0
@@ -62,6 +74,7 @@ export function genaiRecords(logs: OtlpLogs): GenaiRecords {
         const { submission, reason } = outcome
         if (submission === undefined) rejected.push({ place, reason })
         else records.push({ place, submission })
+        if ((records.length + rejected.length) % TURN === 0) yield
       }
     }
   }

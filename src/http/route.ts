@@ -59,7 +59,11 @@ export interface Route {
   readonly params: TObject
   readonly query: TObject
   handle(request: RouteRequest): Answer | Promise<Answer>
+  readonly restate?: Restate | undefined
 }
+
+/** Tells a problem in another way, where a protocol has its own. */
+export type Restate = (problem: Answer, headers: HeaderFields) => Answer
 
 interface Definition<P extends TProperties, Q extends TProperties> {
   readonly method?: Method
@@ -71,6 +75,7 @@ interface Definition<P extends TProperties, Q extends TProperties> {
   readonly query?: Q | 'unchecked'
   readonly documentation: Documentation
   handle(request: RouteRequest<Static<TObject<P>>, Static<TObject<Q>>>): Answer | Promise<Answer>
+  readonly restate?: Restate
 }
 
 /** Bytes in a body, for the documentation. */
@@ -96,6 +101,7 @@ export function route<P extends TProperties = {}, Q extends TProperties = {}>(
     documentation,
     params,
     query,
+    restate: definition.restate,
     handle(request) {
       const given = unchecked ? {} : parseQuery(request.rawQuery, queryNames)
       if (definition.pattern === undefined) checkParams(request.params)

@@ -43,6 +43,7 @@ export function register(
       } catch (error) {
         given = problemOf(error, onError)
       }
+      if (given.status >= 400) given = one.restate?.(given, headersOf(context)) ?? given
       observe(given.status, performance.now() - started)
       return toResponse(given)
     }

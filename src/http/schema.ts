@@ -51,6 +51,25 @@ export const Indices: TObject = Type.Object({ indices: Type.Array(Size) }, close
 
 export const Accepted: TUnion = Type.Union([Receipt, Receipts, Index, Indices])
 
+const RecordId = Type.String({ format: 'uuid', description: 'the id of the record, a UUIDv7' })
+
+const AcceptedRecord = Type.Object(
+  { id: RecordId, index: Size, receipt: Type.Optional(Receipt) },
+  closed,
+)
+
+/** What is answered to one record, or to many. */
+export const AcceptedRecords: TUnion = Type.Union([
+  AcceptedRecord,
+  Type.Object({ records: Type.Array(AcceptedRecord) }, closed),
+])
+
+/** A record as it is submitted; spec/record.schema.json says it in full. */
+export const Submission: TObject = Type.Object(
+  { type: Type.String() },
+  { description: 'an audit record, as spec/record.md describes it' },
+)
+
 export const InclusionProof: TObject = Type.Object(
   { leaf_index: Size, tree_size: Size, inclusion_path: Hashes },
   closed,
@@ -146,6 +165,22 @@ export const Readiness: TObject = Type.Object(
   },
   closed,
 )
+
+/** ExportLogsServiceRequest, ExportLogsServiceResponse and google.rpc.Status in JSON, as far as a client needs them. */
+export const OtlpExport: TObject = Type.Object({
+  resourceLogs: Type.Optional(
+    Type.Array(Type.Object({}), { description: 'as in opentelemetry-proto 1.x' }),
+  ),
+})
+export const OtlpResponse: TObject = Type.Object(
+  {
+    partialSuccess: Type.Optional(
+      Type.Object({ rejectedLogRecords: Decimal, errorMessage: Type.String() }, closed),
+    ),
+  },
+  closed,
+)
+export const OtlpStatus: TObject = Type.Object({ message: Type.String() }, closed)
 
 const problemProperties = {
   type: Type.String({ format: 'uri' }),
