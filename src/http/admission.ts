@@ -4,10 +4,12 @@
  */
 import { sha256 } from '#sha256'
 import { concat, utf8 } from '../bytes.ts'
+import type { Principal } from '../compliance/principal.ts'
 import { malformed } from '../errors.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
+import { MAX_SUBMISSION_SIZE } from '../formats/record-members.ts'
 import type { SubmitOptions } from '../log/service.ts'
-import type { Submitter } from './authenticate.ts'
+import { MAX_SUBMITTED_BYTES } from '../records/read-submissions.ts'
 import { mediaTypeOf, negotiate } from './negotiate.ts'
 import { Refusal } from './problem.ts'
 import { parseQuery } from './query.ts'
@@ -20,14 +22,41 @@ export const MAX_BATCH_SIZE: number = 16 * 1024 * 1024
 
 const MAX_IDEMPOTENCY_KEY_LENGTH = 255
 
-/** `add` is the one of tlog tools (`POST /add`), `leaves` is `POST /v1/leaves`. */
-export type SubmitRoute = 'add' | 'leaves'
+/** `add` is the one of tlog tools (`POST /add`), the others are `POST /v1/leaves` and `POST /v1/records`. */
+export type SubmitRoute = 'add' | 'leaves' | 'records'
+
+/** What a route takes: the media types of one and of many, the bytes of each, and how to say so. */
+interface Taken {
+  readonly one: string
+  readonly many: readonly string[]
+  readonly limit: number
+  readonly batchLimit: number
+  readonly advice: string
+}
+
+const LEAVES: Taken = {
+  one: 'application/octet-stream',
+  many: ['application/cbor-seq'],
+  limit: MAX_ENTRY_SIZE,
+  batchLimit: MAX_BATCH_SIZE,
+  advice:
+    'send one leaf as application/octet-stream, or many as application/cbor-seq (a CBOR sequence of byte strings)',
+}
+
+const RECORDS: Taken = {
+  one: 'application/json',
+  many: ['application/x-ndjson', 'application/ndjson', 'application/jsonl'],
+  limit: MAX_SUBMISSION_SIZE,
+  batchLimit: MAX_SUBMITTED_BYTES,
+  advice: 'send one record as application/json, or many as application/x-ndjson (a record a line)',
+}
 
 export type HeaderFields = Readonly<Record<string, string | readonly string[] | undefined>>
 
 export interface Admission {
   readonly route: SubmitRoute
-  /** Whether the body is a CBOR sequence of leaves rather than one leaf. */
+  readonly by: Principal
+  /** Whether the body is a sequence of leaves or records rather than one. */
   readonly batch: boolean
   /** Bytes that the body may have. */
   readonly limit: number
@@ -50,7 +79,7 @@ export function admit(
   route: SubmitRoute,
   query: string,
   headers: HeaderFields,
-  submitter: Submitter,
+  by: Principal,
 ): Admission {
   const witnessed = query !== '' && waitsForWitnesses(route, query)
   const encoding = headers['content-encoding']
@@ -60,16 +89,19 @@ export function admit(
       'Accept-Encoding': 'identity',
     })
   }
-  const options = submitOptions(text(headers['idempotency-key']), submitter)
+  const options = submitOptions(text(headers['idempotency-key']), by)
   if (route === 'add') {
-    return { route, batch: false, limit: MAX_ENTRY_SIZE, answer: 'indices', options }
+    return { route, by, batch: false, limit: MAX_ENTRY_SIZE, answer: 'indices', options }
   }
-  const batch = isBatch(text(headers['content-type']))
+  const taken = route === 'leaves' ? LEAVES : RECORDS
+  const batch = isBatch(taken, text(headers['content-type']))
+  const offers = batch || route === 'records' ? JSON_ONLY : RECEIPT_TYPES
   return {
     route,
+    by,
     batch,
-    limit: batch ? MAX_BATCH_SIZE : MAX_ENTRY_SIZE,
-    answer: wanted(batch, text(headers.accept), text(headers.prefer)),
+    limit: batch ? taken.batchLimit : taken.limit,
+    answer: wanted(offers, text(headers.accept), text(headers.prefer)),
     options,
     ...(witnessed && { witnessed: { patienceMs: patience(text(headers.prefer)) } }),
   }
@@ -80,37 +112,28 @@ function text(value: string | readonly string[] | undefined): string | undefined
 }
 
 function waitsForWitnesses(route: SubmitRoute, query: string): boolean {
-  const { wait = 'integrated' } = parseQuery(query, route === 'leaves' ? ['wait'] : [])
+  const { wait = 'integrated' } = parseQuery(query, route === 'add' ? [] : ['wait'])
   if (wait !== 'integrated' && wait !== 'witnessed') {
     throw malformed('"wait" is either integrated or witnessed')
   }
   return wait === 'witnessed'
 }
 
-function isBatch(contentType: string | undefined): boolean {
-  // The two exact spellings first: nearly every request has one of them.
-  if (contentType === 'application/octet-stream') return false
-  if (contentType === 'application/cbor-seq') return true
-  switch (contentType === undefined ? undefined : mediaTypeOf(contentType)) {
-    case 'application/octet-stream':
-      return false
-    case 'application/cbor-seq':
-      return true
-    default:
-      throw new Refusal(
-        'UNSUPPORTED_MEDIA_TYPE',
-        'send one leaf as application/octet-stream, or many as application/cbor-seq (a CBOR sequence of byte strings)',
-        { 'Accept-Post': 'application/octet-stream, application/cbor-seq' },
-      )
-  }
+function isBatch({ one, many, advice }: Taken, contentType: string | undefined): boolean {
+  // The exact spellings first: nearly every request has one of them.
+  if (contentType === one) return false
+  if (contentType === many[0]) return true
+  const type = contentType === undefined ? undefined : mediaTypeOf(contentType)
+  if (type === one) return false
+  if (type !== undefined && many.includes(type)) return true
+  throw new Refusal('UNSUPPORTED_MEDIA_TYPE', advice, { 'Accept-Post': [one, ...many].join(', ') })
 }
 
 function wanted(
-  batch: boolean,
+  offers: readonly ReceiptType[],
   accept: string | undefined,
   prefer: string | undefined,
 ): Admission['answer'] {
-  const offers = batch ? JSON_ONLY : RECEIPT_TYPES
   if (prefer !== undefined && prefersMinimal(prefer)) {
     if (negotiate(accept, JSON_ONLY) !== undefined) return 'indices'
   }
@@ -146,13 +169,16 @@ function preference(prefer: string, name: string): string | undefined {
 }
 
 /** The submitter is part of the digest, so nobody can meet the keys of somebody else. */
-function submitOptions(key: string | undefined, submitter: Submitter): SubmitOptions | undefined {
+function submitOptions(
+  key: string | undefined,
+  { identity }: Principal,
+): SubmitOptions | undefined {
   if (key === undefined) return undefined
   if (key.length === 0 || key.length > MAX_IDEMPOTENCY_KEY_LENGTH || !/^[\x21-\x7e]+$/.test(key)) {
     throw malformed(
       `an idempotency key has 1 to ${MAX_IDEMPOTENCY_KEY_LENGTH} visible ASCII characters and no space`,
     )
   }
-  const digest = sha256(concat(submitter.identity, utf8(key)))
+  const digest = sha256(concat(identity, utf8(key)))
   return { idempotencyKey: digest.slice(0, 16) }
 }

@@ -11,6 +11,7 @@ import { holdRoutes } from './hold-routes.ts'
 import { createMetrics } from './metrics.ts'
 import { type ApiDescription, openApiRoute } from './openapi.ts'
 import { indexRoute, processRoutes, readinessRoute } from './operation-routes.ts'
+import { otlpRoute } from './otlp-route.ts'
 import { proofRoutes } from './proof-routes.ts'
 import { recordRoutes } from './record-routes.ts'
 import type { HostedRecords } from './record-submission.ts'
@@ -19,8 +20,7 @@ import { reportRoutes } from './report-routes.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import type { Route } from './route.ts'
 import { emptyApp, register } from './router.ts'
-import { submissionRoutes } from './submission-routes.ts'
-import { submitter } from './submit.ts'
+import { submissionRoutes, submissionsTo } from './submission-routes.ts'
 import { tlogRoutes } from './tlog-routes.ts'
 import { witnessesRoute } from './witnesses-route.ts'
 
@@ -53,7 +53,7 @@ const LOG_API: ApiDescription = {
   tags: [
     { name: 'tlog', description: 'Static resources: C2SP tlog-tiles' },
     { name: 'submission', description: 'Adding leaves' },
-    { name: 'records', description: 'Finding and reading audit records' },
+    { name: 'records', description: 'Audit records: what an AI system did' },
     { name: 'compliance', description: 'Erasures, legal holds, grants, evidence, reports' },
     { name: 'proofs', description: 'Receipts and proofs' },
     { name: 'rfc6962', description: 'The RFC 6962 read API' },
@@ -106,7 +106,7 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
 
 /** The routes of one log, wherever it is served. */
 export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
-  const { log, authenticate, readEntries, witnessDeadlineMs, gossip, records } = hosted
+  const { log, authenticate, readEntries, gossip, records } = hosted
   const access =
     readEntries === undefined
       ? publicEntries
@@ -114,7 +114,7 @@ export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
   return [
     indexRoute(log, prefix),
     ...tlogRoutes(log, access),
-    ...submissionRoutes(submitter(log, prefix, witnessDeadlineMs), authenticate),
+    ...submissionRoutes(submissionsTo(hosted, prefix), authenticate),
     ...routesOfRecords(recordsGuard(records, authenticate), prefix),
     ...proofRoutes(log),
     ...ctRoutes(log, access),
@@ -131,5 +131,6 @@ function routesOfRecords(guarded: RecordsGuard, prefix: string): Route[] {
     ...grantRoutes(guarded, prefix),
     evidenceRoute(guarded),
     ...reportRoutes(guarded),
+    otlpRoute(guarded),
   ]
 }

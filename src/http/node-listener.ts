@@ -1,9 +1,10 @@
 /**
- * The HTTP server of logs. Single submissions are most of its work, so `POST /add` and `POST /v1/leaves` go from Node's
+ * The HTTP server of logs. Single submissions are most of its work, so `POST /add`, `POST /v1/leaves` and `POST /v1/records` go from Node's
  * request to the log and back without a `Request`, a URL or a router in between; everything else goes to the app.
  */
 import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http'
 import { mustBeAllowed, type Principal } from '../compliance/principal.ts'
+import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
 import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admission.ts'
 import type { Answer } from './answer.ts'
 import { createApp, gossipOf, type HostedLog, prefixOf, servicesOf } from './app.ts'
@@ -21,7 +22,8 @@ import {
 } from './node-server.ts'
 import { problemOf } from './problem.ts'
 import type { Observe } from './request-metrics.ts'
-import { type Submit, submitter, tooLarge } from './submit.ts'
+import { submissionsTo } from './submission-routes.ts'
+import { type Submit, tooLarge } from './submit.ts'
 
 export interface ServerOptions {
   /** The log served at `/` has the empty name. */
@@ -32,7 +34,7 @@ export interface ServerOptions {
   readonly requestTimeoutMs?: number
 }
 
-/** Bodies of batches that may be arriving at the same time, by the lengths they state. */
+/** Bodies of batches and of records that may be arriving at the same time, by the lengths they state. */
 const MAX_ARRIVING_BYTES = 16 * MAX_BATCH_SIZE
 
 /** Where a submission path leads. */
@@ -41,7 +43,7 @@ interface Target {
   readonly submit: Submit
   readonly authenticate: Authenticate
   readonly observe: Observe
-  /** Shared by all targets: bytes of batches that are arriving. */
+  /** Shared by all targets: bytes that are arriving. */
   readonly arriving: ArrivingBodies
 }
 
@@ -56,15 +58,13 @@ export function createServerFor({
   const others = appListener(app, onError)
   const targets = new Map<string, Target>()
   const arriving = arrivingBodies(MAX_ARRIVING_BYTES)
-  for (const [name, { log, authenticate, witnessDeadlineMs }] of logs) {
+  for (const [name, hosted] of logs) {
+    const { authenticate } = hosted
     const prefix = prefixOf(name)
-    const submit = submitter(log, prefix, witnessDeadlineMs)
-    const add = (path: string, route: SubmitRoute): void => {
+    for (const { path, route, submit } of submissionsTo(hosted, prefix)) {
       const observe = metrics.observer('POST', prefix + path)
       targets.set(prefix + path, { route, submit, authenticate, observe, arriving })
     }
-    add('/add', 'add')
-    add('/v1/leaves', 'leaves')
   }
 
   const listener: RequestListener = (request, response) => {
@@ -113,7 +113,8 @@ function receive(
       mustBeAllowed(by, 'submit')
       admission = admit(route, query, headers, by)
       if (Number(headers['content-length'] ?? 0) > admission.limit) throw tooLarge(admission)
-      if (admission.batch) arriving.reserve(request, admission.limit)
+      // Single leaves are too small to count.
+      if (admission.limit > MAX_ENTRY_SIZE) arriving.reserve(request, admission.limit)
     } catch (error) {
       refuse(error)
       return

@@ -1,6 +1,6 @@
 /** Records on their way in: an admitted body becomes submissions, records in the log, and the answer that was asked for. */
 import type { ComplianceService } from '../compliance/service.ts'
-import { malformed } from '../errors.ts'
+import { CairnError, malformed } from '../errors.ts'
 import type { Head, Inclusion, LogService } from '../log/service.ts'
 import { foreignTenantIn } from '../records/read-submissions.ts'
 import type { AcceptedRecord, AcceptedRecords, RecordsService } from '../records/service.ts'
@@ -15,6 +15,11 @@ export interface HostedRecords {
   readonly compliance: ComplianceService
 }
 
+/** The refusal of a log that takes leaves alone. */
+export function withoutRecords(): CairnError {
+  return new CairnError('NOT_FOUND', 'this log keeps leaves only; records are turned off here')
+}
+
 /** After so many receipts of a batch others get a turn. */
 const RECEIPTS_AT_ONCE = 256
 const NEWLINE = 0x0a
@@ -24,15 +29,17 @@ const HEADERS = { 'Content-Type': 'application/json' }
 const MINIMAL_HEADERS = { ...HEADERS, 'Preference-Applied': 'return=minimal' }
 
 /**
- * Submissions of records to a log whose routes begin with `prefix`. One that is to be witnessed is held for
+ * Submissions of records to a log whose routes begin with `prefix`; without records all are refused. One that is to be witnessed is held for
  * `deadlineMs` at the most, and then answered with 202.
  */
 export function recordSubmitter(
   log: LogService,
-  { records, compliance }: HostedRecords,
+  hosted: HostedRecords | undefined,
   prefix: string,
   deadlineMs: number = DEFAULT_DEADLINE_MS,
 ): Submit {
+  if (hosted === undefined) return () => Promise.reject(withoutRecords())
+  const { records, compliance } = hosted
   const writeReceipt = jsonReceiptWriter(log.origin)
   const location = `${prefix}/v1/records/`
 

@@ -1,9 +1,8 @@
 /** What all routes about records begin with: who asks, and whether the log keeps records at all. */
 import type { Principal } from '../compliance/principal.ts'
-import { CairnError } from '../errors.ts'
 import type { Answer } from './answer.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
-import type { HostedRecords } from './record-submission.ts'
+import { type HostedRecords, withoutRecords } from './record-submission.ts'
 import type { RouteRequest } from './route.ts'
 
 /** A request of somebody who was recognised, to a log that keeps records. */
@@ -25,9 +24,7 @@ export function recordsGuard(
   authenticate: Authenticate,
 ): RecordsGuard {
   return (handle) => async (request) => {
-    if (hosted === undefined) {
-      throw new CairnError('NOT_FOUND', 'this log keeps leaves only; records are turned off here')
-    }
+    if (hosted === undefined) throw withoutRecords()
     const authorization = request.headers.authorization as string | undefined
     const by = await authenticate(authorization)
     return by === undefined ? unauthorized(authorization) : handle({ ...hosted, request, by })

@@ -13,7 +13,8 @@ export type Submit = (admission: Admission, body: Uint8Array) => Promise<Answer>
 const BATCH_LIMITS = { count: MAX_BATCH_LEAVES, length: MAX_ENTRY_SIZE }
 /** After so many receipts of a batch others get a turn. */
 const RECEIPTS_AT_ONCE = 256
-const DEFAULT_DEADLINE_MS = 10_000
+/** How long a submission is held for the witnesses unless configured. */
+export const DEFAULT_DEADLINE_MS = 10_000
 
 // No cache keeps the answer to a POST unasked, so these say nothing of caching.
 const INDEX_HEADERS = { 'Content-Type': 'text/plain; charset=utf-8' }
@@ -68,8 +69,8 @@ export function submitter(
 }
 
 /** The error for a body beyond the limit of its admission. */
-export function tooLarge({ limit, batch }: Admission): CairnError {
-  const what = batch ? 'the body of a batch' : 'a leaf'
+export function tooLarge({ limit, batch, route }: Admission): CairnError {
+  const what = batch ? 'the body of a batch' : route === 'records' ? 'a record' : 'a leaf'
   return new CairnError('TOO_LARGE', `${what} has at most ${limit} bytes`)
 }
 
