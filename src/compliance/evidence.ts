@@ -1,0 +1,284 @@
+/**
+ * Evidence: the records that answer a question, in one file that proves them (spec/evidence.md). What the log says of its
+ * own doings is always shown, payloads under a grant only, and then the log says so before the file is given away.
+ */
+import { sha256 } from '#sha256'
+import { toHex, utf8 } from '../bytes.ts'
+import { CairnError } from '../errors.ts'
+import type { Disclosure } from '../formats/disclosure.ts'
+import { type EvidenceRecord, formatEvidence } from '../formats/evidence.ts'
+import { MAX_EVIDENCE_RECORDS } from '../formats/evidence-manifest.ts'
+import type { JsonObject } from '../formats/json-strict.ts'
+import { openCheckpoint } from '../formats/open-checkpoint.ts'
+import { formatPolicy } from '../formats/policy.ts'
+import { LOG_RECORD_TYPES } from '../formats/record-members.ts'
+import { parseVkey } from '../formats/vkey.ts'
+import type { Head, LogService } from '../log/service.ts'
+import { verifyConsistency } from '../merkle/consistency.ts'
+import type { NodeHash } from '../merkle/hash.ts'
+import type { LeafIndex } from '../merkle/position.ts'
+import { sharedInclusionPath } from '../merkle/shared-inclusion.ts'
+import { resourceIn } from '../records/make-record.ts'
+import type { FoundRecord } from '../search/search-index.ts'
+import type { ComplianceContext } from './context.ts'
+import { readLeaves, readManyNodes } from './leaves.ts'
+import { mustBeAllowed, type Principal } from './principal.ts'
+import { isCoveredInClear } from './scope.ts'
+import type { EvidenceRequest, Grant, Scope } from './service.ts'
+
+/** The largest evidence that a log makes, in bytes of leaves and disclosures: it is held in memory. */
+export const MAX_MADE_SIZE = 134_217_728
+/** How long it is waited for a published head that has all records, in milliseconds. */
+const HEAD_WAIT_MS = 10_000
+const HEAD_LOOK_MS = 25
+/** Records whose disclosures are read at once. */
+const READ_AT_ONCE = 32
+const DAY_MS = 86_400_000
+
+export interface EvidenceOptions {
+  /** How long to wait for a published head that has all records, in milliseconds; 10,000 when left out. */
+  readonly headWaitMs?: number
+}
+
+/**
+ * Makes an evidence file.
+ * @throws FORBIDDEN, MALFORMED; NOT_FOUND when nothing matches; TOO_LARGE beyond MAX_EVIDENCE_RECORDS and MAX_MADE_SIZE
+ * @throws OVERLOADED when no published head has the records yet; as ComplianceContext.note(); CORRUPT, IO
+ */
+export async function makeEvidence(
+  context: ComplianceContext,
+  request: EvidenceRequest,
+  by: Principal,
+  { headWaitMs = HEAD_WAIT_MS }: EvidenceOptions = {},
+): Promise<Uint8Array> {
+  const { log } = context
+  const { tenant } = by
+  mustBeAllowed(by, 'audit')
+  const grant = await usableGrant(context, request, by)
+  const scope = await context.storedScope(request.scope, tenant)
+  const found = await gather(context, scope, tenant, grant)
+  const newest = found.at(-1)!
+  const head = await publishedHead(log, newest.index, headWaitMs)
+  const [older, records] = await Promise.all([
+    earlierHead(context, newest, head),
+    read(context, found, grant, tenant),
+  ])
+  const indices = found.map(({ index }) => index)
+  const purpose = request.purpose ?? grant?.purpose
+  const file = formatEvidence({
+    manifest: {
+      origin: log.origin,
+      tenant,
+      query: scope,
+      asked_by: by.name,
+      ...(purpose !== undefined && { purpose }),
+      ...(grant !== undefined && { grant: grant.id }),
+      made: new Date(context.now()).toISOString(),
+    },
+    records,
+    proof: await readManyNodes(log, head.size, sharedInclusionPath(indices, head.size)),
+    checkpoint: head.checkpoint,
+    policy: context.policy ?? ownPolicy(log),
+    ...(older !== undefined && { older }),
+  })
+  if (grant === undefined) return file
+  // It may have been revoked meanwhile.
+  await context.usableGrant(grant.id, by)
+  await context.note(
+    {
+      type: 'access',
+      action: 'evidence',
+      by,
+      parentId: grant.id,
+      extra: {
+        purpose: purpose ?? grant.purpose,
+        ticket: grant.ticket,
+        scope: scope as JsonObject,
+        records: records.length,
+        sha256: toHex(sha256(file)),
+      },
+    },
+    tenant,
+  )
+  return file
+}
+
+async function usableGrant(
+  context: ComplianceContext,
+  { grant }: EvidenceRequest,
+  by: Principal,
+): Promise<Grant | undefined> {
+  if (grant === undefined) return undefined
+  mustBeAllowed(by, 'read-payloads')
+  return context.usableGrant(grant, by)
+}
+
+/** A record that belongs in the evidence. */
+interface Found {
+  readonly index: LeafIndex
+  readonly id: string
+  readonly time: number
+  /** Whether the log itself has made it, so that its facts are shown. */
+  readonly isOwn: boolean
+  /** Whether the grant covers it, as far as its members in the clear tell. */
+  readonly isGranted: boolean
+}
+
+/** The records that match, those that correct them, and the one that asked for the grant; by their indices. */
+async function gather(
+  context: ComplianceContext,
+  scope: Scope,
+  tenant: string,
+  grant: Grant | undefined,
+): Promise<readonly Found[]> {
+  const found = new Map<string, Found>()
+  const add = (record: FoundRecord): void => {
+    if (found.size === MAX_EVIDENCE_RECORDS) {
+      const most = `more than ${MAX_EVIDENCE_RECORDS} records match, which is the most that one file holds`
+      throw new CairnError('TOO_LARGE', `${most}; narrow the question by time`)
+    }
+    found.set(record.id, foundOf(record, grant))
+  }
+  let first: string | undefined
+  for await (const record of context.recordsIn(scope, tenant, 'oldest')) {
+    first ??= record.time
+    add(record)
+  }
+  if (first === undefined) throw new CairnError('NOT_FOUND', 'no record answers this')
+  // A record comes after the one that it corrects, so that corrections of corrections are found in one go.
+  const corrections = context.recordsIn({ type: 'correction', from: first }, tenant, 'oldest')
+  for await (const record of corrections) {
+    if (record.corrects !== undefined && found.has(record.corrects)) add(record)
+  }
+  if (grant !== undefined && !found.has(grant.id)) {
+    const time = Date.parse(grant.requested)
+    const asked = context.ownRecords({ type: 'grant', from: time, before: time + 1 }, tenant)
+    for await (const { record } of asked) if (record.id === grant.id) add(record)
+  }
+  return [...found.values()].sort((a, b) => a.index - b.index)
+}
+
+function foundOf(record: FoundRecord, grant: Grant | undefined): Found {
+  const { index, id, type } = record
+  return {
+    index,
+    id,
+    time: Date.parse(record.time),
+    isOwn: LOG_RECORD_TYPES.some((own) => own === type),
+    isGranted: grant !== undefined && isCoveredInClear(grant.scope, record),
+  }
+}
+
+/** The leaves, and what may be shown of them. */
+async function read(
+  { log, records }: ComplianceContext,
+  found: readonly Found[],
+  grant: Grant | undefined,
+  tenant: string,
+): Promise<readonly EvidenceRecord[]> {
+  const made: EvidenceRecord[] = []
+  let size = 0
+  const grow = (bytes: number): void => {
+    size += bytes
+    if (size > MAX_MADE_SIZE) {
+      const most = `the records and their payloads have more than ${MAX_MADE_SIZE} bytes`
+      throw new CairnError('TOO_LARGE', `${most}; narrow the question by time`)
+    }
+  }
+  const leaves = readLeaves(
+    log,
+    found.map(({ index }) => index),
+  )
+  for (let at = 0; at < found.length; at += READ_AT_ONCE) {
+    const some = found.slice(at, at + READ_AT_ONCE)
+    const shown = await Promise.all(
+      some.map(async (one) => {
+        if (!one.isOwn && !one.isGranted) return []
+        const all = await records.disclosures(one.id, tenant)
+        return typeof all === 'object' ? shownOf(all, one, grant) : []
+      }),
+    )
+    for (const disclosures of shown) {
+      const { value } = await leaves.next()
+      const { index, leaf } = value!
+      grow(leaf.length + disclosures.reduce((sum, { json }) => sum + json.length, 0))
+      // A view of its bundle, all of which it would keep in memory.
+      made.push({ index, leaf: leaf.slice(), disclosures })
+    }
+  }
+  return made
+}
+
+/** What a record of the log's own always shows: its facts, and the id of the record that it is about. */
+const FACTS: readonly string[] = ['/extra', '/resource']
+
+function shownOf(
+  disclosures: readonly Disclosure[],
+  { isOwn, isGranted }: Found,
+  grant: Grant | undefined,
+): readonly Disclosure[] {
+  const resource = grant?.scope.resource
+  if (isGranted && (resource === undefined || resourceIn(disclosures) === resource)) {
+    return disclosures
+  }
+  return isOwn ? disclosures.filter(({ pointer }) => FACTS.includes(pointer)) : []
+}
+
+/** A published head with the record, with the witnesses' quorum where one is demanded. @throws OVERLOADED */
+async function publishedHead(log: LogService, index: LeafIndex, waitMs: number): Promise<Head> {
+  if (log.witnesses()?.quorum !== undefined) {
+    const head = await log.witnessed(index, waitMs)
+    if (head !== undefined) return head
+  } else {
+    for (let waited = 0; waited <= waitMs; waited += HEAD_LOOK_MS) {
+      const head = publicationOf(log)
+      if (head !== undefined && head.size > index) return head
+      await new Promise((resolve) => setTimeout(resolve, HEAD_LOOK_MS))
+    }
+  }
+  throw new CairnError(
+    'OVERLOADED',
+    'no head with these records is published yet; try again in a minute',
+  )
+}
+
+function publicationOf(log: LogService): Head | undefined {
+  try {
+    return log.publication()
+  } catch (error) {
+    if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined
+    throw error
+  }
+}
+
+/**
+ * The first head of a day before today that was kept and has all records: with its witnesses' cosignatures it shows how
+ * old they are. One that does not fit is left out here; a report is where it is named.
+ */
+async function earlierHead(
+  { log, heads, now }: ComplianceContext,
+  newest: Found,
+  head: Head,
+): Promise<{ checkpoint: string; proof: readonly NodeHash[] } | undefined> {
+  const today = Math.floor(now() / DAY_MS) * DAY_MS
+  if (heads === undefined || newest.time >= today) return undefined
+  const vkeys = log.vkeys.map(parseVkey)
+  for (const { checkpoint } of await heads.between(newest.time, today)) {
+    try {
+      const { size, root } = openCheckpoint(utf8(checkpoint), vkeys).checkpoint
+      if (size <= newest.index || size >= head.size) continue
+      const proof = await log.consistencyProof(size, head.size)
+      verifyConsistency(size, head.size, proof, root, head.root)
+      return { checkpoint, proof }
+    } catch (error) {
+      if (!(error instanceof CairnError) || error.code === 'IO') throw error
+    }
+  }
+  return undefined
+}
+
+/** The policy of a log that asks no witnesses: its keys. */
+function ownPolicy(log: LogService): Uint8Array {
+  const logs = log.vkeys.map((vkey) => ({ key: parseVkey(vkey) }))
+  return utf8(formatPolicy({ logs, witnesses: [], groups: [], quorum: undefined }))
+}
