@@ -1,0 +1,417 @@
+/**
+ * A client of the records of a Cairn log, for Node and browsers: submit what an AI system did, find it again, read it
+ * under a grant, and do what the law asks for. Which of this a token allows is the log's to say (docs/access.md).
+ */
+import { equal, toHex, utf8 } from '../bytes.ts'
+import { CairnError } from '../errors.ts'
+import { MAX_EVIDENCE_SIZE } from '../formats/evidence.ts'
+import type { EvidenceQuery } from '../formats/evidence-manifest.ts'
+import type { RecordSource } from '../formats/record.ts'
+import { hashLeaf, type LeafHash } from '../merkle/hash.ts'
+import { leafIndex } from '../merkle/position.ts'
+import { batchesOf } from './batches.ts'
+import type { CallOptions, SubmitOptions } from './log-client.ts'
+import { listOf, type Members, meaningOf } from './read-answer.ts'
+import {
+  type Erasure,
+  type ErasurePage,
+  erasureOf,
+  erasurePage,
+  type FoundRecord,
+  type Grant,
+  grantOf,
+  type Hold,
+  holdOf,
+  type RecordPage,
+  type RecordPlace,
+  type RecordReading,
+  type RecordReceipt,
+  recordPage,
+  recordPlace,
+  recordReading,
+  recordReceipt,
+} from './record-answers.ts'
+import {
+  namedRecord,
+  ndjson,
+  type Records,
+  recordJson,
+  recordLines,
+  renumbered,
+} from './record-lines.ts'
+import { createRequester, type HttpRequest, type RequesterOptions } from './request.ts'
+
+export interface SubmitRecordOptions extends SubmitOptions {
+  /**
+   * Makes it safe to repeat a run that was cut short: batches that the log has already are not added again. Of one run
+   * only, of the same records in the same order; 200 visible ASCII characters at the most. A random one by default, which
+   * covers the retries of this call.
+   */
+  readonly idempotencyKey?: string
+}
+
+/** What to look for: records that have all of this. People by their names or their pseudonyms, times as RFC 3339. */
+export interface RecordSearch extends Omit<EvidenceQuery, 'trace_id'> {
+  /** By default 'newest'. */
+  readonly order?: 'newest' | 'oldest' | 'costliest' | 'cheapest'
+  /** Records on a page, 1 to 1,000; 50 when left out. */
+  readonly limit?: number
+  /** Goes on where the page ended that this came with. */
+  readonly cursor?: string
+}
+
+export interface ReadOptions extends CallOptions {
+  /** The id of a grant under which the payload is shown. */
+  readonly grant?: string
+}
+
+export interface GrantToRequest {
+  readonly purpose: string
+  /** Where the request is discussed: a ticket, a case number. */
+  readonly ticket: string
+  /** The records whose payloads are to be read; at least one member. */
+  readonly scope: EvidenceQuery
+  /** How long it is to last once it is approved: 1 to 1,440; 60 when left out. */
+  readonly minutes?: number
+}
+
+export interface HoldToPlace {
+  /** Short, and unique among the active holds: `acme-v-smith`. */
+  readonly name: string
+  readonly reason: string
+  readonly scope: EvidenceQuery
+}
+
+export interface EvidenceToMake {
+  readonly scope: EvidenceQuery
+  readonly purpose?: string
+  /** The id of a grant under which payloads are shown; without one none are. */
+  readonly grant?: string
+}
+
+export interface RecordsClient {
+  /**
+   * Submits one record and returns its receipt once the log has stored it durably, its payload in the vault. The
+   * receipt's inclusion proof is checked here, its signature is not: `verifyReceipt` does that, of the bytes from `leaf`.
+   * @throws UNAUTHORIZED, FORBIDDEN, MALFORMED with the JSON Pointer of what is wrong, TOO_LARGE, CONFLICT, OVERLOADED,
+   *   DISK_FULL, READ_ONLY, STOPPED, IO
+   * @throws VERIFICATION_FAILED when its signature does not hold, or the proof of the receipt
+   */
+  submit(record: RecordSource, options?: SubmitRecordOptions): Promise<RecordReceipt>
+
+  /**
+   * Submits any number of records, as many at a time as the log takes, and yields the receipts of each batch in the
+   * order of the records. A batch is added whole or not at all.
+   * @throws as submit; an error about a record begins with its number: `record 17: /type: …`
+   */
+  submitMany(
+    records: Records,
+    options?: SubmitRecordOptions,
+  ): AsyncGenerator<readonly RecordReceipt[]>
+
+  /** As submitMany, for those who need no receipts now: yields ids and indices of each batch. */
+  submitForPlaces(
+    records: Records,
+    options?: Omit<SubmitRecordOptions, 'witnessed' | 'onLate'>,
+  ): AsyncGenerator<readonly RecordPlace[]>
+
+  /** A page of records. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
+  search(query?: RecordSearch, options?: CallOptions): Promise<RecordPage>
+
+  /** All records that match, page after page; `limit` is of a page. @throws as search */
+  searchAll(query?: RecordSearch, options?: CallOptions): AsyncGenerator<FoundRecord>
+
+  /**
+   * A record, and under a grant its payload: reading that is itself recorded. That the record has its leaf hash, and
+   * commits to what is shown, is checked here.
+   * @throws NOT_FOUND, UNAUTHORIZED, FORBIDDEN, IO; VERIFICATION_FAILED
+   */
+  read(index: number, options?: ReadOptions): Promise<RecordReading>
+
+  /** The bytes of a record in the log, whose leaf hash is `leafHash`. @throws as read */
+  leaf(index: number, leafHash: LeafHash, options?: CallOptions): Promise<Uint8Array>
+
+  /**
+   * Destroys all that is kept of a person, by name or pseudonym. No proof and no receipt is touched by it.
+   * @throws NOT_FOUND when nobody is known by that name; HELD with the names of the holds; UNAUTHORIZED, FORBIDDEN, IO
+   */
+  erase(
+    request: { readonly subject: string; readonly basis: string },
+    options?: CallOptions,
+  ): Promise<Erasure>
+  /** The erasures that the log has recorded, a page. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
+  erasures(options?: CallOptions & { readonly cursor?: string }): Promise<ErasurePage>
+
+  /** @throws CONFLICT when an active hold has the name; UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
+  placeHold(request: HoldToPlace, options?: CallOptions): Promise<Hold>
+  /** `hold` is an id, or the name of an active hold. @throws NOT_FOUND; CONFLICT when it was lifted; as placeHold */
+  liftHold(hold: string, reason: string, options?: CallOptions): Promise<Hold>
+  /** The newest first. @throws UNAUTHORIZED, FORBIDDEN, IO */
+  holds(options?: CallOptions): Promise<readonly Hold[]>
+
+  /** Asks for a grant, which somebody else has to approve. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
+  requestGrant(request: GrantToRequest, options?: CallOptions): Promise<Grant>
+  /** @throws FORBIDDEN also to whoever asked for it; NOT_FOUND; CONFLICT unless it is requested; UNAUTHORIZED, IO */
+  decideGrant(id: string, decision: 'approve' | 'refuse', options?: CallOptions): Promise<Grant>
+  /** Ends a grant. @throws NOT_FOUND; CONFLICT when it is over; UNAUTHORIZED, FORBIDDEN, IO */
+  revokeGrant(id: string, options?: CallOptions): Promise<Grant>
+  /** The newest first. @throws UNAUTHORIZED, FORBIDDEN, IO */
+  grants(options?: CallOptions): Promise<readonly Grant[]>
+  /** @throws NOT_FOUND, UNAUTHORIZED, FORBIDDEN, IO */
+  grant(id: string, options?: CallOptions): Promise<Grant>
+
+  /**
+   * An evidence file: every record that matches with its proof, and the payloads that a grant allows. Not verified here.
+   * @throws NOT_FOUND when nothing matches; UNAUTHORIZED, FORBIDDEN, MALFORMED, TOO_LARGE, OVERLOADED, IO
+   */
+  evidence(request: EvidenceToMake, options?: CallOptions): Promise<Uint8Array>
+
+  /** The report on a month, `2026-11`, as JSON or as a page. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
+  report(month: string, format: 'json' | 'html', options?: CallOptions): Promise<Uint8Array>
+}
+
+/** A batch of receipts is a dozen times as large as its indices, so it holds fewer records. */
+const RECEIPT_BATCH = { leaves: 2_000, bytes: 8 * 1024 * 1024 }
+/** Well below what a log takes at once. */
+const PLACE_BATCH = { leaves: 10_000, bytes: 16 * 1024 * 1024 }
+/** Receipts with cosignatures. */
+const WITNESSED_BATCH = { leaves: 500, bytes: 8 * 1024 * 1024 }
+/** Bytes of a record's receipt in an answer, and of one with cosignatures. */
+const RECEIPT_SIZE = 16 * 1024
+const WITNESSED_RECEIPT_SIZE = 64 * 1024
+/** `{"id":"…","index":…}` and a comma. */
+const PLACE_SIZE = 96
+const MAX_ANSWER_SIZE = 64 * 1024
+/** A record, and a payload of 8 MiB once as JSON and once as disclosures. */
+const MAX_READING_SIZE = 32 * 1024 * 1024
+const MAX_LIST_SIZE = 64 * 1024 * 1024
+const MAX_LEAF_SIZE = 65_535
+const MAX_REPORT_SIZE = 64 * 1024 * 1024
+const ACCEPTED = 202
+
+const WHAT = 'a log with records'
+const JSON_TYPE = 'application/json'
+
+/** A client of the records of the log at `options.url`. @throws USAGE when that is not an http or https address */
+export function createRecordsClient(options: RequesterOptions): RecordsClient {
+  const request = createRequester(options)
+
+  const get = async <T>(
+    path: string,
+    read: (value: Members) => T,
+    { signal }: CallOptions,
+    limit = MAX_LIST_SIZE,
+  ): Promise<T> => meaningOf(await request({ path, limit, signal }), WHAT, read)
+
+  /** What changes something, and is not safe to repeat. */
+  const post = async <T>(
+    path: string,
+    body: unknown,
+    read: (value: Members) => T,
+    { signal }: CallOptions,
+  ): Promise<T> => {
+    const sent = body === undefined ? {} : jsonBody(body)
+    const answer = await request({
+      method: 'POST',
+      path,
+      ...sent,
+      limit: MAX_ANSWER_SIZE,
+      once: true,
+      signal,
+    })
+    return meaningOf(answer, WHAT, read)
+  }
+
+  const search: RecordsClient['search'] = (query = {}, options = {}) =>
+    get(`v1/records${queryOf(query)}`, recordPage, options)
+
+  /** Sends the batches of a run, and reads what became of each record. */
+  async function* submitBatches<T>(
+    records: Records,
+    { size, limits, prefer, read }: Batches<T>,
+    options: SubmitRecordOptions,
+  ): AsyncGenerator<readonly T[]> {
+    const key = options.idempotencyKey ?? randomKey()
+    let before = 0
+    let number = 0
+    for await (const { leaves } of batchesOf(recordLines(records), limits)) {
+      number++
+      const answer = await request({
+        method: 'POST',
+        ...submission(leaves.length, options),
+        headers: {
+          'content-type': 'application/x-ndjson',
+          accept: JSON_TYPE,
+          'idempotency-key': `${key}-${number}`,
+          ...prefer,
+        },
+        body: ndjson(leaves),
+        limit: 64 + leaves.length * size,
+      }).catch((error: unknown) => {
+        throw renumbered(error, before)
+      })
+      const items = meaningOf(answer, WHAT, ({ records }) => listOf(records, read))
+      if (items.length !== leaves.length) {
+        throw new CairnError('IO', `the log did not answer for each of ${leaves.length} records`)
+      }
+      yield items
+      before += leaves.length
+    }
+  }
+
+  return {
+    async submit(record, options = {}) {
+      const answer = await request({
+        method: 'POST',
+        ...submission(1, options),
+        headers: {
+          'content-type': JSON_TYPE,
+          accept: JSON_TYPE,
+          'idempotency-key': options.idempotencyKey ?? randomKey(),
+        },
+        body: recordJson(record),
+        limit: WITNESSED_RECEIPT_SIZE,
+      }).catch((error: unknown) => {
+        const { number, message } = namedRecord(error)
+        // There is only one.
+        if (number === undefined) throw error
+        throw new CairnError((error as CairnError).code, message, { cause: error })
+      })
+      return meaningOf(answer, WHAT, recordReceipt)
+    },
+
+    submitMany(records, options = {}) {
+      const witnessed = options.witnessed === true
+      const batches = {
+        size: witnessed ? WITNESSED_RECEIPT_SIZE : RECEIPT_SIZE,
+        limits: witnessed ? WITNESSED_BATCH : RECEIPT_BATCH,
+        prefer: {},
+        read: recordReceipt,
+      }
+      return submitBatches(records, batches, options)
+    },
+
+    submitForPlaces(records, options = {}) {
+      const prefer = { prefer: 'return=minimal' }
+      const batches = { size: PLACE_SIZE, limits: PLACE_BATCH, prefer, read: recordPlace }
+      return submitBatches(records, batches, options)
+    },
+
+    search,
+
+    async *searchAll(query = {}, options = {}) {
+      let cursor = query.cursor
+      do {
+        const page = await search({ ...query, ...(cursor !== undefined && { cursor }) }, options)
+        yield* page.records
+        cursor = page.cursor
+      } while (cursor !== undefined)
+    },
+
+    async read(index, { grant, signal } = {}) {
+      const path = `v1/records/${leafIndex(index)}${queryOf({ grant })}`
+      const reading = await get(
+        path,
+        recordReading,
+        { ...(signal && { signal }) },
+        MAX_READING_SIZE,
+      )
+      if (reading.index === index) return reading
+      throw failed(`the log answered with entry ${reading.index}, not ${index}`)
+    },
+
+    async leaf(index, leafHash, { signal } = {}) {
+      const path = `v1/records/${leafIndex(index)}/leaf`
+      const leaf = await request({ path, limit: MAX_LEAF_SIZE, signal })
+      if (equal(hashLeaf(leaf), leafHash)) return leaf
+      throw failed(`entry ${index} of the log does not have the leaf hash ${toHex(leafHash)}`)
+    },
+
+    erase: ({ subject, basis }, options = {}) =>
+      post('v1/erasures', { subject, basis }, erasureOf, options),
+
+    erasures: ({ cursor, ...options } = {}) =>
+      get(`v1/erasures${queryOf({ cursor })}`, erasurePage, options),
+
+    placeHold: ({ name, reason, scope }, options = {}) =>
+      post('v1/holds', { name, reason, scope }, holdOf, options),
+
+    liftHold: (hold, reason, options = {}) =>
+      post(`v1/holds/${encodeURIComponent(hold)}/lift`, { reason }, holdOf, options),
+
+    holds: (options = {}) => get('v1/holds', ({ holds }) => listOf(holds, holdOf), options),
+
+    requestGrant: ({ purpose, ticket, scope, minutes }, options = {}) =>
+      post('v1/grants', { purpose, ticket, scope, minutes }, grantOf, options),
+
+    decideGrant: (id, decision, options = {}) =>
+      post(`v1/grants/${encodeURIComponent(id)}/${decision}`, undefined, grantOf, options),
+
+    revokeGrant: (id, options = {}) =>
+      post(`v1/grants/${encodeURIComponent(id)}/revoke`, undefined, grantOf, options),
+
+    grants: (options = {}) => get('v1/grants', ({ grants }) => listOf(grants, grantOf), options),
+
+    grant: (id, options = {}) => get(`v1/grants/${encodeURIComponent(id)}`, grantOf, options),
+
+    evidence: ({ scope, purpose, grant }, { signal } = {}) =>
+      request({
+        method: 'POST',
+        path: 'v1/evidence',
+        ...jsonBody({ scope, purpose, grant }),
+        limit: MAX_EVIDENCE_SIZE,
+        signal,
+      }),
+
+    report(month, format, { signal } = {}) {
+      const accept = format === 'html' ? 'text/html' : JSON_TYPE
+      const path = `v1/reports/${encodeURIComponent(month)}`
+      return request({ path, headers: { accept }, limit: MAX_REPORT_SIZE, signal })
+    },
+  }
+}
+
+interface Batches<T> {
+  /** Bytes of the answer for a record. */
+  readonly size: number
+  readonly limits: Parameters<typeof batchesOf>[1]
+  readonly prefer: Readonly<Record<string, string>>
+  readonly read: (value: Members) => T
+}
+
+function jsonBody(value: unknown): Pick<HttpRequest, 'headers' | 'body'> {
+  return { headers: { 'content-type': JSON_TYPE }, body: utf8(JSON.stringify(value)) }
+}
+
+/** Where so many records are sent, and what is made of the answer's status. */
+function submission(
+  records: number,
+  { witnessed, onLate, signal }: SubmitOptions,
+): Pick<HttpRequest, 'path' | 'onStatus' | 'signal'> {
+  if (witnessed !== true) return { path: 'v1/records', signal }
+  const onStatus = (status: number): void => {
+    if (status === ACCEPTED) onLate?.(records)
+  }
+  return { path: 'v1/records?wait=witnessed', onStatus, signal }
+}
+
+/** The query of an address; empty when nothing is asked for. */
+function queryOf(members: object): string {
+  const given = Object.entries(members).filter(([, value]) => value !== undefined)
+  const query = given.map(([name, value]) => `${name}=${encodeURIComponent(decimal(value))}`)
+  return query.length === 0 ? '' : `?${query.join('&')}`
+}
+
+/** As text; a small number has no exponent. */
+function decimal(value: unknown): string {
+  const text = String(value)
+  return typeof value === 'number' && text.includes('e-') ? value.toFixed(15) : text
+}
+
+function randomKey(): string {
+  return toHex(crypto.getRandomValues(new Uint8Array(16)))
+}
+
+function failed(message: string): CairnError {
+  return new CairnError('VERIFICATION_FAILED', message)
+}
