@@ -3,7 +3,10 @@
  * from, and of jurisdictions, which give what no submitter has to know. Of all that apply, the longest wins. Leaves
  * stay for ever; what ends is the life of the keys of their payload.
  */
-import { malformed } from '../errors.ts'
+import { sha256 } from '#sha256'
+import { toHex, utf8 } from '../bytes.ts'
+import { type CairnError, malformed } from '../errors.ts'
+import { canonicalJson } from './canonical-json.ts'
 import {
   type DocumentSource,
   readDocument,
@@ -69,6 +72,8 @@ export interface Jurisdiction {
 }
 
 export interface RetentionTable {
+  /** SHA-256 of the document as canonical JSON (RFC 8785), in hexadecimal. */
+  readonly digest: string
   readonly regimes: ReadonlyMap<string, RetentionRegime>
   readonly classes: ReadonlyMap<string, RetentionClass>
   readonly jurisdictions: ReadonlyMap<string, Jurisdiction>
@@ -134,7 +139,8 @@ export function parseRetentionTable(source: DocumentSource): RetentionTable {
       }
     },
   )
-  return { regimes, classes, jurisdictions }
+  const digest = toHex(sha256(utf8(canonicalJson(document))))
+  return { digest, regimes, classes, jurisdictions }
 }
 
 function readRegime(value: JsonValue, pointer: string): RetentionRegime {
@@ -232,10 +238,7 @@ export function retentionOf(question: RetentionQuestion): Retention {
   }
   const name = question.class ?? jurisdiction.class
   const chosen = table.classes.get(name)
-  if (chosen === undefined) {
-    const known = [...table.classes.keys()].join(', ')
-    throw malformed(`/retention_class: the retention table has no class ${name}; it has ${known}`)
-  }
+  if (chosen === undefined) throw unknownClass(name, table)
   const named = new Set([...chosen.regimes, ...jurisdiction.regimes])
   const regimes = [...table.regimes]
     .filter(([regime, { types }]) => named.has(regime) && (types?.includes(type) ?? true))
@@ -261,6 +264,31 @@ export function retentionOf(question: RetentionQuestion): Retention {
         .map((regime) => regime.name)
     },
   }
+}
+
+/** @throws MALFORMED when the table lacks the class that a submission names */
+export function checkRetentionClass(
+  { retention_class: name }: { readonly retention_class?: string },
+  table: Pick<RetentionTable, 'classes'>,
+): void {
+  if (name !== undefined && !table.classes.has(name)) throw unknownClass(name, table)
+}
+
+function unknownClass(name: string, { classes }: Pick<RetentionTable, 'classes'>): CairnError {
+  const known = [...classes.keys()].join(', ')
+  return malformed(`/retention_class: the retention table has no class ${name}; it has ${known}`)
+}
+
+/** The midnight, in UTC, before which records need not be kept any longer at a moment. Later ones have to be. */
+export function endedBefore({ until }: Pick<Retention, 'until'>, now: Date): Date {
+  // No record is kept for less than a day, and none ends before an earlier one.
+  let [first, last] = [0, Math.max(0, Math.floor(now.getTime() / DAY))]
+  while (first < last) {
+    const day = Math.floor((first + last) / 2)
+    if (until(new Date(day * DAY)) <= now) first = day + 1
+    else last = day
+  }
+  return new Date(first * DAY)
 }
 
 const DAY = 86_400_000

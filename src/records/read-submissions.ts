@@ -7,6 +7,7 @@ import {
   type SubmittedRecord,
 } from '../formats/record.ts'
 import { verifySubmission } from '../formats/record-signature.ts'
+import { checkRetentionClass, type RetentionTable } from '../formats/retention.ts'
 import { findSecrets, maskSecrets, type SecretRules } from '../formats/secrets.ts'
 
 /** Records in one call. */
@@ -28,6 +29,8 @@ export interface ReadingOptions {
   readonly now: () => number
   /** Looks for secrets in all that is submitted. */
   readonly secrets?: SecretRules | undefined
+  /** The classes that a submission can name; without it, any. */
+  readonly retention?: Pick<RetentionTable, 'classes'> | undefined
   /** Without it no signed submission is taken. */
   readonly submitterKey?: SubmitterKey | undefined
   /** Told of a finding that is let pass. */
@@ -141,7 +144,7 @@ export function foreignTenantIn(error: unknown): string | undefined {
 async function acceptable(
   submission: SubmittedRecord,
   tenant: string,
-  { now, secrets, submitterKey, onSecret }: ReadingOptions,
+  { now, secrets, retention, submitterKey, onSecret }: ReadingOptions,
 ): Promise<SubmittedRecord> {
   const { claimed_time: claimed, signature } = submission
   if (submission.tenant !== undefined && submission.tenant !== tenant) {
@@ -150,6 +153,7 @@ async function acceptable(
   if (claimed !== undefined && Date.parse(claimed) > now() + MAX_AHEAD_MS) {
     throw malformed('/claimed_time: it is in the future; set the clock that it comes from')
   }
+  if (retention !== undefined) checkRetentionClass(submission, retention)
   if (signature !== undefined) {
     const key = await submitterKey?.(tenant, signature.key_id)
     if (key === undefined) {

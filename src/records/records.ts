@@ -10,6 +10,7 @@
 import { CairnError, malformed } from '../errors.ts'
 import { parseLogSubmission, type SubmittedRecord } from '../formats/record.ts'
 import { NAME } from '../formats/record-values.ts'
+import type { RetentionTable } from '../formats/retention.ts'
 import type { SecretRules } from '../formats/secrets.ts'
 import type { LogService } from '../log/service.ts'
 import { hashLeaf } from '../merkle/hash.ts'
@@ -55,6 +56,8 @@ export interface RecordsOptions {
   readonly onEvent?: (event: RecordsEvent) => void
   /** What must never be logged; by default nothing is looked for. */
   readonly secrets?: SecretRules
+  /** The retention classes that a submission can name; by default any, since none means anything. */
+  readonly retention?: Pick<RetentionTable, 'classes'>
   /** The keys of submitters who sign; by default no signed record is taken. */
   readonly submitterKey?: SubmitterKey
 }
@@ -72,7 +75,7 @@ const TRIES = 5
  * @throws CORRUPT, DISK_FULL, IO
  */
 export async function openRecords(options: RecordsOptions): Promise<RecordsService> {
-  const { log, vault, index, secrets, submitterKey } = options
+  const { log, vault, index, secrets, retention, submitterKey } = options
   const { now = Date.now, onEvent = () => undefined } = options
   const withdrawn = await recoverStaged(log, vault)
   if (withdrawn > 0) onEvent({ event: 'withdrawn', batches: withdrawn })
@@ -94,6 +97,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
   const reading: ReadingOptions = {
     now,
     secrets,
+    retention,
     submitterKey,
     onSecret: (tenant, rule) => onEvent({ event: 'secret-found', tenant, rule }),
   }

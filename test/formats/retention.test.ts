@@ -1,9 +1,12 @@
+import { createHash } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
+import { canonicalJson } from '../../src/formats/canonical-json.ts'
 import type { JsonObject, JsonValue } from '../../src/formats/json-strict.ts'
 import { LOG_RECORD_TYPES, RECORD_TYPES } from '../../src/formats/record-members.ts'
 import {
+  endedBefore,
   formatDuration,
   parseDuration,
   parseRetentionTable,
@@ -88,6 +91,25 @@ describe('how long a record is kept', () => {
     )
   })
 
+  it('tells what has ended at a moment, to the day', () => {
+    const moments = fc.date({
+      min: new Date('1970-01-01T00:00:00Z'),
+      max: new Date('2200-01-01T00:00:00Z'),
+      noInvalidDate: true,
+    })
+    const table = tableOf('P1D', { months: 'P6M', days: 'P182D' })
+    const kinds = [{ class: 'short' }, { class: 'health', jurisdiction: 'eu' }, { table }]
+    fc.assert(
+      fc.property(fc.constantFrom(...kinds), moments, (question, now) => {
+        const { until } = retention(question)
+        const end = endedBefore({ until }, now)
+        expect(end.getTime() % 86_400_000).toBe(0)
+        expect(until(end) > now).toBe(true)
+        if (end.getTime() > 0) expect(until(new Date(end.getTime() - 1)) <= now).toBe(true)
+      }),
+    )
+  })
+
   it('is the longest of all that apply', () => {
     const time = '2026-11-21T12:00:00.000Z'
     expect(untilOf({ class: 'short' }, time)).toBe('2026-12-22T00:00:00.000Z')
@@ -151,6 +173,14 @@ describe('a duration', () => {
 
 describe('a table of retention', () => {
   const text = JSON.stringify(DEFAULT_RETENTION_DOCUMENT)
+
+  it('has a digest that does not depend on how it is written', () => {
+    const indented = JSON.stringify(DEFAULT_RETENTION_DOCUMENT, null, 2)
+    const canonical = canonicalJson(DEFAULT_RETENTION_DOCUMENT)
+    const digest = createHash('sha256').update(canonical).digest('hex')
+    expect(parseRetentionTable(indented).digest).toBe(digest)
+    expect(DEFAULT_RETENTION_TABLE.digest).toBe(digest)
+  })
 
   it('is read from text, from bytes and from a value', () => {
     expect(parseRetentionTable(text)).toEqual(DEFAULT_RETENTION_TABLE)

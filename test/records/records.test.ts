@@ -7,6 +7,7 @@ import type { Disclosure } from '../../src/formats/disclosure.ts'
 import { parseRecord, parseSubmission } from '../../src/formats/record.ts'
 import { rebuildSubmission } from '../../src/formats/record-rebuild.ts'
 import { signSubmission } from '../../src/formats/record-signature.ts'
+import { DEFAULT_RETENTION_TABLE } from '../../src/formats/retention-table.ts'
 import { DEFAULT_SECRET_RULES } from '../../src/formats/secrets.ts'
 import { hashLeaf } from '../../src/merkle/hash.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
@@ -177,6 +178,22 @@ describe('a record', () => {
     await expect(submitOne(all, request(1, { session_id: card }))).rejects.toMatchObject(
       refusal('MALFORMED', /^record 1: \/session_id: /),
     )
+  })
+
+  it('names a retention class of the table, or none', async () => {
+    const all = await open({ retention: DEFAULT_RETENTION_TABLE })
+    const { index } = await submitOne(all, request(1, { retention_class: 'health' }))
+    const { record } = await all.records.read(index, 'acme')
+    expect(record.retention_class).toBe('health')
+    await submitOne(all, request(2))
+    const unknown = request(3, { retention_class: 'healthy' })
+    await expect(submitOne(all, unknown)).rejects.toMatchObject(
+      refusal(
+        'MALFORMED',
+        /^record 1: \/retention_class: the retention table has no class healthy; it has /,
+      ),
+    )
+    expect(all.log.head().size).toBe(2)
   })
 
   it('has a claimed time beside that of the log, but none that is to come', async () => {
