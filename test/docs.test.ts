@@ -18,7 +18,8 @@ import { SEVERITIES } from '../src/monitor/alert.ts'
 import { loadConfig } from '../src/server/config.ts'
 import { createMonitorMetrics } from '../src/server/monitor-metrics.ts'
 import { SETTINGS } from '../src/server/settings.ts'
-import { authenticateBy, openTokens } from '../src/server/tokens.ts'
+import { readTokens } from '../src/server/token-file.ts'
+import { authenticateBy } from '../src/server/tokens.ts'
 import { loadWitnessConfig } from '../src/server/witness-config.ts'
 import { WITNESS_SETTINGS } from '../src/server/witness-settings.ts'
 import { LOG_KEY } from './support/example-log.ts'
@@ -170,7 +171,7 @@ describe('what the documents say', () => {
         adminTokenFile: join(place, 'admin.token'),
         tokensFile: join(place, 'tokens'),
       }
-      const tokens = await openTokens(files)
+      const tokens = await readTokens(files)
       expect(tokens.map(({ name }) => name)).toEqual(['payments-app'])
       const authenticate = authenticateBy(tokens)
       expect(authenticate(`Bearer ${token}`)).toBeDefined()

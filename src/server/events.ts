@@ -2,6 +2,7 @@
 import type { GossipEvent } from '../gossip/sink-loop.ts'
 import type { LogEvent } from '../log/log.ts'
 import { type EventStream, writeEvents } from './event-writer.ts'
+import { describeTokens, type TokenEvent } from './token-file.ts'
 
 export type ServerEvent =
   | {
@@ -29,6 +30,7 @@ export type ServerEvent =
   | { readonly event: 'closed' }
   | { readonly event: 'evidence-kept'; readonly log: string; readonly file: string }
   | (Exclude<LogEvent, { event: 'evidence' }> & { readonly log: string })
+  | (TokenEvent & { readonly log: string })
   | (GossipEvent & { readonly log: string })
 
 export type OnEvent = (event: ServerEvent) => void
@@ -71,6 +73,9 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: the witness ${event.witness} is left alone for a while: ${event.reason}`
     case 'evidence-kept':
       return `${event.log}: what contradicts this log is kept in ${event.file}`
+    case 'tokens-changed':
+    case 'tokens-damaged':
+      return `${event.log}: ${describeTokens(event)}`
     case 'witness-ok':
       return `${event.log}: the witness ${event.witness} cosigns again`
     case 'gossip-failed':

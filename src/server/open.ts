@@ -1,6 +1,5 @@
 /** One log from its data directory: keys, signer's state, store and tokens, each opened and, at first, made. */
 import { join, resolve } from 'node:path'
-import { DEFAULT_TENANT } from '../compliance/principal.ts'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { messageOf } from '../errors.ts'
 import { formatVkey } from '../formats/vkey.ts'
@@ -19,7 +18,7 @@ import { keepEvidence } from './evidence-files.ts'
 import { openGossip } from './gossip.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
-import { authenticateBy, openTokens } from './tokens.ts'
+import { openTokens } from './token-file.ts'
 import { readPolicyFile, witnessesOf } from './witnesses.ts'
 
 export interface OpenedLog extends HostedLog {
@@ -53,7 +52,11 @@ export async function openHostedLog(
       formatVkey(signer.ed25519),
     )
     opened.push(signedState)
-    const tokens = await openTokens(directory)
+    const tokens = await openTokens(directory, {
+      tenant: own.tenant,
+      onEvent: (event) => onEvent({ ...event, log: name }),
+    })
+    opened.push(tokens)
     const mlDsa = mlDsaThread()
     opened.push(mlDsa)
     const witnesses =
@@ -96,17 +99,16 @@ export async function openHostedLog(
     }
     onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })
     // An open log takes leaves from anyone, but may still show them to token holders only.
-    const byToken = authenticateBy(tokens)
+    const { authenticate } = tokens
     return {
       log,
-      authenticate: own.open ? orAnyone(byToken, DEFAULT_TENANT) : byToken,
+      authenticate: own.open ? orAnyone(authenticate, own.tenant) : authenticate,
       witnessDeadlineMs: config.witnessDeadlineMs,
-      ...(own.privateEntries
-        ? { readEntries: { authenticate: byToken, tenant: DEFAULT_TENANT } }
-        : {}),
+      ...(own.privateEntries ? { readEntries: { authenticate, tenant: own.tenant } } : {}),
       ...(gossip && { gossip }),
       directory,
       async close() {
+        await tokens.close()
         await gossip?.close()
         await log.close()
         await mlDsa.close()

@@ -1,5 +1,6 @@
 /** What a running witness has to say: a line for people on a terminal, a JSON object a line for everything else. */
 import type { WitnessEvent } from '../witness/witness.ts'
+import { describeTokens, type TokenEvent } from './token-file.ts'
 
 export type WitnessServerEvent =
   | {
@@ -26,6 +27,7 @@ export type WitnessServerEvent =
   | { readonly event: 'error'; readonly message: string }
   | { readonly event: 'closing' }
   | { readonly event: 'closed' }
+  | TokenEvent
   | WitnessEvent
 
 export type OnWitnessEvent = (event: WitnessServerEvent) => void
@@ -50,6 +52,9 @@ export function describeWitness(event: WitnessServerEvent): string {
       return 'finishing what was accepted'
     case 'closed':
       return 'stopped'
+    case 'tokens-changed':
+    case 'tokens-damaged':
+      return describeTokens(event)
     case 'conflict':
       return event.kind === 'split-view'
         ? `SPLIT VIEW: ${event.origin} has signed two heads that contradict each other; kept as conflict ${event.id}`

@@ -18,7 +18,7 @@ import { openWitness } from '../witness/witness.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { listen } from './listen.ts'
 import { guardStore } from './rollback-guard.ts'
-import { authenticateBy, type KnownToken, openTokens } from './tokens.ts'
+import { openTokens, type Tokens } from './token-file.ts'
 import type { WitnessConfig } from './witness-config.ts'
 import type { OnWitnessEvent } from './witness-events.ts'
 import { WITNESS_FILES } from './witness-files.ts'
@@ -57,7 +57,7 @@ export async function serveWitness(
     await Promise.all([...config.logs.values()].map((keys) => witness.watch(keys)))
     const server = createWitnessServer({
       witness,
-      authenticate: authenticateBy(tokens),
+      authenticate: tokens.authenticate,
       requestTimeoutMs: config.requestTimeoutMs,
       onError: (error) => onEvent({ event: 'error', message: messageOf(error) }),
     })
@@ -66,6 +66,7 @@ export async function serveWitness(
     async function close(): Promise<void> {
       onEvent({ event: 'closing' })
       await server.close()
+      await tokens.close()
       await witness.close()
       onEvent({ event: 'closed' })
     }
@@ -86,6 +87,7 @@ export async function serveWitness(
     }
     return running
   } catch (error) {
+    await tokens.close()
     await witness.close()
     throw error
   }
@@ -94,7 +96,7 @@ export async function serveWitness(
 interface Opened {
   readonly witness: WitnessService
   readonly signer: WitnessSigner
-  readonly tokens: readonly KnownToken[]
+  readonly tokens: Tokens
   readonly directory: DataDirectory
 }
 
@@ -114,7 +116,8 @@ async function open(config: WitnessConfig, onEvent: OnWitnessEvent): Promise<Ope
     const vkeys = [formatVkey(both.ed25519), formatVkey(both.mlDsa!)]
     const [named, other] = config.mlDsa ? [vkeys, vkeys.slice(0, 1)] : [vkeys.slice(0, 1), vkeys]
     await keepVkeys(directory, named, [other])
-    const tokens = await openTokens(directory)
+    const tokens = await openTokens(directory, { onEvent })
+    opened.push(tokens)
     const guard = config.rollbackGuard ?? defaultGuard(directory.path, both)
     const guarded = await guardStore(store, guard, {
       onError: (error) => onEvent({ event: 'error', message: messageOf(error) }),

@@ -1,82 +1,80 @@
-import { mkdtemp, readFile, rm, stat, unlink, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import fc from 'fast-check'
+import { describe, expect, it } from 'vitest'
+import { ROLES, type Role } from '../../src/compliance/principal.ts'
 import {
   authenticateBy,
   formatTokens,
   hashToken,
+  type KnownToken,
   newToken,
-  openTokens,
   parseTokens,
-  type TokenFiles,
 } from '../../src/server/tokens.ts'
 
-let directory: string
-let files: TokenFiles
+const HASH = 'a'.repeat(64)
 
-beforeEach(async () => {
-  directory = await mkdtemp(join(tmpdir(), 'cairn-tokens-'))
-  files = {
-    adminTokenFile: join(directory, 'admin.token'),
-    tokensFile: join(directory, 'tokens'),
-  }
-})
-afterEach(() => rm(directory, { recursive: true, force: true }))
+describe('the lines of tokens', () => {
+  const token: fc.Arbitrary<KnownToken> = fc.record(
+    {
+      name: fc.stringMatching(/^[a-z0-9][a-z0-9._@+-]{0,20}$/),
+      hash: fc.uint8Array({ minLength: 32, maxLength: 32 }),
+      roles: fc.subarray([...ROLES], { minLength: 1 }),
+      tenant: fc.stringMatching(/^[A-Za-z0-9][A-Za-z0-9._-]{0,20}$/),
+      expires: fc.integer({ min: 0, max: 4_000_000_000 }).map((seconds) => seconds * 1000),
+    },
+    { requiredKeys: ['name', 'hash', 'roles'] },
+  )
 
-describe('the first start', () => {
-  it('makes a token, in clear for the operator alone and hashed for the server', async () => {
-    const tokens = await openTokens(files)
-    const token = (await readFile(files.adminTokenFile, 'utf8')).trimEnd()
-    expect(token).toMatch(/^cairn_[A-Za-z0-9_-]{43}$/)
-    for (const file of Object.values(files)) expect((await stat(file)).mode & 0o777).toBe(0o600)
-    expect(await readFile(files.tokensFile, 'utf8')).not.toContain(token)
-    expect(tokens).toEqual([{ name: 'admin', hash: hashToken(token) }])
-    expect(await openTokens(files)).toEqual(tokens)
-  })
-
-  it('that was cut short after the token was written goes on with it', async () => {
-    await openTokens(files)
-    const token = await readFile(files.adminTokenFile, 'utf8')
-    await unlink(files.tokensFile)
-    expect(await openTokens(files)).toEqual([{ name: 'admin', hash: hashToken(token.trimEnd()) }])
-    expect(await readFile(files.adminTokenFile, 'utf8')).toBe(token)
-  })
-
-  it('makes no new token when the operator has taken the first away', async () => {
-    const tokens = await openTokens(files)
-    await unlink(files.adminTokenFile)
-    expect(await openTokens(files)).toEqual(tokens)
-    await expect(stat(files.adminTokenFile)).rejects.toThrow()
-  })
-
-  it('does not take just any text for a token', async () => {
-    await writeFile(files.adminTokenFile, 'password\n')
-    await expect(openTokens(files)).rejects.toEqual(expect.objectContaining({ code: 'CORRUPT' }))
-  })
-})
-
-describe('the file of tokens', () => {
-  it('reads what it writes', () => {
-    const tokens = ['admin', 'team-a.2'].map((name) => ({ name, hash: hashToken(newToken()) }))
-    expect(parseTokens(formatTokens(tokens), 'tokens')).toEqual(tokens)
+  it('are read as they are written', () => {
+    const tokens = fc.uniqueArray(token, { selector: ({ hash }) => hash.join() })
+    fc.assert(
+      fc.property(tokens, (given) => {
+        expect(parseTokens(formatTokens(given), 'tokens')).toEqual(given)
+      }),
+      { numRuns: 50 },
+    )
     expect(parseTokens('', 'tokens')).toEqual([])
   })
 
+  it('that end after the name give all roles in the tenant of the log', () => {
+    const text = `${HASH} admin\n`
+    const tokens = parseTokens(text, 'tokens')
+    expect(tokens).toEqual([{ name: 'admin', hash: new Uint8Array(32).fill(0xaa), roles: ROLES }])
+    expect(formatTokens(tokens)).toBe(text)
+  })
+
+  it('say the tenant, the roles and the expiry', () => {
+    const text =
+      `${HASH} ann@example.com acme auditor,reader 2026-12-01T00:00:00Z\n` +
+      `${'b'.repeat(64)} app - submitter\n`
+    expect(parseTokens(text, 'tokens')).toMatchObject([
+      { tenant: 'acme', roles: ['reader', 'auditor'], expires: Date.UTC(2026, 11) },
+      { name: 'app', roles: ['submitter'] },
+    ])
+  })
+
   it.each([
-    'x',
-    `${'a'.repeat(64)} admin`,
-    `${'a'.repeat(63)} admin\n`,
-    `${'A'.repeat(64)} admin\n`,
-    `${'a'.repeat(64)}  admin\n`,
-    `${'a'.repeat(64)} Admin\n`,
-    `${'a'.repeat(64)} admin\r\n`,
-    `${'a'.repeat(64)} admin\n\n`,
-  ])('refuses %j, naming the line', (text) => {
-    expect(() => parseTokens(text, 'tokens')).toThrow(
+    ['x', 'its end is missing', 1],
+    [`${HASH} admin`, 'its end is missing', 1],
+    [`${'a'.repeat(63)} admin\n`, '64 hexadecimal digits', 1],
+    [`${'A'.repeat(64)} admin\n`, '64 hexadecimal digits', 1],
+    [`${HASH}\n`, 'a name has', 1],
+    [`${HASH}  admin\n`, 'a name has', 1],
+    [`${HASH} Admin\n`, 'a name has', 1],
+    [`${HASH} admin\r\n`, 'a name has', 1],
+    [`${HASH} admin\n\n`, '64 hexadecimal digits', 2],
+    [`${HASH} admin\n${HASH} other\n`, 'the token of line 1', 2],
+    [`${HASH} admin acme\n`, 'a tenant, roles and perhaps an expiry', 1],
+    [`${HASH} admin acme reader 2026-12-01T00:00:00Z x\n`, 'perhaps an expiry', 1],
+    [`${HASH} admin ../x reader\n`, 'a tenant is a name', 1],
+    [`${HASH} admin acme king\n`, 'there is no role "king"', 1],
+    [`${HASH} admin acme reader,\n`, 'there is no role ""', 1],
+    [`${HASH} admin acme reader tomorrow\n`, 'the expiry is a time', 1],
+    [`${HASH} admin acme reader 2026-02-30T00:00:00Z\n`, 'the expiry is a time', 1],
+  ])('refuses %j', (text, reason, line) => {
+    expect(() => parseTokens(text, 'DIR/tokens')).toThrow(
       expect.objectContaining({
         code: 'CORRUPT',
-        message: expect.stringMatching(/^line \d of tokens/),
+        message: expect.stringMatching(new RegExp(`^line ${line} of DIR/tokens .*${reason}`)),
       }),
     )
   })
@@ -85,7 +83,7 @@ describe('the file of tokens', () => {
 describe('a request', () => {
   const tokens = [newToken(), newToken()]
   const authenticate = authenticateBy(
-    tokens.map((token, i) => ({ name: `t${i}`, hash: hashToken(token) })),
+    tokens.map((token, i) => ({ name: `t${i}`, hash: hashToken(token), roles: ROLES })),
   )
 
   it('is known by any of the tokens, each somebody else', () => {
@@ -113,5 +111,33 @@ describe('a request', () => {
 
   it('is known by nothing when there are no tokens', () => {
     expect(authenticateBy([])(`Bearer ${tokens[0]}`)).toBeUndefined()
+  })
+
+  it('comes from a tenant, the log’s own unless the token says another', () => {
+    const roles: Role[] = ['auditor']
+    const recognise = authenticateBy(
+      [
+        { name: 'a', hash: hashToken(tokens[0]!), roles },
+        { name: 'b', hash: hashToken(tokens[1]!), roles, tenant: 'globex' },
+      ],
+      { tenant: 'acme' },
+    )
+    const own = { name: 'a', tenant: 'acme', roles: new Set(roles) }
+    expect(recognise(`Bearer ${tokens[0]}`)).toMatchObject(own)
+    expect(recognise(`Bearer ${tokens[1]}`)).toMatchObject({ name: 'b', tenant: 'globex' })
+  })
+
+  it('is refused once the token has expired, and told so', () => {
+    let time = 999_999
+    const known = { name: 'a', hash: hashToken(tokens[0]!), roles: ROLES, expires: 1_000_000 }
+    const recognise = authenticateBy([known], { now: () => time })
+    expect(recognise(`Bearer ${tokens[0]}`)).toBeDefined()
+    time++
+    expect(() => recognise(`Bearer ${tokens[0]}`)).toThrow(
+      expect.objectContaining({
+        code: 'UNAUTHORIZED',
+        message: 'the token has expired at 1970-01-01T00:16:40Z',
+      }),
+    )
   })
 })
