@@ -34,7 +34,11 @@ export function formatOtlpResponse(
 }
 
 function messageOf(rejected: readonly RejectedLogRecord[], total: number): string {
-  const told = rejected
+  // Different reasons first: one that most have must not hide the others.
+  const first = new Map<string, RejectedLogRecord>()
+  for (const one of rejected) if (!first.has(one.reason)) first.set(one.reason, one)
+  const rest = rejected.filter((one) => first.get(one.reason) !== one)
+  const told = [...first.values(), ...rest]
     .slice(0, REASONS_TOLD)
     .map(({ place, reason }) => `${place}: ${cut(reason)}`)
   const left = rejected.length - told.length

@@ -415,6 +415,16 @@ describe('the answer', () => {
     )
   })
 
+  it('says each reason, before it repeats one', () => {
+    const many = [1, 2, 3, 1, 1, 2].map((n, i) => ({ place: `/${i}`, reason: `reason ${n}` }))
+    const { partialSuccess } = JSON.parse(
+      Buffer.from(formatOtlpResponse(many, 6, 'json')).toString(),
+    )
+    expect(partialSuccess.errorMessage).toMatch(
+      /\. \/0: reason 1; \/1: reason 2; \/2: reason 3; \/3: reason 1; \/4: reason 1; and 1 more$/,
+    )
+  })
+
   it('to what is refused as a whole is a Status', () => {
     expect(Buffer.from(formatOtlpStatus('bad', 'json')).toString()).toBe('{"message":"bad"}')
     expect(Buffer.from(formatOtlpStatus('bad', 'protobuf')).toString('hex')).toBe('1203626164')
