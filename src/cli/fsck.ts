@@ -3,19 +3,31 @@ import { createPublicKey } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import { CairnError, usage } from '../errors.ts'
 import { formatVkey, type VerifierKey } from '../formats/vkey.ts'
 import { type Finding, type FsckOptions, type FsckSummary, fsck } from '../log/fsck.ts'
 import { openSignedState, type SignedHead } from '../log/signed-state.ts'
 import { readKeys } from '../server/keys.ts'
 import { defaultSignerState } from '../server/open.ts'
 import { readVkeyFile } from '../server/vkey-file.ts'
+import type { LogStore } from '../storage/port.ts'
+import type { Vault } from '../vault/vault.ts'
 import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
 import { exitFor } from './exit.ts'
+import {
+  checkVault,
+  openVaultIn,
+  type RecordsPlace,
+  rebuildIndex,
+  type VaultFinding,
+} from './fsck-records.ts'
 import { startProgress } from './progress.ts'
 import { openStore } from './stored-log.ts'
 import { byteCount, duration, plural, printable } from './style.ts'
 
 interface FsckFlags {
+  readonly reindex?: boolean
+  readonly vaultKey?: string
   readonly json?: boolean
 }
 
@@ -23,54 +35,118 @@ export function configure(command: Command): void {
   command
     .description(
       'Check the data directory of a stopped log: heads and signatures, every entry, every hash of ' +
-        'every tile, every deduplication key. Goes on after a finding, and changes nothing.',
+        'every tile, every deduplication key, every payload in the vault. Goes on after a finding, and changes ' +
+        'nothing; with --reindex, the index that records are found by is then dropped and built again.',
     )
     .argument('<folder>', 'data directory')
+    .option('--reindex', 'build the search index again, from the log and the vault')
+    .option('--vault-key <file>', "the vault's master key (default: <folder>/keys/vault.key)")
     .action((folder: string, flags: FsckFlags) => check(folder, flags))
-  withCommonHelp(command, ['cairn fsck ./cairn-data'])
+  withCommonHelp(command, ['cairn fsck ./cairn-data', 'cairn fsck ./cairn-data --reindex'])
 }
 
 async function check(folder: string, flags: FsckFlags): Promise<void> {
   const started = performance.now()
   const quiet = flags.json === true
-  const { style, line } = terminal()
-  const store = await openStore(folder)
+  const { line } = terminal()
+  const place: RecordsPlace = { folder, keyFile: flags.vaultKey, quiet }
+  const { found, findings } = collector(quiet)
   const interrupt = interruptible()
-  const progress = startProgress({ label: 'checking', unit: 'entries', quiet })
-  const findings: Finding[] = []
-  let found = 0
+  const { signal } = interrupt
+  const store = await openStore(folder)
+  let vault: Vault | undefined
   let summary: FsckSummary
+  let vaultRows: number | undefined
+  let indexed: number | undefined
+  try {
+    vault = await vaultIn(place, flags)
+    summary = await checkStore(store, place, found, signal)
+    vaultRows = vault && (await checkVault(vault, place, found, signal))
+    if (flags.reindex === true) {
+      if (vault === undefined) throw usage(`${folder} has no records: there is nothing to index`)
+      indexed = await rebuildIndex(store, vault, place, signal)
+    }
+  } finally {
+    await vault?.close()
+    await store.close()
+    interrupt.done()
+  }
+  const ok = findings.length === 0
+  process.exitCode = exitFor(ok)
+  const { size, bytes } = summary
+  if (quiet) {
+    const ofRecords = {
+      ...(vaultRows !== undefined && { vault_rows: vaultRows }),
+      ...(indexed !== undefined && { indexed }),
+    }
+    return printJson({ folder, ok, size, bytes, ...ofRecords, findings })
+  }
+  line(sentence(findings.length, summary, vaultRows, performance.now() - started))
+  if (indexed !== undefined) line(`  the index was built again: ${plural(indexed, 'record')}`)
+}
+
+/** The vault, where there is one; without its key all else can be checked. */
+async function vaultIn(place: RecordsPlace, { reindex }: FsckFlags): Promise<Vault | undefined> {
+  try {
+    return await openVaultIn(place)
+  } catch (error) {
+    if (reindex === true || !(error instanceof CairnError) || error.code !== 'USAGE') throw error
+    note(`payloads are not checked: ${error.message}`)
+    return undefined
+  }
+}
+
+/** Prints findings as they come, or keeps them for the one document. */
+function collector(quiet: boolean) {
+  const { style, line } = terminal()
+  const findings: (Finding | VaultFinding)[] = []
+  return {
+    findings,
+    found(finding: Finding | VaultFinding): void {
+      findings.push(finding)
+      if (quiet) return
+      line(`${style.red('✗')} ${style.bold(finding.name)} ${printable(finding.detail)}`)
+    },
+  }
+}
+
+async function checkStore(
+  store: LogStore,
+  { folder, quiet }: RecordsPlace,
+  found: (finding: Finding) => void,
+  signal: AbortSignal,
+): Promise<FsckSummary> {
+  const progress = startProgress({ label: 'checking', unit: 'entries', quiet })
   try {
     const pass = fsck(store, {
       ...(await knownTo(folder)),
       progress: (done, total) => progress.update(done, total),
-      signal: interrupt.signal,
+      signal,
     })
     let step = await pass.next()
     for (; !step.done; step = await pass.next()) {
-      found++
-      if (quiet) findings.push(step.value)
-      else {
-        progress.clear()
-        line(`${style.red('✗')} ${style.bold(step.value.name)} ${printable(step.value.detail)}`)
-      }
+      progress.clear()
+      found(step.value)
     }
-    summary = step.value
+    return step.value
   } finally {
     progress.clear()
-    await store.close()
-    interrupt.done()
   }
-  process.exitCode = exitFor(found === 0)
-  const { size, bytes } = summary
-  if (quiet) return printJson({ folder, ok: found === 0, size, bytes, findings })
-  const checked = `${plural(size, 'entry', 'entries')}, ${byteCount(bytes)}`
-  const time = duration(performance.now() - started)
-  line(
-    found === 0
-      ? `${style.green('✓')} ${style.bold('nothing wrong')}: ${checked} ${style.dim(`(${time})`)}`
-      : style.red(style.bold(`${plural(found, 'finding')} in ${checked} (${time})`)),
-  )
+}
+
+function sentence(
+  found: number,
+  { size, bytes }: FsckSummary,
+  vaultRows: number | undefined,
+  elapsedMs: number,
+): string {
+  const { style } = terminal()
+  const time = duration(elapsedMs)
+  const payloads = vaultRows === undefined ? '' : `, ${plural(vaultRows, 'row')} of the vault`
+  const checked = `${plural(size, 'entry', 'entries')}, ${byteCount(bytes)}${payloads}`
+  return found === 0
+    ? `${style.green('✓')} ${style.bold('nothing wrong')}: ${checked} ${style.dim(`(${time})`)}`
+    : style.red(style.bold(`${plural(found, 'finding')} in ${checked} (${time})`))
 }
 
 /** What the data directory knows beside its store: public keys, and the signer's memory where it is kept here. */

@@ -7,7 +7,7 @@ import { CairnError, messageOf } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
 import type { RecordLeaf } from '../formats/record.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
-import type { LogService } from '../log/service.ts'
+import type { LogEntries } from '../log/stored-entries.ts'
 import { hashLeaf } from '../merkle/hash.ts'
 import { type LeafIndex, leafIndex } from '../merkle/position.ts'
 import type { IndexedRecord, SearchIndex } from '../search/search-index.ts'
@@ -23,7 +23,7 @@ const AT_ONCE = 4 * TILE_WIDTH
 const MAX_REMEMBERED = { records: 50_000, bytes: 64 * 2 ** 20 } as const
 
 export interface FollowerOptions {
-  readonly log: LogService
+  readonly log: LogEntries
   readonly vault: Vault
   readonly index: SearchIndex
   readonly onEvent: (event: RecordsEvent) => void
