@@ -212,7 +212,7 @@ describe('what the documents say', () => {
   })
 
   it('lists every command', () => {
-    const help = readText('src/cli/main.ts').matchAll(/^ {2}(\w+): \{\s*summary:/gm)
+    const help = readText('src/cli/program.ts').matchAll(/^ {2}(\w+): \{\s*summary:/gm)
     const names = [...help].map(([, name]) => name)
     expect(names.length).toBeGreaterThan(5)
     for (const name of names) expect(readText('README.md')).toContain(`| \`cairn ${name}`)
