@@ -23,14 +23,12 @@ import type { FoundRecord } from '../search/search-index.ts'
 import type { ComplianceContext } from './context.ts'
 import { readLeaves, readManyNodes } from './leaves.ts'
 import { mustBeAllowed, type Principal } from './principal.ts'
+import { publishedHead } from './published-head.ts'
 import { isCoveredInClear } from './scope.ts'
 import type { EvidenceRequest, Grant, Scope } from './service.ts'
 
 /** The largest evidence that a log makes, in bytes of leaves and disclosures: it is held in memory. */
 export const MAX_MADE_SIZE = 134_217_728
-/** How long it is waited for a published head that has all records, in milliseconds. */
-const HEAD_WAIT_MS = 10_000
-const HEAD_LOOK_MS = 25
 /** Records whose disclosures are read at once. */
 const READ_AT_ONCE = 32
 const DAY_MS = 86_400_000
@@ -49,7 +47,7 @@ export async function makeEvidence(
   context: ComplianceContext,
   request: EvidenceRequest,
   by: Principal,
-  { headWaitMs = HEAD_WAIT_MS }: EvidenceOptions = {},
+  { headWaitMs }: EvidenceOptions = {},
 ): Promise<Uint8Array> {
   const { log } = context
   const { tenant } = by
@@ -222,33 +220,6 @@ function shownOf(
     return disclosures
   }
   return isOwn ? disclosures.filter(({ pointer }) => FACTS.includes(pointer)) : []
-}
-
-/** A published head with the record, with the witnesses' quorum where one is demanded. @throws OVERLOADED */
-async function publishedHead(log: LogService, index: LeafIndex, waitMs: number): Promise<Head> {
-  if (log.witnesses()?.quorum !== undefined) {
-    const head = await log.witnessed(index, waitMs)
-    if (head !== undefined) return head
-  } else {
-    for (let waited = 0; waited <= waitMs; waited += HEAD_LOOK_MS) {
-      const head = publicationOf(log)
-      if (head !== undefined && head.size > index) return head
-      await new Promise((resolve) => setTimeout(resolve, HEAD_LOOK_MS))
-    }
-  }
-  throw new CairnError(
-    'OVERLOADED',
-    'no head with these records is published yet; try again in a minute',
-  )
-}
-
-function publicationOf(log: LogService): Head | undefined {
-  try {
-    return log.publication()
-  } catch (error) {
-    if (error instanceof CairnError && error.code === 'NOT_FOUND') return undefined
-    throw error
-  }
 }
 
 /**

@@ -6,6 +6,7 @@ import { messageOf } from '../errors.ts'
 import type { LogService, Publication } from '../log/service.ts'
 import type { HeadStore, StoredHead } from '../storage/heads-port.ts'
 import type { HeadHistory, KeptHead } from './context.ts'
+import { publicationOf } from './published-head.ts'
 
 export interface HeadHistoryOptions {
   readonly log: Pick<LogService, 'head' | 'publication'>
@@ -131,15 +132,6 @@ export async function openHeadHistory(options: HeadHistoryOptions): Promise<Runn
       notify()
       await storePending()
     },
-  }
-}
-
-function publicationOf(log: HeadHistoryOptions['log']): Publication | undefined {
-  try {
-    return log.publication()
-  } catch {
-    // None was published yet.
-    return undefined
   }
 }
 
