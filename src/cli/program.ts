@@ -22,6 +22,7 @@ const COMMANDS: Readonly<
   },
   witness: { summary: 'cosign the heads of logs', load: () => import('./witness.ts') },
   key: { summary: 'show, make and encrypt signing keys', load: () => import('./key.ts') },
+  token: { summary: 'say who may use a log, and what for', load: () => import('./token.ts') },
   fsck: { summary: 'check a data directory, value by value', load: () => import('./fsck.ts') },
   demo: { summary: 'see all of it work, in a minute', load: () => import('./demo.ts') },
 }

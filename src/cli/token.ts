@@ -1,0 +1,185 @@
+/** `cairn token`: who may use a log or a witness, and what each may do. Works while the server runs. */
+import { type Command, InvalidArgumentError } from 'commander'
+import { ROLES, type Role } from '../compliance/principal.ts'
+import { messageOf, usage } from '../errors.ts'
+import { TIME } from '../formats/record-values.ts'
+import { addToken, listTokens, revokeToken, tokenId } from '../server/change-tokens.ts'
+import {
+  checkTenant,
+  checkTokenName,
+  formatExpiry,
+  type KnownToken,
+  parseRoles,
+} from '../server/tokens.ts'
+import { type DirectoryKind, directoryKind, openDataDirectory } from '../storage/data-directory.ts'
+import { note, printJson, terminal, withCommonHelp } from './command.ts'
+import { printable } from './style.ts'
+import { formatTable } from './table.ts'
+
+const UNIT_MS = { h: 3_600_000, d: 86_400_000, w: 604_800_000 } as const
+const MAX_LIFE_MS = 3_660 * UNIT_MS.d
+
+/** What a token is good for unless it is said: the least that is of use. */
+const DEFAULT_ROLES: Readonly<Record<DirectoryKind, readonly Role[]>> = {
+  log: ['submitter'],
+  witness: ['administrator'],
+}
+
+interface TokenFlags {
+  readonly data: string
+  readonly json?: boolean
+}
+
+interface AddFlags extends TokenFlags {
+  readonly roles?: readonly Role[]
+  readonly tenant?: string
+  readonly expires?: number
+  readonly another?: boolean
+}
+
+export function configure(command: Command): void {
+  command.description(
+    'Add, list and revoke the access tokens of a log or a witness. A running server takes a change at once.',
+  )
+  const add = command
+    .command('add')
+    .summary('make a token for somebody')
+    .description('Make a token for somebody, and print it: this is the only time it is shown.')
+    .argument('<name>', 'whose it is: a person or a program', checked(checkTokenName))
+    .option(
+      '--roles <roles>',
+      `what it is good for, between commas: ${ROLES.join(', ')} (default: submitter)`,
+      converted(parseRoles),
+    )
+    .option(
+      '--tenant <name>',
+      "whose records (default: the log's own tenant)",
+      checked(checkTenant),
+    )
+    .option('--expires <time>', 'a time, or how long it lasts: 12h, 90d, 2w', converted(expiryOf))
+    .option('--another', 'give somebody a second token')
+    .action(addOne)
+  const list = command
+    .command('list')
+    .summary('show who has a token')
+    .description('Show who has a token, and what for. The tokens themselves are kept nowhere.')
+    .action(listAll)
+  const revoke = command
+    .command('revoke')
+    .summary('take a token back')
+    .description('Take a token back, by the name of whoever has it, or by the id that list shows.')
+    .argument('<name|id>', 'which one')
+    .action(revokeOne)
+  for (const one of [add, list, revoke]) {
+    one.requiredOption('--data <folder>', 'data directory of the log or witness')
+  }
+  const data = '--data ./cairn-data'
+  withCommonHelp(add, [
+    `cairn token add payments-app ${data}`,
+    `cairn token add ann@example.com --roles auditor,reader --expires 90d ${data}`,
+  ])
+  withCommonHelp(list, [`cairn token list ${data}`])
+  withCommonHelp(revoke, [`cairn token revoke payments-app ${data}`])
+}
+
+async function addOne(name: string, flags: AddFlags): Promise<void> {
+  const { kind, file } = await place(flags)
+  const { tenant, expires, another = false } = flags
+  const { token, known } = await addToken(file, {
+    name,
+    roles: flags.roles ?? DEFAULT_ROLES[kind],
+    another,
+    ...(tenant !== undefined && { tenant }),
+    ...(expires !== undefined && { expires }),
+  })
+  if (flags.json === true) return printJson({ token, ...described(known) })
+  const until = expires === undefined ? '' : `, until ${formatExpiry(expires)}`
+  note(`${name}: ${known.roles.join(', ')}${until}. The token is not shown again:`)
+  terminal().line(token)
+}
+
+async function listAll(flags: TokenFlags): Promise<void> {
+  const { file } = await place(flags)
+  const tokens = await listTokens(file)
+  if (flags.json === true) return printJson({ tokens: tokens.map(described) })
+  const { style, columns, line, text } = terminal()
+  if (tokens.length === 0) return line('nobody has a token')
+  const now = Date.now()
+  const rows = tokens.map((token) => [
+    tokenId(token),
+    printable(token.name),
+    token.tenant ?? '-',
+    token.expires === undefined ? 'never' : formatExpiry(token.expires),
+    token.roles.join(', '),
+  ])
+  text(
+    formatTable([['id', 'name', 'tenant', 'expires', 'roles'], ...rows], {
+      columns,
+      paint: (cell, row, column) => {
+        if (row === 0) return style.bold(cell)
+        const { expires } = tokens[row - 1]!
+        return column === 3 && expires !== undefined && expires <= now ? style.red(cell) : cell
+      },
+    }),
+  )
+}
+
+async function revokeOne(which: string, flags: TokenFlags): Promise<void> {
+  const { file } = await place(flags)
+  const revoked = await revokeToken(file, which)
+  if (flags.json === true) return printJson({ revoked: described(revoked) })
+  terminal().line(`the token ${tokenId(revoked)} of ${revoked.name} is good for nothing any more`)
+}
+
+function described(token: KnownToken) {
+  const { name, tenant, roles, expires } = token
+  return {
+    id: tokenId(token),
+    name,
+    ...(tenant !== undefined && { tenant }),
+    roles,
+    ...(expires !== undefined && { expires: formatExpiry(expires) }),
+  }
+}
+
+async function place({ data }: TokenFlags): Promise<{ kind: DirectoryKind; file: string }> {
+  const kind = (await directoryKind(data)) ?? 'log'
+  const { tokensFile } = await openDataDirectory(data, { create: false, kind })
+  return { kind, file: tokensFile }
+}
+
+/** When a token expires, in milliseconds. @throws USAGE */
+export function expiryOf(text: string, now: number = Date.now()): number {
+  const [, amount, unit] = /^([1-9][0-9]{0,5})([hdw])$/.exec(text) ?? []
+  const time = unit === undefined ? timeOf(text) : now + lengthOf(Number(amount), unit)
+  if (time <= now) throw usage(`${text} is over already`)
+  if (time > now + MAX_LIFE_MS) throw usage('a token lasts ten years at the most')
+  return Math.floor(time / 1000) * 1000
+}
+
+function lengthOf(amount: number, unit: string): number {
+  return amount * UNIT_MS[unit as keyof typeof UNIT_MS]
+}
+
+function timeOf(text: string): number {
+  if (TIME.holds(text)) return Date.parse(text)
+  throw usage(`it is hours, days or weeks as in 12h, 90d and 2w, or ${TIME.expected}`)
+}
+
+/** Says which argument is wrong, as commander does for its own checks. */
+function converted<T>(read: (text: string) => T): (text: string) => T {
+  return (text) => {
+    try {
+      return read(text)
+    } catch (error) {
+      throw new InvalidArgumentError(messageOf(error))
+    }
+  }
+}
+
+function checked(check: (text: string) => void): (text: string) => string {
+  return converted((text) => {
+    check(text)
+    return text
+  })
+}
