@@ -1,0 +1,116 @@
+/**
+ * What the log's records of expiry say: what was destroyed, and how far expiry has come, so that no record is looked at
+ * twice. Each is about records of one type that name one retention class, or none; that is its resource, by which the
+ * newest is found.
+ */
+import { isJsonObject, type JsonObject } from '../formats/json-strict.ts'
+import type { RecordType } from '../formats/record-members.ts'
+import { LOG_TIME, UUID_V7 } from '../formats/record-values.ts'
+import type { AcceptedRecord } from '../records/service.ts'
+import { NO_CLASS } from '../search/record-row.ts'
+import type { ComplianceContext } from './context.ts'
+import { extraIn } from './own-records.ts'
+
+/** The most records that one record of expiry names. */
+export const MAX_NAMED = 1_000
+
+/** Records of one type that name the same retention class. */
+export interface Kind {
+  readonly tenant: string
+  readonly type: RecordType
+  /** `retention_class` of the records, or NO_CLASS for those that name none. */
+  readonly named: string
+}
+
+/** How far expiry has come with records of a kind. */
+export interface Reached {
+  /** All records before this time were looked at; in milliseconds since 1970. */
+  readonly before: number
+  /** Those that a hold kept then are looked at again when a hold is lifted at this time or later. */
+  readonly begun: number
+}
+
+/** Nothing was looked at yet. */
+export const NOTHING: Reached = { before: 0, begun: 0 }
+
+/** What is destroyed, and why. */
+export interface Destroyed {
+  /** Ids of records, at most MAX_NAMED. */
+  readonly ids: readonly string[]
+  /** The class that they are kept by. */
+  readonly class: string
+  /** What decided, in words. */
+  readonly basis: string
+  readonly reached: Reached
+}
+
+/** The name of a kind: `standard/llm_request`, or `llm_request` for records that name no class. */
+export function kindName({ type, named }: Kind): string {
+  return named === NO_CLASS ? type : `${named}/${type}`
+}
+
+/** Says that payloads are destroyed; it has to be said before it is done. @throws as ComplianceContext.note() */
+export function noteExpiry(
+  context: ComplianceContext,
+  kind: Kind,
+  { ids, class: keptBy, basis, reached }: Destroyed,
+): Promise<AcceptedRecord> {
+  const extra = {
+    class: keptBy,
+    type: kind.type,
+    basis,
+    records: ids.length,
+    before: new Date(reached.before).toISOString(),
+    begun: new Date(reached.begun).toISOString(),
+    ids,
+  }
+  const resource = kindName(kind)
+  return context.note({ type: 'retention', action: 'expire', resource, extra }, kind.tenant)
+}
+
+/** How far expiry has come with a kind, as the newest record of it says. @throws CORRUPT, IO, STOPPED */
+export async function readReached(context: ComplianceContext, kind: Kind): Promise<Reached> {
+  const [newest] = await newestNotes(context, kind.tenant, { resource: kindName(kind), limit: 1 })
+  return newest === undefined ? NOTHING : reachedIn(newest)
+}
+
+/** The ids that the newest records of expiry of a tenant name; the newest `limit` records. @throws CORRUPT, IO, STOPPED */
+export async function readLastDestroyed(
+  context: ComplianceContext,
+  tenant: string,
+  limit: number,
+): Promise<string[]> {
+  const notes = await newestNotes(context, tenant, { limit })
+  return notes.flatMap(({ ids }) => (Array.isArray(ids) ? ids.filter(isId) : []))
+}
+
+/** The facts of the newest records of expiry, the newest first. What was erased says nothing. */
+async function newestNotes(
+  { records }: ComplianceContext,
+  tenant: string,
+  query: { readonly resource?: string; readonly limit: number },
+): Promise<JsonObject[]> {
+  await records.settled()
+  const asked = { ...query, type: 'retention', action: 'expire', order: 'newest' } as const
+  const page = await records.search(asked, tenant)
+  const facts = await Promise.all(
+    page.records.map(async ({ id }) => {
+      const disclosures = await records.disclosures(id, tenant)
+      return disclosures === undefined || disclosures === 'erased'
+        ? undefined
+        : extraIn(disclosures)
+    }),
+  )
+  return facts.filter((one) => isJsonObject(one))
+}
+
+/** Of a record that does not say, nothing; then all is looked at again. */
+function reachedIn({ before, begun }: JsonObject): Reached {
+  if (typeof before !== 'string' || !LOG_TIME.holds(before)) return NOTHING
+  if (typeof begun !== 'string' || !LOG_TIME.holds(begun)) return NOTHING
+  return { before: Date.parse(before), begun: Date.parse(begun) }
+}
+
+function isId(value: unknown): value is string {
+  return typeof value === 'string' && UUID_V7.holds(value)
+}
