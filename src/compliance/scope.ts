@@ -23,8 +23,9 @@ import type { Scope } from './service.ts'
 
 const LINE = line(256)
 /** A person's name, or pseudonym. */
-const PERSON = line(512)
-const MEMBERS: Readonly<Record<keyof Scope, ValueType>> = {
+export const PERSON: ValueType = line(512)
+/** What can stand in a scope that a person asks with. */
+export const SCOPE_MEMBERS: Readonly<Record<keyof Scope, ValueType>> = {
   request_id: LINE,
   session_id: LINE,
   trace_id: TRACE_ID,
@@ -40,13 +41,13 @@ const MEMBERS: Readonly<Record<keyof Scope, ValueType>> = {
   before: TIME,
   minimum_cost: AMOUNT,
 }
-const NAMES = Object.keys(MEMBERS) as readonly (keyof Scope)[]
+const NAMES = Object.keys(SCOPE_MEMBERS) as readonly (keyof Scope)[]
 
 /** Reads a scope as a person asks for it. @throws MALFORMED with the JSON Pointer of the member, such as `/scope/from` */
 export function readScope(value: JsonValue | undefined, pointer: string): Scope {
   const scope: JsonObject = readObject(value, pointer, [], NAMES)
   for (const [name, member] of Object.entries(scope)) {
-    const type = MEMBERS[name as keyof Scope]
+    const type = SCOPE_MEMBERS[name as keyof Scope]
     if (!type.holds(member)) throw wrongAt(`${pointer}/${name}`, `expected ${type.expected}`)
   }
   return scope as Scope
@@ -87,8 +88,11 @@ export async function storedScope(
   return scope
 }
 
-/** A time as the log writes it. Between two milliseconds, the later one: no record has a time between. */
-function logTime(text: string, pointer: string): string {
+/**
+ * A time of RFC 3339 as the log writes it. Between two milliseconds, the later one: no record has a time between.
+ * @throws MALFORMED when that would have another year than four digits can say
+ */
+export function logTime(text: string, pointer: string): string {
   const between = /\.[0-9]{3}0*[1-9]/.test(text)
   const written = new Date(Date.parse(text) + (between ? 1 : 0)).toISOString()
   if (!LOG_TIME.holds(written)) throw wrongAt(pointer, 'expected a time of the years 0 to 9999')

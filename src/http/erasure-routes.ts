@@ -1,14 +1,13 @@
 /** Erasing what is known of a person, and what was erased. */
-
+import { PERSON } from '../compliance/scope.ts'
 import { readObject, readText } from '../formats/json-members.ts'
 import type { JsonValue } from '../formats/json-strict.ts'
-import type { ReadFacts } from '../reports/facts.ts'
-import { readFacts } from '../reports/facts.ts'
+import { type ReadFacts, readFacts } from '../reports/facts.ts'
 import type { FoundRecord } from '../search/search-index.ts'
 import { jsonAnswer, UNCACHED } from './answer.ts'
 import { PAGE, receiptsBelow } from './record-routes.ts'
 import * as schema from './record-schema.ts'
-import { PERSON, REASON } from './record-values.ts'
+import { BASIS } from './record-values.ts'
 import type { Asked, RecordsGuard } from './records-guard.ts'
 import { jsonBody } from './request-body.ts'
 import { type Route, route } from './route.ts'
@@ -78,7 +77,7 @@ function readRequest(body: JsonValue): { readonly subject: string; readonly basi
   const { subject, basis } = readObject(body, '', ['subject', 'basis'])
   return {
     subject: readText(subject, '/subject', PERSON),
-    basis: readText(basis, '/basis', REASON),
+    basis: readText(basis, '/basis', BASIS),
   }
 }
 

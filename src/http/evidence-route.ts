@@ -1,11 +1,12 @@
 /** Evidence: what answers "show me the decision trail", as one file. */
+import { readScope } from '../compliance/scope.ts'
 import type { EvidenceRequest, Scope } from '../compliance/service.ts'
+import { REASON } from '../compliance/tenant-state.ts'
 import { readObject, readText } from '../formats/json-members.ts'
 import type { JsonValue } from '../formats/json-strict.ts'
 import { UUID_V7 } from '../formats/record-values.ts'
 import { answer, UNCACHED } from './answer.ts'
 import * as schema from './record-schema.ts'
-import { REASON, readScope } from './record-values.ts'
 import type { RecordsGuard } from './records-guard.ts'
 import { jsonBody } from './request-body.ts'
 import { Bytes, type Route, route } from './route.ts'

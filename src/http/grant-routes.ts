@@ -1,11 +1,13 @@
 /** Grants: asking for payloads, and deciding about it. */
+import { readScope } from '../compliance/scope.ts'
 import type { Grant, GrantRequest } from '../compliance/service.ts'
+import { REASON, TICKET } from '../compliance/tenant-state.ts'
 import { readObject, readText, wrongAt } from '../formats/json-members.ts'
 import type { JsonValue } from '../formats/json-strict.ts'
 import { UUID_V7 } from '../formats/record-values.ts'
 import { jsonAnswer, UNCACHED } from './answer.ts'
 import * as schema from './record-schema.ts'
-import { LINE, MINUTES, parameter, REASON, readScope } from './record-values.ts'
+import { MINUTES, parameter } from './record-values.ts'
 import type { Asked, RecordsGuard } from './records-guard.ts'
 import { jsonBody, noBody } from './request-body.ts'
 import { type Route, route } from './route.ts'
@@ -110,7 +112,7 @@ function readRequest(body: JsonValue): GrantRequest {
   }
   return {
     purpose: readText(members.purpose, '/purpose', REASON),
-    ticket: readText(members.ticket, '/ticket', LINE),
+    ticket: readText(members.ticket, '/ticket', TICKET),
     scope: readScope(members.scope, '/scope'),
     ...(minutes !== undefined && { minutes: minutes as number }),
   }

@@ -1,7 +1,8 @@
 /** Finding records and reading one. */
 import { type TOptional, type TString, type TUnsafe, Type } from 'typebox'
 import { toBase64 } from '../bytes.ts'
-import type { ReadRecord } from '../compliance/service.ts'
+import { logTime, queryOf, SCOPE_MEMBERS } from '../compliance/scope.ts'
+import type { ReadRecord, Scope } from '../compliance/service.ts'
 import { CairnError } from '../errors.ts'
 import { type Disclosure, formatDisclosure } from '../formats/disclosure.ts'
 import type { RecordLeaf } from '../formats/record.ts'
@@ -13,13 +14,22 @@ import { MAX_PAGE, ORDERS, type Order } from '../search/query.ts'
 import { type Answer, answer, jsonAnswer, UNCACHED } from './answer.ts'
 import { indexParameter } from './parameters.ts'
 import * as schema from './record-schema.ts'
-import { millisecondsOf, parameter, SEARCHED, type SearchedName } from './record-values.ts'
+import { parameter } from './record-values.ts'
 import type { RecordsGuard } from './records-guard.ts'
 import { type Route, route } from './route.ts'
 import { Decimal } from './schema.ts'
 
 const JSON_TYPE = 'application/json'
 
+/** What is searched for as text; of a trace there is no index, and times and costs are bounds. */
+type SearchedName = Exclude<keyof Scope, 'trace_id' | 'from' | 'before' | 'minimum_cost'>
+const {
+  trace_id: _trace,
+  from: _from,
+  before: _before,
+  minimum_cost: _cost,
+  ...SEARCHED
+} = SCOPE_MEMBERS
 const Searched = Object.fromEntries(
   Object.entries(SEARCHED).map(([name, type]) => [name, Type.Optional(parameter(type))]),
 ) as Record<SearchedName, TOptional<TUnsafe<string>>>
@@ -135,20 +145,20 @@ export function receiptsBelow(prefix: string): (index: number) => string {
 
 type Asked = Partial<Readonly<Record<Exclude<keyof typeof QUERY, 'tenant'>, string>>>
 
-function recordQuery(asked: Asked): RecordQuery {
-  const { request_id, session_id, model_version, from, before, ...others } = asked
-  const { minimum_cost, order, limit, ...rest } = others
-  return {
+function recordQuery({ order, limit, cursor, ...asked }: Asked): RecordQuery {
+  const { from, before, minimum_cost, ...rest } = asked
+  const scope = {
     ...rest,
-    ...(request_id !== undefined && { request: request_id }),
-    ...(session_id !== undefined && { session: session_id }),
-    ...(model_version !== undefined && { modelVersion: model_version }),
-    ...(from !== undefined && { from: millisecondsOf(from) }),
-    ...(before !== undefined && { before: millisecondsOf(before) }),
-    ...(minimum_cost !== undefined && { minimumCost: Number(minimum_cost) }),
+    ...(from !== undefined && { from: logTime(from, '"from"') }),
+    ...(before !== undefined && { before: logTime(before, '"before"') }),
+    ...(minimum_cost !== undefined && { minimum_cost: Number(minimum_cost) }),
+  }
+  return {
+    ...queryOf(scope),
     // Checked against its schema.
     ...(order !== undefined && { order: order as Order }),
     ...(limit !== undefined && { limit: Number(limit) }),
+    ...(cursor !== undefined && { cursor }),
   }
 }
 

@@ -1,7 +1,10 @@
 /** The JSON about records that the routes take and give, as JSON Schema. */
 import { type TInteger, type TObject, type TString, Type } from 'typebox'
+import { PERSON, SCOPE_MEMBERS } from '../compliance/scope.ts'
+import { REASON, TICKET } from '../compliance/tenant-state.ts'
 import {
   LOG_TIME,
+  line,
   NAME,
   PSEUDONYM,
   SPAN_ID,
@@ -9,7 +12,7 @@ import {
   TRACE_ID,
   UUID_V7,
 } from '../formats/record-values.ts'
-import { ANY_TYPE, LINE, MINUTES, member, PERSON, REASON, ScopeSchema } from './record-values.ts'
+import { BASIS, MINUTES, member, ScopeSchema } from './record-values.ts'
 
 const closed = { additionalProperties: false }
 const Count: TInteger = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
@@ -21,7 +24,7 @@ const Size = Type.Integer({
   minimum: 0,
   description: 'the entries of the log that the answer is about: those before this size',
 })
-const line = Type.Optional(member(LINE))
+const text = Type.Optional(member(line(256)))
 const time = Type.Optional(member(LOG_TIME))
 const pseudonym = Type.Optional(member(PSEUDONYM))
 const id = Type.Optional(member(UUID_V7))
@@ -32,23 +35,23 @@ const found = {
   id: member(UUID_V7),
   time: member(LOG_TIME, 'when the log took it'),
   tenant: member(NAME),
-  type: member(ANY_TYPE),
-  request_id: line,
-  session_id: line,
+  type: member(SCOPE_MEMBERS.type),
+  request_id: text,
+  session_id: text,
   parent_id: id,
   trace_id: Type.Optional(member(TRACE_ID)),
   span_id: Type.Optional(member(SPAN_ID)),
   claimed_time: Type.Optional(member(TIME)),
   actor: pseudonym,
   subject: pseudonym,
-  action: line,
-  model: Type.Optional(Type.Object({ name: line, provider: line, version: line }, closed)),
-  guardrails: Type.Optional(Type.Array(Type.Object({ name: line, verdict: line }, closed))),
+  action: text,
+  model: Type.Optional(Type.Object({ name: text, provider: text, version: text }, closed)),
+  guardrails: Type.Optional(Type.Array(Type.Object({ name: text, verdict: text }, closed))),
   metrics: Type.Optional(Type.Object({}, { description: 'tokens, latency and cost' })),
-  app_version: line,
-  environment: line,
+  app_version: text,
+  environment: text,
   retention_class: Type.Optional(member(NAME)),
-  policy: line,
+  policy: text,
   corrects: id,
 }
 
@@ -92,7 +95,7 @@ export const ReadRecord: TObject = Type.Object(
 export const ErasureRequest: TObject = Type.Object(
   {
     subject: member(PERSON, 'whose data to erase: the name, or the pseudonym'),
-    basis: member(REASON, 'the legal basis; it must not name anybody'),
+    basis: member(BASIS, 'the legal basis; it must not name anybody'),
   },
   closed,
 )
@@ -160,7 +163,7 @@ export const Holds: TObject = Type.Object({ holds: Type.Array(Hold) }, closed)
 export const GrantRequest: TObject = Type.Object(
   {
     purpose: member(REASON),
-    ticket: member(LINE, 'where the request is discussed'),
+    ticket: member(TICKET, 'where the request is discussed'),
     scope: ScopeSchema,
     minutes: Type.Optional(member(MINUTES, 'how long it lasts once it is approved; 60 by default')),
   },
