@@ -2,6 +2,7 @@
 import type { GossipEvent } from '../gossip/sink-loop.ts'
 import type { LogEvent } from '../log/log.ts'
 import { type EventStream, writeEvents } from './event-writer.ts'
+import { describeRecords, type HostedRecordsEvent } from './record-events.ts'
 import { describeTokens, type TokenEvent } from './token-file.ts'
 
 export type ServerEvent =
@@ -32,6 +33,7 @@ export type ServerEvent =
   | (Exclude<LogEvent, { event: 'evidence' }> & { readonly log: string })
   | (TokenEvent & { readonly log: string })
   | (GossipEvent & { readonly log: string })
+  | (HostedRecordsEvent & { readonly log: string })
 
 export type OnEvent = (event: ServerEvent) => void
 
@@ -86,7 +88,11 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: the sink ${event.sink} has seen another log: ${event.reason}`
     case 'gossip-state-failed':
       return `${event.log}: the state of the sink ${event.sink} cannot be kept: ${event.reason}`
-    default:
+    case 'read-only':
+    case 'stopped':
+    case 'publication-failed':
       return `${event.log}: ${event.event}: ${event.reason}`
+    default:
+      return `${event.log}: ${describeRecords(event)}`
   }
 }

@@ -2,6 +2,8 @@
 import { join, resolve } from 'node:path'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { messageOf } from '../errors.ts'
+import { DEFAULT_RETENTION_TABLE } from '../formats/retention-table.ts'
+import { DEFAULT_SECRET_RULES } from '../formats/secrets.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import type { Gossip } from '../gossip/runner.ts'
 import type { HostedLog } from '../http/app.ts'
@@ -18,6 +20,7 @@ import { keepEvidence } from './evidence-files.ts'
 import { openGossip } from './gossip.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
+import { type OpenedRecords, openHostedRecords } from './records.ts'
 import { openTokens } from './token-file.ts'
 import { readPolicyFile, witnessesOf } from './witnesses.ts'
 
@@ -68,6 +71,7 @@ export async function openHostedLog(
         mlDsa,
       })
     let gossip: Gossip | undefined
+    let records: OpenedRecords | undefined
     const log = await openLog({
       store,
       signer,
@@ -79,7 +83,10 @@ export async function openHostedLog(
       renewMs: config.renewIntervalMs,
       ...(witnesses && { witnesses }),
       freeSpaceFloor: config.freeSpaceFloor,
-      onPublished: () => gossip?.notify(),
+      onPublished: () => {
+        gossip?.notify()
+        records?.notify()
+      },
       onEvent: (event) => {
         if (event.event !== 'evidence') return onEvent({ ...event, log: name })
         keepEvidence(directory, event.evidence).then(
@@ -97,6 +104,18 @@ export async function openHostedLog(
         onEvent: (event) => onEvent({ ...event, log: name }),
       })
     }
+    records = await openHostedRecords({
+      log,
+      directory,
+      vaultKey: own.vaultKey,
+      passphrase: config.passphrase,
+      policy: policy?.bytes,
+      retention: { table: DEFAULT_RETENTION_TABLE, jurisdictionOf: () => 'none' },
+      secrets: DEFAULT_SECRET_RULES,
+      submitterKey: async () => undefined,
+      onEvent: (event) => onEvent({ ...event, log: name }),
+    })
+    opened.push(records)
     onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })
     // An open log takes leaves from anyone, but may still show them to token holders only.
     const { authenticate } = tokens
@@ -106,10 +125,12 @@ export async function openHostedLog(
       witnessDeadlineMs: config.witnessDeadlineMs,
       ...(own.privateEntries ? { readEntries: { authenticate, tenant: own.tenant } } : {}),
       ...(gossip && { gossip }),
+      records,
       directory,
       async close() {
         await tokens.close()
         await gossip?.close()
+        await records?.close()
         await log.close()
         await mlDsa.close()
       },

@@ -13,6 +13,7 @@ import { readFileUpTo } from './bounded-file.ts'
 /** A policy, and the file that it is in. */
 export interface PolicyFile {
   readonly file: string
+  readonly bytes: Uint8Array
   readonly policy: Policy
 }
 
@@ -21,9 +22,11 @@ export interface PolicyFile {
  * @throws USAGE when it cannot be read, is no policy, or asks for a quorum of witnesses that cannot be asked
  */
 export async function readPolicyFile(file: string): Promise<PolicyFile> {
+  let bytes: Uint8Array
   let policy: Policy
   try {
-    policy = parsePolicy(await readFileUpTo(file, MAX_POLICY_SIZE))
+    bytes = await readFileUpTo(file, MAX_POLICY_SIZE)
+    policy = parsePolicy(bytes)
     for (const { url } of policy.witnesses) if (url !== undefined) baseUrl(url, 'a witness')
   } catch (cause) {
     throw usage(`cannot use the policy ${file}: ${messageOf(cause)}`, cause)
@@ -34,7 +37,7 @@ export async function readPolicyFile(file: string): Promise<PolicyFile> {
       `the quorum ${policy.quorum} of the policy ${file} cannot be met: give enough of its witnesses an address (witness <name> <vkey> <url>)`,
     )
   }
-  return { file, policy }
+  return { file, bytes, policy }
 }
 
 export interface WitnessSettings {

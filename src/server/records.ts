@@ -1,0 +1,132 @@
+/** The records of a log from its data directory: vault, search index, kept heads, and all that is done with them. */
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { openCompliance } from '../compliance/compliance.ts'
+import type { RetentionPolicy } from '../compliance/context.ts'
+import { openHeadHistory } from '../compliance/head-history.ts'
+import { CairnError } from '../errors.ts'
+import type { SecretRules } from '../formats/secrets.ts'
+import type { HostedRecords } from '../http/record-submission.ts'
+import type { LogService } from '../log/service.ts'
+import type { SubmitterKey } from '../records/read-submissions.ts'
+import { openRecords } from '../records/records.ts'
+import { openSearchIndex, type SearchIndex } from '../search/search-index.ts'
+import type { DataDirectory } from '../storage/data-directory.ts'
+import { openHeadDirectory } from '../storage/head-directory.ts'
+import type { IndexStore } from '../storage/index-port.ts'
+import { openLevelIndexStore } from '../storage/level-index.ts'
+import { openLevelVaultStore } from '../storage/level-vault.ts'
+import { openVault } from '../vault/vault.ts'
+import type { HostedRecordsEvent } from './record-events.ts'
+import { findOrMakeVaultKey } from './vault-key.ts'
+
+export interface HostedRecordsOptions {
+  readonly log: LogService
+  readonly directory: DataDirectory
+  /** The file of the vault's master key; by default one in the data directory. */
+  readonly vaultKey: string | undefined
+  readonly passphrase: string | undefined
+  /** The bytes of the policy that names the witnesses. */
+  readonly policy: Uint8Array | undefined
+  readonly retention: RetentionPolicy
+  readonly secrets: SecretRules
+  readonly submitterKey: SubmitterKey
+  readonly onEvent: (event: HostedRecordsEvent) => void
+}
+
+export interface OpenedRecords extends HostedRecords {
+  /** The log has published a head. */
+  notify(): void
+  /** Finishes what was begun. The log must still be open. */
+  close(): Promise<void>
+}
+
+/**
+ * Opens the records of an open log, making what is not there yet.
+ * @throws USAGE without the vault's master key; LOCKED, CORRUPT, NEWER_FORMAT, DISK_FULL, IO
+ */
+export async function openHostedRecords(options: HostedRecordsOptions): Promise<OpenedRecords> {
+  const { log, directory, retention, policy, onEvent } = options
+  const opened: { close(): Promise<void> }[] = []
+  const closeAll = async (): Promise<void> => {
+    for (const part of opened.splice(0).reverse()) await part.close()
+  }
+  try {
+    const file = options.vaultKey ?? join(directory.keys, 'vault.key')
+    const masterKey = await findOrMakeVaultKey({
+      file,
+      vault: directory.vault,
+      passphrase: options.passphrase,
+      onEvent: (event) =>
+        onEvent({
+          event: event === 'keys-created' ? 'vault-key-created' : 'vault-key-exposed',
+          file,
+        }),
+    })
+    const vault = await openVault({
+      store: await openLevelVaultStore(directory.vault),
+      masterKey,
+      now: Date.now,
+    })
+    opened.push(vault)
+    const { store, index } = await openIndex(directory.index, onEvent)
+    opened.push(store)
+    const heads = await openHeadHistory({
+      log,
+      store: await openHeadDirectory(directory.heads),
+      onError: (reason) => onEvent({ event: 'head-not-kept', reason }),
+    })
+    opened.push(heads)
+    const records = await openRecords({
+      log,
+      vault,
+      index,
+      onEvent,
+      secrets: options.secrets,
+      retention: retention.table,
+      submitterKey: options.submitterKey,
+    })
+    opened.push(records)
+    const compliance = openCompliance({
+      log,
+      records,
+      vault,
+      onEvent,
+      retention,
+      heads,
+      ...(policy && { policy }),
+    })
+    opened.push(compliance)
+    return { records, compliance, notify: heads.notify, close: closeAll }
+  } catch (error) {
+    await closeAll().catch(() => undefined)
+    throw error
+  }
+}
+
+/** The index, begun anew when it cannot be used: all that it says is in the log and the vault. */
+async function openIndex(
+  directory: string,
+  onEvent: HostedRecordsOptions['onEvent'],
+): Promise<{ readonly store: IndexStore; readonly index: SearchIndex }> {
+  try {
+    return await openIndexIn(directory)
+  } catch (error) {
+    const isUseless =
+      error instanceof CairnError && (error.code === 'CORRUPT' || error.code === 'NEWER_FORMAT')
+    if (!isUseless) throw error
+    onEvent({ event: 'index-discarded', reason: error.message })
+    await rm(directory, { recursive: true, force: true })
+    return openIndexIn(directory)
+  }
+}
+
+async function openIndexIn(directory: string) {
+  const store = await openLevelIndexStore(directory)
+  try {
+    return { store, index: await openSearchIndex({ store }) }
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
