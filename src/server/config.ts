@@ -3,9 +3,11 @@ import { messageOf, usage } from '../errors.ts'
 import { NAME } from '../formats/record-values.ts'
 import { prefixOf } from '../http/app.ts'
 import { type SinkConfig, sinksOf } from './gossip-settings.ts'
+import { type OidcConfig, oidcOf } from './oidc-settings.ts'
 import { passphraseFrom } from './passphrase.ts'
 import { type ConfigSources, readSettings, type SettingValues } from './read-settings.ts'
 import { SERVER_SETTINGS } from './settings.ts'
+import { type TenantConfig, tenantsOf } from './tenants.ts'
 
 const DEFAULT_TENANT = 'default'
 
@@ -26,6 +28,10 @@ export interface LogConfig {
   readonly vaultKey?: string
   /** Path of the policy that names its witnesses. */
   readonly policy?: string
+  /** The issuer whose bearer tokens are taken beside the log's own. */
+  readonly oidc?: OidcConfig
+  /** What is known of tenants, by their names. */
+  readonly tenants?: ReadonlyMap<string, TenantConfig>
   /** To whom its published heads are sent. */
   readonly gossip?: readonly SinkConfig[]
 }
@@ -88,6 +94,8 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
 function logConfig(values: SettingValues, prefix: string, missing: string): LogConfig {
   const { data, origin, policy, 'signer-state': signerState, 'vault-key': vaultKey } = values
   if (data === undefined) throw usage(missing)
+  const oidc = oidcOf(values.oidc, `${prefix}oidc`)
+  const tenants = tenantsOf(values.tenants, `${prefix}tenants`)
   const gossip = sinksOf(values.gossip, `${prefix}gossip`)
   return {
     data: data as string,
@@ -99,6 +107,8 @@ function logConfig(values: SettingValues, prefix: string, missing: string): LogC
     tenant: tenantIn(values, prefix),
     ...(vaultKey === undefined ? {} : { vaultKey: vaultKey as string }),
     ...(policy === undefined ? {} : { policy: policy as string }),
+    ...(oidc && { oidc }),
+    ...(tenants.size === 0 ? {} : { tenants }),
     ...(gossip.length === 0 ? {} : { gossip }),
   }
 }

@@ -178,7 +178,14 @@ function isMapping(value: unknown): value is object {
 function isPath(schema: TSchema, value: unknown): value is string {
   const { kind } = schema as PartSchema
   if (typeof value !== 'string' || kind === undefined) return false
-  return kind === 'path' || (kind === 'path or vkey' && !looksLikeVkey(value))
+  switch (kind) {
+    case 'path or vkey':
+      return !looksLikeVkey(value)
+    case 'path or url':
+      return !/^https?:\/\//i.test(value)
+    default:
+      return kind === 'path'
+  }
 }
 
 function mapValues(values: object, change: (value: unknown, name: string) => unknown) {

@@ -1,6 +1,7 @@
 /** Every setting of the log server: its name, its type, its default and what it does. */
 import { type TObject, type TProperties, Type } from 'typebox'
 import { GossipSettings } from './gossip-settings.ts'
+import { OidcSettings } from './oidc-settings.ts'
 import {
   countSetting,
   millisecondsSetting,
@@ -12,6 +13,7 @@ import {
   switchSetting,
   textSetting,
 } from './setting.ts'
+import { TenantSettings } from './tenants.ts'
 
 /** What each log has of its own. */
 const OF_A_LOG: TProperties = {
@@ -43,7 +45,11 @@ const OF_A_LOG: TProperties = {
 }
 
 /** What each log has of its own that only a file can say: members with parts. */
-const OF_A_LOG_IN_FILES: TProperties = { gossip: GossipSettings }
+const OF_A_LOG_IN_FILES: TProperties = {
+  gossip: GossipSettings,
+  oidc: OidcSettings,
+  tenants: TenantSettings,
+}
 
 const OF_THE_SERVER: TProperties = {
   ...OF_A_LOG,
