@@ -13,6 +13,13 @@ const COMMANDS: Readonly<
     summary: 'add leaves to a log and keep their receipts',
     load: () => import('./append.ts'),
   },
+  search: { summary: 'find audit records, and read one', load: () => import('./search.ts') },
+  grant: {
+    summary: 'ask for access to payloads, and approve it',
+    load: () => import('./grant.ts'),
+  },
+  hold: { summary: 'keep records from erasure and expiry', load: () => import('./hold.ts') },
+  erase: { summary: 'erase a person, and no proof', load: () => import('./erase.ts') },
   receipt: { summary: 'fetch the receipt of a leaf', load: () => import('./receipt.ts') },
   verify: { summary: 'check receipts and checkpoints, offline', load: () => import('./verify.ts') },
   audit: { summary: 'recompute a whole log and check its head', load: () => import('./audit.ts') },

@@ -1,0 +1,106 @@
+/** Records that were found, as a table: a row each, with the columns that have something in them. */
+import type { FoundRecord } from '../client/record-answers.ts'
+import { shortTime, typeWords } from '../reports/words.ts'
+import { costOf, guardrailWords, modelWords, shortPerson, typeToned } from './record-words.ts'
+import { count, printable, type Style } from './style.ts'
+import { formatTable } from './table.ts'
+
+interface Column {
+  readonly heading: string
+  readonly cell: (record: FoundRecord) => string
+  /** Numbers stand to the right. */
+  readonly isNumber?: boolean
+  /** The less it is, the sooner it gives way where there is no room; without it it always stays. */
+  readonly weight?: number
+}
+
+const COLUMNS: readonly Column[] = [
+  { heading: 'INDEX', cell: ({ index }) => count(index), isNumber: true },
+  { heading: 'TIME (UTC)', cell: ({ time }) => printable(shortTime(time)) },
+  { heading: 'WHAT', cell: what },
+  { heading: 'REQUEST', cell: ({ request_id: id }) => named(id), weight: 6 },
+  { heading: 'SESSION', cell: ({ session_id: id }) => named(id), weight: 1 },
+  { heading: 'SUBJECT', cell: ({ subject }) => (subject ? shortPerson(subject) : ''), weight: 4 },
+  { heading: 'ACTOR', cell: ({ actor }) => (actor ? shortPerson(actor) : ''), weight: 3 },
+  { heading: 'MODEL', cell: ({ model }) => (model ? modelWords(model) : ''), weight: 5 },
+  { heading: 'COST', cell: ({ metrics }) => costOf(metrics ?? {}), isNumber: true, weight: 2 },
+  {
+    heading: 'GUARDRAILS',
+    cell: ({ guardrails = [] }) => guardrails.map(guardrailWords).join(' '),
+    weight: 2,
+  },
+]
+
+/** Characters between two columns. */
+const GAP = 2
+/** A cell that is longer is cut, so that one long id does not take all the room. */
+const LONGEST_CELL = 36
+
+/** The table, with its headings. `columns` is the width of the terminal. */
+export function formatRecords(
+  records: readonly FoundRecord[],
+  style: Style,
+  columns: number,
+): string {
+  const filled = COLUMNS.map((column) => {
+    const cells = [column.heading, ...records.map((record) => cut(column.cell(record)))]
+    const width = Math.max(...cells.map(({ length }) => length))
+    return { ...column, cells, width }
+  }).filter(({ cells, weight }) => weight === undefined || cells.slice(1).some(Boolean))
+  const shown = fitting(filled, columns)
+  const rows = [undefined, ...records].map((_, row) =>
+    shown.map(({ cells, width, isNumber }) =>
+      isNumber === true ? cells[row]!.padStart(width) : cells[row]!,
+    ),
+  )
+  return formatTable(rows, {
+    columns,
+    paint: (text, row, column) =>
+      row === 0 ? style.dim(text) : toned(text, shown[column]!.heading, records[row - 1]!, style),
+  })
+}
+
+/** Takes columns away until the rest has room. */
+function fitting<T extends Column & { readonly width: number }>(
+  columns: readonly T[],
+  room: number,
+): readonly T[] {
+  const left = [...columns]
+  const taken = (): number => left.reduce((sum, { width }) => sum + width + GAP, -GAP)
+  while (taken() > room) {
+    const weights = left.map(({ weight }) => weight ?? Number.POSITIVE_INFINITY)
+    const least = Math.min(...weights)
+    if (least === Number.POSITIVE_INFINITY) break
+    left.splice(weights.lastIndexOf(least), 1)
+  }
+  return left
+}
+
+/** `LLM request`, `Grant: approve`. */
+function what({ type, action }: FoundRecord): string {
+  const words = printable(typeWords(type))
+  return action === undefined ? words : `${words}: ${printable(action)}`
+}
+
+function named(id: string | undefined): string {
+  return id === undefined ? '' : printable(id)
+}
+
+function cut(text: string): string {
+  return text.length > LONGEST_CELL ? `${text.slice(0, LONGEST_CELL - 1)}…` : text
+}
+
+function toned(text: string, heading: string, { type }: FoundRecord, style: Style): string {
+  switch (heading) {
+    case 'WHAT':
+      return typeToned(text, type, style)
+    case 'INDEX':
+      return style.bold(text)
+    case 'TIME (UTC)':
+      return style.dim(text)
+    case 'GUARDRAILS':
+      return text.includes('✗') ? style.red(text) : style.green(text)
+    default:
+      return text
+  }
+}
