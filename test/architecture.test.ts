@@ -38,6 +38,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'entry verify': [...CORE, 'client'],
   'entry client': [...CORE, 'client'],
   'entry time-stamp': [...CORE, 'client'],
+  'entry evidence': [...CORE, 'client'],
   'entry server': [...CORE, ...STORAGE, 'client', ...JOBS, 'compliance', 'http', 'server'],
 }
 
@@ -61,7 +62,7 @@ const STORAGE_FILES: Readonly<Record<string, string>> = {
   'durable-file.ts': 'durable file',
 }
 
-const ENTRIES = ['verify', 'client', 'time-stamp', 'server']
+const ENTRIES = ['verify', 'client', 'time-stamp', 'evidence', 'server']
 /** What a storage adapter's files are called: `level.ts`, `level-keys.ts`. All others of the folder are shared. */
 const ADAPTERS = ['level', 'postgres', 's3']
 
@@ -131,7 +132,7 @@ describe('the layers', () => {
 })
 
 const BROWSER_SAFE = SOURCES.filter((path) =>
-  /^src\/((merkle|formats|tiles|client|reports)\/|(verify|client|time-stamp|bytes|errors)\.ts$|crypto\/.*-web\.ts$)/.test(
+  /^src\/((merkle|formats|tiles|client|reports)\/|(verify|client|time-stamp|evidence|bytes|errors)\.ts$|crypto\/.*-web\.ts$)/.test(
     path,
   ),
 )

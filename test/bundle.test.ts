@@ -5,6 +5,7 @@ import vm from 'node:vm'
 import { gzipSync } from 'node:zlib'
 import { build, type Plugin } from 'esbuild'
 import { beforeAll, describe, expect, it } from 'vitest'
+import type { EvidenceVector, EvidenceVectors } from './support/evidence-vectors.ts'
 import type { ReceiptVector } from './support/receipt-vectors.ts'
 import { ROOT, readText } from './support/sources.ts'
 import type { SplitViewVector } from './support/split-view-vectors.ts'
@@ -93,6 +94,7 @@ function browserLike(): vm.Context {
 describe.each([
   { entry: 'src/verify.ts', limit: 45_000 },
   { entry: 'src/client.ts', limit: 45_000 },
+  { entry: 'src/evidence.ts', limit: 45_000 },
   // Of certificates and time-stamps; the others must not come to weigh as much by it.
   { entry: 'src/time-stamp.ts', limit: 110_000 },
 ])('the bundle of $entry', ({ entry, limit }) => {
@@ -147,6 +149,34 @@ describe('the verifier in a browser', () => {
     expect(verdicts).toEqual(
       split_views.map(({ name, valid }) => `${name}: ${valid ? 'valid' : 'refused'}`),
     )
+  })
+})
+
+describe('the verifier of evidence in a browser', () => {
+  it('believes what holds, and not one bit less', async () => {
+    const vectors = JSON.parse(readText('spec/vectors/evidence.json')) as EvidenceVectors
+    const [{ vkeys, policy }] = vectors.evidence as [EvidenceVector]
+    const context = browserLike()
+    vm.runInContext((await bundle('src/evidence.ts')).code, context)
+    Object.assign(context, {
+      hex: Buffer.from(vectors.archive, 'base64').toString('hex'),
+      vkeys: vkeys.join(' '),
+      policy,
+    })
+    const judge = `
+      const bytes = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16))
+      const trust = {
+        logKeys: vkeys.split(' ').map((vkey) => cairn.parseVkey(vkey)),
+        ...(policy && { policy: cairn.parsePolicy(new TextEncoder().encode(policy)) }),
+      }
+      const judge = () => {
+        const { ok, records } = cairn.verifyEvidence(bytes, trust)
+        return ok + ' ' + records.filter((record) => record.ok).length
+      }
+      const good = judge()
+      bytes[bytes.length >> 1] ^= 1
+      ;[good, judge()].join(', ')`
+    expect(vm.runInContext(judge, context)).toMatch(/^true [1-9], false [0-9]$/)
   })
 })
 

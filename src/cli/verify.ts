@@ -6,8 +6,10 @@ import type { Check, Trust, Verdict } from '../client/verdict.ts'
 import { verifyCheckpoint } from '../client/verify-checkpoint.ts'
 import { type ReceiptVerifier, receiptVerifier } from '../client/verify-receipt.ts'
 import { CairnError } from '../errors.ts'
+import { isEvidence, MAX_EVIDENCE_SIZE } from '../formats/evidence.ts'
 import { readFileUpTo } from '../server/bounded-file.ts'
 import { printJson, terminal, withCommonHelp, withTrust } from './command.ts'
+import { reportEvidence, startsAsEvidence } from './evidence-file.ts'
 import { exitFor } from './exit.ts'
 import { MAX_LEAF_SIZE } from './input.ts'
 import { startProgress } from './progress.ts'
@@ -33,6 +35,7 @@ const MAX_SHOWN = 20
 
 interface VerifyFlags extends TrustFlags, TimeStampFlags {
   readonly leaf?: string
+  readonly full?: boolean
 }
 
 /** A verdict on a file, as `--json` prints it. */
@@ -51,9 +54,13 @@ export function configure(command: Command): void {
   command
     .description(
       'Check a receipt (tlog-proof, JSON or COSE), a checkpoint, the time-stamp of a checkpoint (RFC 3161), ' +
-        'a folder of receipts, or the evidence that a log showed two trees (a split view). Works offline.',
+        'a folder of receipts, evidence (.cairn), or the proof that a log showed two trees (a split view). ' +
+        'Works offline.',
     )
-    .argument('<file>', 'receipt, checkpoint, time-stamp, folder of receipts, or split view')
+    .argument(
+      '<file>',
+      'receipt, checkpoint, time-stamp, folder of receipts, evidence, or split view',
+    )
     .option('--leaf <file>', 'the leaf that the receipt is for (default: <file> ending in .leaf)')
     .option(
       '--tsa <file>',
@@ -63,6 +70,7 @@ export function configure(command: Command): void {
       '--data <file>',
       'the checkpoint that a time-stamp is of (default: <file> ending in .checkpoint)',
     )
+    .option('--full', 'show all records of evidence, and their values to the end')
     .action((file: string, flags: VerifyFlags) => verify(file, flags))
   withTrust(command)
   withCommonHelp(command, [
@@ -70,19 +78,26 @@ export function configure(command: Command): void {
     'cairn verify answer.cose --leaf record.json --policy policy.txt',
     'cairn verify receipts --vkey cairn-data/log.vkey',
     'cairn verify 7-0123abcd.tsr --tsa authority.pem --vkey cairn-data/log.vkey',
+    'cairn verify complaint.cairn --policy policy.txt',
     'cairn verify fork.split-view --vkey cairn-data/log.vkey',
   ])
 }
 
 async function verify(path: string, flags: VerifyFlags): Promise<void> {
   const trust = await readTrust(flags)
-  const isFolder = (await stat(path)).isDirectory()
-  if (isFolder) await verifyFolder(path, trust, flags)
-  else await verifyOne(path, trust, flags)
+  const found = await stat(path)
+  if (found.isDirectory()) return verifyFolder(path, trust, flags)
+  const isLarge = found.isFile() && found.size > MAX_FILE_SIZE && (await startsAsEvidence(path))
+  const bytes = await readFileUpTo(path, isLarge ? MAX_EVIDENCE_SIZE : MAX_FILE_SIZE)
+  await verifyOne(path, bytes, trust, flags)
 }
 
-async function verifyOne(file: string, trust: Trust, flags: VerifyFlags): Promise<void> {
-  const bytes = await readFileUpTo(file, MAX_FILE_SIZE)
+async function verifyOne(
+  file: string,
+  bytes: Uint8Array,
+  trust: Trust,
+  flags: VerifyFlags,
+): Promise<void> {
   const stamp = stampAskedFor(file, bytes, flags)
   if (stamp !== undefined) {
     if (flags.leaf !== undefined) {
@@ -96,10 +111,12 @@ async function verifyOne(file: string, trust: Trust, flags: VerifyFlags): Promis
       '--tsa and --data go with a time-stamp, or with a checkpoint that has one beside it (.tsr)',
     )
   }
+  if (isEvidence(bytes)) {
+    mustHaveNoLeaf(flags, 'evidence')
+    return reportEvidence(file, bytes, trust, flags)
+  }
   if (isSplitView(bytes)) {
-    if (flags.leaf !== undefined) {
-      throw new CairnError('USAGE', '--leaf goes with a receipt, not with a split view')
-    }
+    mustHaveNoLeaf(flags, 'a split view')
     return reportSplitView(file, bytes, trust, flags.json === true)
   }
   const verdict = await judge(file, bytes, { trust, leaf: flags.leaf })
@@ -113,6 +130,11 @@ async function verifyOne(file: string, trust: Trust, flags: VerifyFlags): Promis
       ? style.green(style.bold('verified'))
       : style.red(style.bold('NOT VERIFIED: do not rely on this file')),
   )
+}
+
+function mustHaveNoLeaf({ leaf }: VerifyFlags, what: string): void {
+  if (leaf === undefined) return
+  throw new CairnError('USAGE', `--leaf goes with a receipt, not with ${what}`)
 }
 
 /** The time-stamp to judge: the file itself, or with `--tsa` the one beside a checkpoint. */
