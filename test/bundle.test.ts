@@ -166,7 +166,7 @@ describe('the verifier of evidence in a browser', () => {
     const judge = `
       const bytes = Uint8Array.from(hex.match(/../g), (pair) => parseInt(pair, 16))
       const trust = {
-        logKeys: vkeys.split(' ').map((vkey) => cairn.parseVkey(vkey)),
+        logKeys: vkeys.split(' ').filter(Boolean).map((vkey) => cairn.parseVkey(vkey)),
         ...(policy && { policy: cairn.parsePolicy(new TextEncoder().encode(policy)) }),
       }
       const judge = () => {
