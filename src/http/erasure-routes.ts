@@ -1,14 +1,14 @@
 /** Erasing what is known of a person, and what was erased. */
+import { extraIn } from '../compliance/own-records.ts'
 import { PERSON } from '../compliance/scope.ts'
+import type { ReadRecord } from '../compliance/service.ts'
 import { readObject, readText } from '../formats/json-members.ts'
 import type { JsonValue } from '../formats/json-strict.ts'
-import { type ReadFacts, readFacts } from '../reports/facts.ts'
-import type { FoundRecord } from '../search/search-index.ts'
 import { jsonAnswer, UNCACHED } from './answer.ts'
 import { PAGE, receiptsBelow } from './record-routes.ts'
 import * as schema from './record-schema.ts'
 import { BASIS } from './record-values.ts'
-import type { Asked, RecordsGuard } from './records-guard.ts'
+import type { RecordsGuard } from './records-guard.ts'
 import { jsonBody } from './request-body.ts'
 import { type Route, route } from './route.ts'
 
@@ -47,26 +47,22 @@ export function erasureRoutes(guarded: RecordsGuard, prefix: string): Route[] {
       documentation: {
         tag: 'compliance',
         summary: 'The erasures of your tenant, the newest first',
+        description: 'Who was erased on which basis is for auditors and administrators.',
         token: true,
         answers: {
           200: { description: 'A page of them.', content: { [JSON_TYPE]: schema.Erasures } },
         },
       },
-      handle: guarded(async (asked) => {
-        const { limit, cursor: after } = asked.request.query
+      handle: guarded(async ({ request, by, compliance }) => {
+        const { limit, cursor: after } = request.query
         const query = {
           type: 'erasure',
           ...(limit !== undefined && { limit: Number(limit) }),
           ...(after !== undefined && { cursor: after }),
         }
-        const { records, size, cursor } = await asked.compliance.search(query, asked.by)
-        const erasures = await Promise.all(
-          records.map(async (record) => {
-            const { index, id, time, actor } = record
-            const { pseudonym, basis } = await factsOf(record, asked)
-            return { index, receipt: receiptOf(index), id, time, actor, pseudonym, basis }
-          }),
-        )
+        const { records, size, cursor } = await compliance.search(query, by)
+        const read = await Promise.all(records.map(({ index }) => compliance.read(index, by)))
+        const erasures = read.map((one) => described(one, receiptOf(one.index)))
         return jsonAnswer({ erasures, size, cursor }, UNCACHED)
       }),
     }),
@@ -81,12 +77,10 @@ function readRequest(body: JsonValue): { readonly subject: string; readonly basi
   }
 }
 
-/** What the log itself says in the record of an erasure. */
-async function factsOf(
-  { index, id }: FoundRecord,
-  { records, by }: Pick<Asked<unknown>, 'records' | 'by'>,
-): Promise<ReadFacts['facts']> {
-  const { record } = await records.read(index, by.tenant)
-  const disclosures = await records.disclosures(id, by.tenant)
-  return Array.isArray(disclosures) ? readFacts(record, disclosures).facts : {}
+/** The record of an erasure, with what the log says in it to whoever may know. */
+function described({ index, record, disclosures }: ReadRecord, receipt: string): object {
+  const { id, time, actor } = record
+  const shown = disclosures === undefined || disclosures === 'erased' ? [] : disclosures
+  const { pseudonym, basis } = extraIn(shown) ?? {}
+  return { index, receipt, id, time, actor, pseudonym, basis }
 }
