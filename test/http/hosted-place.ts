@@ -8,8 +8,9 @@ import type { Principal, Role } from '../../src/compliance/principal.ts'
 import type { ComplianceService } from '../../src/compliance/service.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Authenticate } from '../../src/http/authenticate.ts'
-import type { Opening } from '../records/records-place.ts'
-import { type OpenedRecords, openRecordsAt } from '../records/records-place.ts'
+import { createServerFor } from '../../src/http/node-listener.ts'
+import { type OpenedRecords, type Opening, openRecordsAt } from '../records/records-place.ts'
+import { type LiveServer, listening } from '../support/live-server.ts'
 import { discard, newPlace } from '../support/test-log.ts'
 
 const PEOPLE: Readonly<Record<string, readonly [tenant: string, ...roles: Role[]]>> = {
@@ -56,6 +57,8 @@ export interface HostedPlace extends OpenedRecords {
     headers?: object,
   ): Promise<Answered>
   request(path: string, init?: RequestInit): Promise<Response>
+  /** The same behind a real server. */
+  listen(): Promise<LiveServer>
 }
 
 export async function hostedPlace(opening: Opening = {}): Promise<HostedPlace> {
@@ -70,19 +73,19 @@ export async function hostedPlace(opening: Opening = {}): Promise<HostedPlace> {
   })
   const errors: unknown[] = []
   const hosted = { log, authenticate, records: { records, compliance } }
-  const app = createApp({
-    logs: new Map([
-      ['', hosted],
-      ['second', hosted],
-    ]),
-    onError: (error) => errors.push(error),
-  })
+  const logs = new Map([
+    ['', hosted],
+    ['second', hosted],
+  ])
+  const onError = (error: unknown): void => void errors.push(error)
+  const app = createApp({ logs, onError })
   const document = await (await app.request('/openapi.json')).json()
   return {
     ...opened,
     compliance,
     errors,
     request: async (path, init) => app.request(path, init),
+    listen: () => listening(createServerFor({ logs, onError })),
     async ask(who, method, path, body, headers) {
       const isJson = body !== undefined && typeof body !== 'string'
       const response = await app.request(path, {

@@ -268,3 +268,28 @@ describe('a path or query that does not fit is named', () => {
     expect(refused).toMatchObject({ status: 406, json: { code: 'NOT_ACCEPTABLE' } })
   })
 })
+
+describe('over a connection', () => {
+  it('a body that is too large is refused, and the next request answered', async () => {
+    const server = await place.listen()
+    try {
+      const headers = { authorization: 'Bearer ada', 'content-type': 'application/json' }
+      const post = (body: string) =>
+        fetch(`${server.url}/v1/erasures`, { method: 'POST', headers, body })
+      const refused = await post(`{"subject":"${'a'.repeat(1_000_000)}","basis":"b"}`)
+      expect(refused.status).toBe(413)
+      expect(await refused.json()).toMatchObject({ code: 'TOO_LARGE' })
+      const unknown = await post('{"subject":"nobody","basis":"b"}')
+      expect(unknown.status).toBe(404)
+      const found = await fetch(`${server.url}/logs/second/v1/records?limit=1`, { headers })
+      expect(await found.json()).toMatchObject({ records: [] })
+      const head = await fetch(`${server.url}/v1/holds`, { method: 'HEAD', headers })
+      expect(head.status).toBe(200)
+      const preflight = await fetch(`${server.url}/v1/grants`, { method: 'OPTIONS' })
+      expect(preflight.status).toBe(204)
+      expect(preflight.headers.get('access-control-allow-headers')).not.toMatch(/authorization/i)
+    } finally {
+      await server.close()
+    }
+  })
+})

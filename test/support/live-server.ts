@@ -4,6 +4,7 @@ import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { type Authenticate, allowAnyone } from '../../src/http/authenticate.ts'
 import { createServerFor } from '../../src/http/node-listener.ts'
+import type { HttpServer } from '../../src/http/node-server.ts'
 import type { LogService } from '../../src/log/service.ts'
 
 export interface LiveServer {
@@ -27,7 +28,11 @@ export async function liveServer(
   const { authenticate = allowAnyone, witnessDeadlineMs, ...rest } = options
   const shared = { authenticate, ...(witnessDeadlineMs !== undefined && { witnessDeadlineMs }) }
   const hosted = Object.entries(logs).map(([name, log]) => [name, { log, ...shared }] as const)
-  const { server, close } = createServerFor({ logs: new Map(hosted), ...rest })
+  return listening(createServerFor({ logs: new Map(hosted), ...rest }))
+}
+
+/** A server on a free port. */
+export async function listening({ server, close }: HttpServer): Promise<LiveServer> {
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve))
   const { port } = server.address() as AddressInfo
   return { url: `http://127.0.0.1:${port}`, port, close: (graceMs = 200) => close(graceMs) }
