@@ -36,11 +36,11 @@ export async function requestGrant(
   if (!isMinutes(minutes)) {
     throw wrongAt('/minutes', `expected a whole number of minutes from 1 to ${MAX_MINUTES}`)
   }
-  const scope = await storedScope(core.vault, request.scope, tenant)
-  if (Object.keys(scope).length === 0) {
+  if (Object.keys(request.scope).length === 0) {
     throw wrongAt('/scope', 'expected at least one member: a grant is never for everything')
   }
   return core.alone(tenant, async () => {
+    const scope = await storedScope(core.vault, request.scope, tenant)
     const extra: JsonObject = { purpose, ticket, scope: scope as JsonObject, minutes }
     const { id } = await core.note({ type: 'grant', action: 'request', by, extra }, tenant)
     return described(core, await storedGrant(core, id, tenant), tenant)

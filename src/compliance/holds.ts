@@ -21,8 +21,8 @@ export async function placeHold(core: Core, request: HoldRequest, by: Principal)
   const name = readText(request.name, '/name', NAME)
   if (UUID_V7.holds(name)) throw wrongAt('/name', 'expected a name, and not the id of a record')
   const purpose = readText(request.reason, '/reason', REASON)
-  const scope = await storedScope(core.vault, request.scope, tenant)
   return core.alone(tenant, async () => {
+    const scope = await storedScope(core.vault, request.scope, tenant)
     if ((await active(core, tenant)).some((hold) => hold.name === name)) {
       throw new CairnError(
         'CONFLICT',

@@ -53,6 +53,25 @@ export function principal(
   return { name, tenant, roles: new Set(roles), identity: new Uint8Array(identity) }
 }
 
+/** One person for each role in a tenant. */
+export interface Staff {
+  readonly submitter: Principal
+  readonly reader: Principal
+  readonly auditor: Principal
+  readonly approver: Principal
+  readonly administrator: Principal
+}
+
+export function staffOf(tenant: string): Staff {
+  return {
+    submitter: principal('service', ['submitter'], tenant),
+    reader: principal('reader', ['reader'], tenant),
+    auditor: principal('auditor', ['auditor'], tenant),
+    approver: principal('approver', ['approver'], tenant),
+    administrator: principal('administrator', ['administrator'], tenant),
+  }
+}
+
 /** One person for each role in tenant acme. */
 export const submitter: Principal = principal('service', ['submitter'])
 export const reader: Principal = principal('reader', ['reader'])
