@@ -1,9 +1,10 @@
 /** What a running server has to say: a line for people on a terminal, a JSON object a line for everything else. */
 import type { GossipEvent } from '../gossip/sink-loop.ts'
 import type { LogEvent } from '../log/log.ts'
+import type { AccessEvent } from './access.ts'
 import { type EventStream, writeEvents } from './event-writer.ts'
 import { describeRecords, type HostedRecordsEvent } from './record-events.ts'
-import { describeTokens, type TokenEvent } from './token-file.ts'
+import { describeTokens } from './token-file.ts'
 
 export type ServerEvent =
   | {
@@ -31,7 +32,7 @@ export type ServerEvent =
   | { readonly event: 'closed' }
   | { readonly event: 'evidence-kept'; readonly log: string; readonly file: string }
   | (Exclude<LogEvent, { event: 'evidence' }> & { readonly log: string })
-  | (TokenEvent & { readonly log: string })
+  | (AccessEvent & { readonly log: string })
   | (GossipEvent & { readonly log: string })
   | (HostedRecordsEvent & { readonly log: string })
 
@@ -75,6 +76,10 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: the witness ${event.witness} is left alone for a while: ${event.reason}`
     case 'evidence-kept':
       return `${event.log}: what contradicts this log is kept in ${event.file}`
+    case 'token-keys-failing':
+      return `${event.log}: the keys of the token issuer cannot be fetched from ${event.from}: ${event.reason}`
+    case 'token-keys-ok':
+      return `${event.log}: the keys of the token issuer are fetched from ${event.from} again`
     case 'tokens-changed':
     case 'tokens-damaged':
       return `${event.log}: ${describeTokens(event)}`

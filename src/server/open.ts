@@ -7,13 +7,13 @@ import { DEFAULT_SECRET_RULES } from '../formats/secrets.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import type { Gossip } from '../gossip/runner.ts'
 import type { HostedLog } from '../http/app.ts'
-import { orAnyone } from '../http/authenticate.ts'
 import { localSigner } from '../log/local-signer.ts'
 import { openLog } from '../log/log.ts'
 import { openSignedState } from '../log/signed-state.ts'
 import type { LogSigner } from '../log/signer.ts'
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
 import { openLevelStore } from '../storage/level.ts'
+import { openAccess } from './access.ts'
 import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
 import { keepEvidence } from './evidence-files.ts'
@@ -21,7 +21,7 @@ import { openGossip } from './gossip.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
 import { type OpenedRecords, openHostedRecords } from './records.ts'
-import { openTokens } from './token-file.ts'
+import { openTenants } from './tenants.ts'
 import { readPolicyFile, witnessesOf } from './witnesses.ts'
 
 export interface OpenedLog extends HostedLog {
@@ -55,11 +55,8 @@ export async function openHostedLog(
       formatVkey(signer.ed25519),
     )
     opened.push(signedState)
-    const tokens = await openTokens(directory, {
-      tenant: own.tenant,
-      onEvent: (event) => onEvent({ ...event, log: name }),
-    })
-    opened.push(tokens)
+    const access = await openAccess(directory, own, (event) => onEvent({ ...event, log: name }))
+    opened.push(access)
     const mlDsa = mlDsaThread()
     opened.push(mlDsa)
     const witnesses =
@@ -104,31 +101,35 @@ export async function openHostedLog(
         onEvent: (event) => onEvent({ ...event, log: name }),
       })
     }
+    const jurisdictions = new Set(DEFAULT_RETENTION_TABLE.jurisdictions.keys())
+    const tenants = await openTenants(own.tenants ?? new Map(), jurisdictions)
     records = await openHostedRecords({
       log,
       directory,
       vaultKey: own.vaultKey,
       passphrase: config.passphrase,
       policy: policy?.bytes,
-      retention: { table: DEFAULT_RETENTION_TABLE, jurisdictionOf: () => 'none' },
+      retention: { table: DEFAULT_RETENTION_TABLE, jurisdictionOf: tenants.jurisdictionOf },
       secrets: DEFAULT_SECRET_RULES,
-      submitterKey: async () => undefined,
+      submitterKey: tenants.submitterKey,
       onEvent: (event) => onEvent({ ...event, log: name }),
     })
     opened.push(records)
     onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })
     // An open log takes leaves from anyone, but may still show them to token holders only.
-    const { authenticate } = tokens
+    const { authenticate, knownOnly } = access
     return {
       log,
-      authenticate: own.open ? orAnyone(authenticate, own.tenant) : authenticate,
+      authenticate,
       witnessDeadlineMs: config.witnessDeadlineMs,
-      ...(own.privateEntries ? { readEntries: { authenticate, tenant: own.tenant } } : {}),
+      ...(own.privateEntries
+        ? { readEntries: { authenticate: knownOnly, tenant: own.tenant } }
+        : {}),
       ...(gossip && { gossip }),
       records,
       directory,
       async close() {
-        await tokens.close()
+        await access.close()
         await gossip?.close()
         await records?.close()
         await log.close()
