@@ -1,4 +1,5 @@
 /** What the routes about records refuse before anything is done. */
+import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
 import { allowAnyone } from '../../src/http/authenticate.ts'
@@ -268,6 +269,63 @@ describe('a path or query that does not fit is named', () => {
     expect(refused).toMatchObject({ status: 406, json: { code: 'NOT_ACCEPTABLE' } })
   })
 })
+
+describe('whatever is sent', () => {
+  const anyMember = fc.oneof(
+    fc.jsonValue({ maxDepth: 2 }),
+    fc.constantFrom('a', 'Art. 17', ID, 60, '2026-11-21T12:00:00Z'),
+  )
+  const anyScope = fc.dictionary(
+    fc.constantFrom('request_id', 'subject', 'type', 'from', 'minimum_cost', '__proto__', 'x'),
+    anyMember,
+    { maxKeys: 3 },
+  )
+  const names = ['subject', 'basis', 'name', 'reason', 'purpose', 'ticket', 'minutes', 'grant']
+  const anyBody = fc.oneof(
+    fc.string({ unit: 'binary', maxLength: 20 }),
+    fc.json(),
+    fc
+      .tuple(fc.dictionary(fc.constantFrom(...names), anyMember), anyScope)
+      .map(([members, scope]) => JSON.stringify({ ...members, scope })),
+  )
+  const posts = [...BODIES.map(([path]) => path), `/v1/grants/${ID}/approve`]
+
+  it('as a body is refused with a problem, and nothing else happens', async () => {
+    const { size } = place.log.head()
+    await fc.assert(
+      fc.asyncProperty(fc.constantFrom(...posts), anyBody, async (path, body) => {
+        const { status, json } = await place.ask('rita', 'POST', path, body)
+        expect([400, 403, 415]).toContain(status)
+        expect(json.detail).not.toMatch(/[\p{Cc}\p{Cs}]/u)
+      }),
+      { numRuns: 300 },
+    )
+    expect(place.log.head().size).toBe(size)
+  })
+
+  it('as a query is answered, or refused with a problem', async () => {
+    const known = ['subject', 'type', 'from', 'before', 'order', 'limit', 'cursor', 'minimum_cost']
+    const anyValue = fc.oneof(
+      fc.string({ unit: 'binary', maxLength: 20 }).map(escaped),
+      fc.string({ maxLength: 10 }),
+      fc.constantFrom('10', 'newest', '2026-11-21T12:00:00Z', '9999-12-31T23:59:59-23:59', '0.5'),
+    )
+    const anyQuery = fc.array(fc.tuple(fc.constantFrom(...known), anyValue), { maxLength: 3 })
+    await fc.assert(
+      fc.asyncProperty(anyQuery, async (parameters) => {
+        const query = parameters.map(([name, value]) => `${name}=${value}`).join('&')
+        const { status } = await place.ask('rita', 'GET', `/v1/records?${query}`)
+        expect([200, 400]).toContain(status)
+      }),
+      { numRuns: 300 },
+    )
+  })
+})
+
+/** In percent-encoding, halves of surrogate pairs left out. */
+function escaped(text: string): string {
+  return encodeURIComponent(text.replace(/\p{Cs}/gu, ''))
+}
 
 describe('over a connection', () => {
   it('a body that is too large is refused, and the next request answered', async () => {
