@@ -22,13 +22,14 @@ import { resourceIn } from '../records/make-record.ts'
 import type { FoundRecord } from '../search/search-index.ts'
 import type { ComplianceContext } from './context.ts'
 import { readLeaves, readManyNodes } from './leaves.ts'
+import { ownDisclosures } from './own-disclosures.ts'
 import { mustBeAllowed, type Principal } from './principal.ts'
 import { publishedHead } from './published-head.ts'
 import { isCoveredInClear } from './scope.ts'
 import type { EvidenceRequest, Grant, Scope } from './service.ts'
 
 /** The largest evidence that a log makes, in bytes of leaves and disclosures: it is held in memory. */
-export const MAX_MADE_SIZE = 134_217_728
+const MAX_MADE_SIZE = 134_217_728
 /** Records whose disclosures are read at once. */
 const READ_AT_ONCE = 32
 const DAY_MS = 86_400_000
@@ -36,30 +37,35 @@ const DAY_MS = 86_400_000
 export interface EvidenceOptions {
   /** How long to wait for a published head that has all records, in milliseconds; 10,000 when left out. */
   readonly headWaitMs?: number
+  /** The most records; 100,000 when left out. */
+  readonly maxRecords?: number
+  /** The most bytes of leaves and disclosures; 128 MiB when left out. */
+  readonly maxBytes?: number
 }
 
 /**
  * Makes an evidence file.
- * @throws FORBIDDEN, MALFORMED; NOT_FOUND when nothing matches; TOO_LARGE beyond MAX_EVIDENCE_RECORDS and MAX_MADE_SIZE
+ * @throws FORBIDDEN, MALFORMED; NOT_FOUND when nothing matches; TOO_LARGE beyond what one file holds
  * @throws OVERLOADED when no published head has the records yet; as ComplianceContext.note(); CORRUPT, IO
  */
 export async function makeEvidence(
   context: ComplianceContext,
   request: EvidenceRequest,
   by: Principal,
-  { headWaitMs }: EvidenceOptions = {},
+  options: EvidenceOptions = {},
 ): Promise<Uint8Array> {
   const { log } = context
   const { tenant } = by
   mustBeAllowed(by, 'audit')
-  const grant = await usableGrant(context, request, by)
+  const grant =
+    request.grant === undefined ? undefined : await context.usableGrant(request.grant, by)
   const scope = await context.storedScope(request.scope, tenant)
-  const found = await gather(context, scope, tenant, grant)
+  const found = await gather(context, scope, { tenant, grant, options })
   const newest = found.at(-1)!
-  const head = await publishedHead(log, newest.index, headWaitMs)
+  const head = await publishedHead(log, newest.index, options.headWaitMs)
   const [older, records] = await Promise.all([
     earlierHead(context, newest, head),
-    read(context, found, grant, tenant),
+    read(context, found, { tenant, grant, options }),
   ])
   const indices = found.map(({ index }) => index)
   const purpose = request.purpose ?? grant?.purpose
@@ -101,14 +107,11 @@ export async function makeEvidence(
   return file
 }
 
-async function usableGrant(
-  context: ComplianceContext,
-  { grant }: EvidenceRequest,
-  by: Principal,
-): Promise<Grant | undefined> {
-  if (grant === undefined) return undefined
-  mustBeAllowed(by, 'read-payloads')
-  return context.usableGrant(grant, by)
+/** For whom, and within what. */
+interface Making {
+  readonly tenant: string
+  readonly grant: Grant | undefined
+  readonly options: EvidenceOptions
 }
 
 /** A record that belongs in the evidence. */
@@ -126,13 +129,13 @@ interface Found {
 async function gather(
   context: ComplianceContext,
   scope: Scope,
-  tenant: string,
-  grant: Grant | undefined,
+  { tenant, grant, options }: Making,
 ): Promise<readonly Found[]> {
+  const { maxRecords = MAX_EVIDENCE_RECORDS } = options
   const found = new Map<string, Found>()
   const add = (record: FoundRecord): void => {
-    if (found.size === MAX_EVIDENCE_RECORDS) {
-      const most = `more than ${MAX_EVIDENCE_RECORDS} records match, which is the most that one file holds`
+    if (found.size === maxRecords) {
+      const most = `more than ${maxRecords} records match, which is the most that one file holds`
       throw new CairnError('TOO_LARGE', `${most}; narrow the question by time`)
     }
     found.set(record.id, foundOf(record, grant))
@@ -171,15 +174,15 @@ function foundOf(record: FoundRecord, grant: Grant | undefined): Found {
 async function read(
   { log, records }: ComplianceContext,
   found: readonly Found[],
-  grant: Grant | undefined,
-  tenant: string,
+  { tenant, grant, options }: Making,
 ): Promise<readonly EvidenceRecord[]> {
+  const { maxBytes = MAX_MADE_SIZE } = options
   const made: EvidenceRecord[] = []
   let size = 0
   const grow = (bytes: number): void => {
     size += bytes
-    if (size > MAX_MADE_SIZE) {
-      const most = `the records and their payloads have more than ${MAX_MADE_SIZE} bytes`
+    if (size > maxBytes) {
+      const most = `the records and their payloads have more than ${maxBytes} bytes`
       throw new CairnError('TOO_LARGE', `${most}; narrow the question by time`)
     }
   }
@@ -192,7 +195,9 @@ async function read(
     const shown = await Promise.all(
       some.map(async (one) => {
         if (!one.isOwn && !one.isGranted) return []
-        const all = await records.disclosures(one.id, tenant)
+        const all = one.isGranted
+          ? await records.disclosures(one.id, tenant)
+          : await ownDisclosures(records, one.id, tenant)
         return typeof all === 'object' ? shownOf(all, one, grant) : []
       }),
     )

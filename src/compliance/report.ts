@@ -8,6 +8,7 @@ import { type Month, parseMonth } from '../reports/month.ts'
 import type { Report } from '../reports/report.ts'
 import type { ComplianceContext } from './context.ts'
 import { readLeaves } from './leaves.ts'
+import { ownDisclosures } from './own-disclosures.ts'
 import { mustBeAllowed, type Principal } from './principal.ts'
 import { integrityOf } from './report-heads.ts'
 
@@ -65,7 +66,7 @@ async function* reportedRecords(
     // The index has nothing but records that this log has made, whose leaves need no second look.
     const record = JSON.parse(fromUtf8(leaf)) as RecordLeaf
     const isOwn = LOG_RECORD_TYPES.some((type) => type === record.type)
-    const disclosures = isOwn ? await context.records.disclosures(record.id, tenant) : undefined
-    yield { index, record, ...(typeof disclosures === 'object' && { disclosures }) }
+    const disclosures = isOwn ? await ownDisclosures(context.records, record.id, tenant) : undefined
+    yield { index, record, ...(disclosures !== undefined && { disclosures }) }
   }
 }
