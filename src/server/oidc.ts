@@ -51,6 +51,15 @@ export interface Oidc {
   close(): Promise<void>
 }
 
+/** A token that was verified. */
+interface Remembered {
+  readonly principal: Principal
+  /** Milliseconds since 1970. */
+  readonly until: number
+  /** Of the keys that it was verified with. */
+  readonly generation: number
+}
+
 /**
  * Opens an issuer. Keys at an address are fetched in the meantime, and nothing fails when they cannot be.
  * @throws USAGE when a file of keys cannot be used
@@ -64,20 +73,19 @@ export async function openOidc(config: OidcConfig, options: OidcOptions): Promis
     throw usage(`cannot use the keys in ${config.jwks}: ${(cause as Error).message}`, cause)
   })
   if (!isAddress(config.jwks)) await first
-  const remembered = new Map<string, { readonly principal: Principal; readonly until: number }>()
-  let generation = keys.generation()
+  const remembered = new Map<string, Remembered>()
 
-  function remember(key: string, principal: Principal, expires: number): void {
-    const until = Math.min(expires * 1000, now() + REMEMBERED_MS)
-    if (until <= now()) return
+  function remember(key: string, one: Remembered): void {
+    if (one.until <= now()) return
     if (remembered.size >= MAX_REMEMBERED) {
       const [oldest] = remembered.keys()
       remembered.delete(oldest!)
     }
-    remembered.set(key, { principal, until })
+    remembered.set(key, one)
   }
 
   async function verify(token: string, key: string): Promise<Principal> {
+    const generation = keys.generation()
     let payload: JWTPayload
     try {
       payload = await verifiedClaims(token, keys.keyFor, jose, {
@@ -92,20 +100,17 @@ export async function openOidc(config: OidcConfig, options: OidcOptions): Promis
       throw refusalOf(error, jose.errors)
     }
     const principal = principalOf(payload, config, options.tenant)
-    remember(key, principal, payload.exp!)
+    const until = Math.min(payload.exp! * 1000, now() + REMEMBERED_MS)
+    remember(key, { principal, until, generation })
     return principal
   }
 
   return {
     recognise(token) {
-      if (generation !== keys.generation()) {
-        generation = keys.generation()
-        remembered.clear()
-      }
       const key = toHex(sha256(utf8(token)))
       const known = remembered.get(key)
       if (known === undefined) return verify(token, key)
-      if (now() < known.until) return known.principal
+      if (now() < known.until && known.generation === keys.generation()) return known.principal
       remembered.delete(key)
       return verify(token, key)
     },
