@@ -1,13 +1,11 @@
 /** Erasing a person, unless a hold keeps what is theirs. */
-import { CairnError, malformed } from '../errors.ts'
+import { CairnError } from '../errors.ts'
 import { livePseudonym } from '../records/people.ts'
 import type { ErasureOutcome } from '../records/service.ts'
 import { type Core, notFound } from './core.ts'
 import { holdsOnPerson } from './holds.ts'
+import { mustNameNobody } from './naming.ts'
 import { mustBeAllowed, type Principal } from './principal.ts'
-
-/** Names that are shorter may be part of any word. */
-const SHORTEST_NAME = 4
 
 /**
  * Erases a person of the caller's tenant.
@@ -31,19 +29,12 @@ export async function erase(
         `${held}; nothing was erased, and nothing can be until it is lifted`,
       )
     }
-    const name = subject === pseudonym ? await knownName(core, pseudonym, tenant) : subject
-    if (name.length >= SHORTEST_NAME && basis.toLowerCase().includes(name.toLowerCase())) {
-      throw malformed('/basis: it stays in the log for good; leave out the name of who is erased')
-    }
+    await mustNameNobody(core, { '/basis': basis }, [pseudonym], tenant).catch(unlessDamaged)
     return core.records.erase({ tenant, subject: pseudonym, basis, by })
   })
 }
 
-/** The name of who is erased; damage keeps nobody from being erased. */
-async function knownName(core: Core, pseudonym: string, tenant: string): Promise<string> {
-  try {
-    return await core.personName(pseudonym, tenant)
-  } catch {
-    return pseudonym
-  }
+/** Damage keeps nobody from being erased. */
+function unlessDamaged(error: unknown): void {
+  if (!(error instanceof CairnError) || error.code !== 'CORRUPT') throw error
 }

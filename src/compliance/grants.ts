@@ -6,6 +6,7 @@ import { CairnError } from '../errors.ts'
 import { readText, wrongAt } from '../formats/json-members.ts'
 import type { JsonObject } from '../formats/json-strict.ts'
 import { type Core, mustBeAllowedOneOf, nameOf, notFound } from './core.ts'
+import { mustNameNobody, peopleIn } from './naming.ts'
 import { isAllowed, mustBeAllowed, type Principal } from './principal.ts'
 import { storedScope } from './scope.ts'
 import type { Grant, GrantRequest } from './service.ts'
@@ -41,6 +42,8 @@ export async function requestGrant(
   }
   return core.alone(tenant, async () => {
     const scope = await storedScope(core.vault, request.scope, tenant)
+    const texts = { '/purpose': purpose, '/ticket': ticket }
+    await mustNameNobody(core, texts, peopleIn(scope), tenant)
     const extra: JsonObject = { purpose, ticket, scope: scope as JsonObject, minutes }
     const { id } = await core.note({ type: 'grant', action: 'request', by, extra }, tenant)
     return described(core, await storedGrant(core, id, tenant), tenant)

@@ -8,6 +8,7 @@ import { resourceIn } from '../records/make-record.ts'
 import type { FoundRecord } from '../search/search-index.ts'
 import type { ActiveHolds } from './context.ts'
 import { type Core, mustBeAllowedOneOf, nameOf, notFound } from './core.ts'
+import { mustNameNobody, peopleIn } from './naming.ts'
 import { recordsIn } from './own-records.ts'
 import { mustBeAllowed, type Principal } from './principal.ts'
 import { isCovered, isCoveredInClear, storedScope } from './scope.ts'
@@ -23,6 +24,7 @@ export async function placeHold(core: Core, request: HoldRequest, by: Principal)
   const purpose = readText(request.reason, '/reason', REASON)
   return core.alone(tenant, async () => {
     const scope = await storedScope(core.vault, request.scope, tenant)
+    await mustNameNobody(core, { '/name': name, '/reason': purpose }, peopleIn(scope), tenant)
     if ((await active(core, tenant)).some((hold) => hold.name === name)) {
       throw new CairnError(
         'CONFLICT',
@@ -53,6 +55,7 @@ export async function liftHold(
     if (lifted !== undefined) {
       throw new CairnError('CONFLICT', `the hold ${name} was lifted already, at ${lifted.time}`)
     }
+    await mustNameNobody(core, { '/reason': purpose }, peopleIn(scope), tenant)
     const extra: JsonObject = { name, purpose, scope: scope as JsonObject }
     await core.note({ type: 'hold', action: 'lift', by, parentId: id, extra }, tenant)
     return described(core, await storedHold(core, id, tenant), tenant)

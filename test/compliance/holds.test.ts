@@ -230,6 +230,27 @@ describe('a hold', () => {
     },
   )
 
+  it('names nobody in words', async () => {
+    const subject = 'person-1@example.com'
+    const named = { code: 'MALFORMED', message: expect.stringContaining('leave out the name') }
+    const reason = 'lawsuit of PERSON-1@example.com'
+    await expect(
+      all.compliance.placeHold({ ...lawsuit, reason }, administrator),
+    ).rejects.toMatchObject(named)
+    await all.compliance.placeHold(lawsuit, administrator)
+    await expect(
+      all.compliance.liftHold('acme-v-smith', `settled with ${subject}`, administrator),
+    ).rejects.toMatchObject(named)
+    const pseudonym = (await all.vault.knownPseudonym(tenant, subject))!
+    for (const [scope, member] of [
+      [{ subject }, 'purpose'],
+      [{ actor: pseudonym }, 'ticket'],
+    ] as const) {
+      const asked = { purpose: 'complaint', ticket: 'CASE-7', scope, [member]: `of ${subject}` }
+      await expect(all.compliance.requestGrant(asked, auditor)).rejects.toMatchObject(named)
+    }
+  })
+
   it('is for administrators, and auditors may see it', async () => {
     await all.compliance.placeHold(lawsuit, administrator)
     for (const by of [submitter, reader, auditor, approver]) {
