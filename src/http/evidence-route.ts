@@ -10,10 +10,15 @@ import * as schema from './record-schema.ts'
 import type { RecordsGuard } from './records-guard.ts'
 import { jsonBody } from './request-body.ts'
 import { Bytes, type Route, route } from './route.ts'
+import { turnsFor } from './turns.ts'
 
 const EVIDENCE_TYPE = 'application/vnd.cairn.evidence'
 
+/** Each may hold some hundred megabytes in memory until it is sent. */
+const AT_ONCE = { running: 2, waiting: 16 }
+
 export function evidenceRoute(guarded: RecordsGuard): Route {
+  const inTurn = turnsFor('evidence', AT_ONCE)
   return route({
     method: 'POST',
     path: '/v1/evidence',
@@ -30,7 +35,7 @@ export function evidenceRoute(guarded: RecordsGuard): Route {
     },
     handle: guarded(async ({ request, by, compliance }) => {
       const asked = readRequest(await jsonBody(request))
-      const file = await compliance.evidence(asked, by)
+      const file = await inTurn(() => compliance.evidence(asked, by))
       return answer(EVIDENCE_TYPE, UNCACHED, file, {
         'Content-Disposition': `attachment; filename="${fileName(asked.scope)}"`,
       })

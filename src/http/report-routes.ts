@@ -7,6 +7,7 @@ import { Refusal } from './problem.ts'
 import * as schema from './record-schema.ts'
 import type { RecordsGuard } from './records-guard.ts'
 import { type Route, route, Text } from './route.ts'
+import { turnsFor } from './turns.ts'
 
 const REPORT_TYPES = ['application/json', 'text/html'] as const
 const PAGE_HEADERS = {
@@ -20,7 +21,11 @@ const Month = Type.String({
   description: 'a month such as 2026-11, in UTC, from 1970 on',
 })
 
+/** Each goes through all records of its month. */
+const AT_ONCE = { running: 2, waiting: 16 }
+
 export function reportRoutes(guarded: RecordsGuard): Route[] {
+  const inTurn = turnsFor('reporting', AT_ONCE)
   return [
     route({
       path: '/v1/reports/{month}',
@@ -42,7 +47,7 @@ export function reportRoutes(guarded: RecordsGuard): Route[] {
         if (type === undefined) {
           throw new Refusal('NOT_ACCEPTABLE', `a report can be had as ${REPORT_TYPES.join(', ')}`)
         }
-        const report = await compliance.report(request.params.month, by)
+        const report = await inTurn(() => compliance.report(request.params.month, by))
         if (type === 'text/html') {
           return answer('text/html; charset=utf-8', UNCACHED, reportHtml(report), PAGE_HEADERS)
         }

@@ -298,7 +298,7 @@ describe('whatever is sent', () => {
         expect([400, 403, 415]).toContain(status)
         expect(json.detail).not.toMatch(/[\p{Cc}\p{Cs}]/u)
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
     expect(place.log.head().size).toBe(size)
   })
@@ -317,7 +317,7 @@ describe('whatever is sent', () => {
         const { status } = await place.ask('rita', 'GET', `/v1/records?${query}`)
         expect([200, 400]).toContain(status)
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
   })
 })
