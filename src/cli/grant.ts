@@ -15,7 +15,7 @@ import {
 import { recordsClientOf, snakeCased } from './records-command.ts'
 import { type ScopeFlags, scopeOf, scopeWords, withScope } from './scope-flags.ts'
 import { plural, printable, type Style, span } from './style.ts'
-import { formatTable } from './table.ts'
+import { formatTable, wrap } from './table.ts'
 
 /** A day. */
 const MAX_MINUTES = 1_440
@@ -139,7 +139,7 @@ async function listGrants(flags: ListFlags): Promise<void> {
   if (flags.json === true) return printJson({ grants: grants.map(snakeCased) })
   if (grants.length === 0) return note(flags.open === true ? 'no grant is open' : 'no grant yet')
   const { style, columns, text } = terminal()
-  text(formatGrants(grants, style, columns))
+  for (const grant of grants) text(formatGrant(grant, style, columns))
   note(plural(grants.length, 'grant'))
 }
 
@@ -169,24 +169,16 @@ async function showGrant(id: string, flags: CommonFlags): Promise<void> {
   )
 }
 
-/** The grants as a table. */
-function formatGrants(grants: readonly Grant[], style: Style, columns: number): string {
-  const now = Date.now()
-  const head = ['STATE', 'ID', 'ASKED (UTC)', 'BY', 'WHAT, AND WHAT FOR']
-  const rows = grants.map((grant) => [
-    stateWords(grant, now),
-    printable(grant.id),
-    printable(shortTime(grant.requested)),
-    printable(grant.requestedBy),
-    printable(`${scopeWords(grant.scope)} – ${grant.purpose} (${grant.ticket})`),
-  ])
-  return formatTable([head, ...rows], {
-    columns,
-    paint: (text, row, column) => {
-      if (row === 0) return style.dim(text)
-      return column === 0 ? toned(text, grants[row - 1]!, style) : text
-    },
-  })
+/** A line that can be copied from, and below it what the grant is for. */
+function formatGrant(grant: Grant, style: Style, columns: number): string {
+  const { id, scope, purpose, ticket, requested, requestedBy } = grant
+  const asked = `asked by ${requestedBy} on ${shortTime(requested)} UTC`
+  const about = [scopeWords(scope), `${purpose} (${ticket}), ${asked}`]
+  const lines = about.flatMap((text) => wrap(printable(text), columns - 2))
+  const state = toned(stateWords(grant, Date.now()), grant, style)
+  return [`${state}  ${style.bold(printable(id))}`, ...lines.map((line) => `  ${line}`), ''].join(
+    '\n',
+  )
 }
 
 /** `approved, 42 min left`. */

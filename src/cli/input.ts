@@ -38,20 +38,31 @@ export async function readLeaf(path: string, signal?: AbortSignal): Promise<Uint
   return new Uint8Array(Buffer.concat(parts))
 }
 
+/** What each line is, and how many bytes it has at most. */
+export interface LineUnit {
+  readonly name: string
+  readonly size: number
+}
+
+const LEAF: LineUnit = { name: 'a leaf', size: MAX_LEAF_SIZE }
+
 export interface LineOptions {
-  /** Leaves out empty lines instead of refusing them. */
-  readonly skipEmpty: boolean
+  /** What becomes of empty lines; by default they are refused. */
+  readonly empty?: 'refuse' | 'skip' | 'keep'
+  /** A leaf when it is left out. */
+  readonly unit?: LineUnit
   /** Told how many bytes of the input are behind each leaf. */
   readonly onBytes?: (bytes: number) => void
   readonly signal?: AbortSignal
 }
 
 /**
- * Each line of the input as a leaf, without its newline; a last line without one counts too. Holds no more than one
+ * Each line of the input, without its newline; a last line without one counts too. Holds no more than one
  * chunk and one line.
- * @throws MALFORMED for an empty line, TOO_LARGE for one that does not fit a leaf; both name the line
+ * @throws MALFORMED for an empty line, TOO_LARGE for one that is too long; both name the line
  */
 export async function* readLines(path: string, options: LineOptions): AsyncGenerator<Uint8Array> {
+  const { empty = 'refuse', unit = LEAF } = options
   let held: Uint8Array[] = []
   let heldLength = 0
   let number = 0
@@ -63,9 +74,9 @@ export async function* readLines(path: string, options: LineOptions): AsyncGener
       heldLength === 0 ? new Uint8Array(tail) : new Uint8Array(Buffer.concat([...held, tail]))
     held = []
     heldLength = 0
-    if (leaf.length > MAX_LEAF_SIZE) throw tooLong(path, number)
-    if (leaf.length > 0) return leaf
-    if (options.skipEmpty) return undefined
+    if (leaf.length > unit.size) throw tooLong(path, number, unit)
+    if (leaf.length > 0 || empty === 'keep') return leaf
+    if (empty === 'skip') return undefined
     throw new CairnError(
       'MALFORMED',
       `line ${number} of ${nameOf(path)} is empty: pass --skip-empty to leave empty lines out`,
@@ -84,7 +95,7 @@ export async function* readLines(path: string, options: LineOptions): AsyncGener
     bytes += chunk.length
     held.push(chunk.subarray(start))
     heldLength += chunk.length - start
-    if (heldLength > MAX_LEAF_SIZE) throw tooLong(path, number + 1)
+    if (heldLength > unit.size) throw tooLong(path, number + 1, unit)
   }
   if (heldLength > 0) {
     const leaf = finish(new Uint8Array())
@@ -93,13 +104,14 @@ export async function* readLines(path: string, options: LineOptions): AsyncGener
   }
 }
 
-function tooLong(path: string, line: number): CairnError {
+function tooLong(path: string, line: number, { name, size }: LineUnit): CairnError {
   return new CairnError(
     'TOO_LARGE',
-    `line ${line} of ${nameOf(path)} is longer than a leaf may be (${MAX_LEAF_SIZE} bytes)`,
+    `line ${line} of ${nameOf(path)} is longer than ${name} may be (${size} bytes)`,
   )
 }
 
-function nameOf(path: string): string {
+/** What an input is called in messages. */
+export function nameOf(path: string): string {
   return path === '-' ? 'standard input' : path
 }

@@ -7,6 +7,8 @@ import { basename, dirname, extname, join } from 'node:path'
 
 export const RECEIPT_EXTENSIONS: readonly string[] = ['.tlog-proof', '.json', '.cose']
 const LEAF_EXTENSION = '.leaf'
+/** Receipts written at the same time. */
+const WRITES_AT_ONCE = 32
 
 /** The file in which the leaf of a receipt is looked for. */
 export function leafFileOf(receipt: string): string {
@@ -20,17 +22,36 @@ export async function receiptFiles(folder: string): Promise<string[]> {
   return names.sort(order.compare).map((name) => join(folder, name))
 }
 
-/** Writes a receipt and its leaf under the leaf's index. */
+/** Writes a receipt, and its leaf if it is there, under the leaf's index. */
 export async function writeReceipt(
   folder: string,
   index: number,
   receipt: string | Uint8Array,
-  leaf: Uint8Array,
+  leaf: Uint8Array | undefined,
 ): Promise<void> {
   await Promise.all([
     writeWhole(join(folder, `${index}.tlog-proof`), receipt),
-    writeWhole(join(folder, `${index}${LEAF_EXTENSION}`), leaf),
+    leaf && writeWhole(join(folder, `${index}${LEAF_EXTENSION}`), leaf),
   ])
+}
+
+export interface KeptReceipt {
+  readonly index: number
+  readonly receipt: string | Uint8Array
+  readonly leaf: Uint8Array | undefined
+}
+
+/** As writeReceipt, for many. */
+export async function writeReceipts(
+  folder: string,
+  receipts: readonly KeptReceipt[],
+): Promise<void> {
+  for (let start = 0; start < receipts.length; start += WRITES_AT_ONCE) {
+    const some = receipts.slice(start, start + WRITES_AT_ONCE)
+    await Promise.all(
+      some.map(({ index, receipt, leaf }) => writeReceipt(folder, index, receipt, leaf)),
+    )
+  }
 }
 
 /** Writes a file so that it is seen whole or not at all, also when the process is stopped in between. */

@@ -1,7 +1,14 @@
 /** Records that were found, as a table: a row each, with the columns that have something in them. */
 import type { FoundRecord } from '../client/record-answers.ts'
 import { shortTime, typeWords } from '../reports/words.ts'
-import { costOf, guardrailWords, modelWords, shortPerson, typeToned } from './record-words.ts'
+import {
+  costOf,
+  guardrailWords,
+  hasPassed,
+  modelWords,
+  shortPerson,
+  typeToned,
+} from './record-words.ts'
 import { count, printable, type Style } from './style.ts'
 import { formatTable } from './table.ts'
 
@@ -18,17 +25,13 @@ const COLUMNS: readonly Column[] = [
   { heading: 'INDEX', cell: ({ index }) => count(index), isNumber: true },
   { heading: 'TIME (UTC)', cell: ({ time }) => printable(shortTime(time)) },
   { heading: 'WHAT', cell: what },
-  { heading: 'REQUEST', cell: ({ request_id: id }) => named(id), weight: 6 },
+  { heading: 'REQUEST', cell: ({ request_id: id }) => named(id), weight: 7 },
   { heading: 'SESSION', cell: ({ session_id: id }) => named(id), weight: 1 },
-  { heading: 'SUBJECT', cell: ({ subject }) => (subject ? shortPerson(subject) : ''), weight: 4 },
+  { heading: 'SUBJECT', cell: ({ subject }) => (subject ? shortPerson(subject) : ''), weight: 5 },
   { heading: 'ACTOR', cell: ({ actor }) => (actor ? shortPerson(actor) : ''), weight: 3 },
-  { heading: 'MODEL', cell: ({ model }) => (model ? modelWords(model) : ''), weight: 5 },
+  { heading: 'MODEL', cell: ({ model }) => (model ? modelWords(model) : ''), weight: 6 },
   { heading: 'COST', cell: ({ metrics }) => costOf(metrics ?? {}), isNumber: true, weight: 2 },
-  {
-    heading: 'GUARDRAILS',
-    cell: ({ guardrails = [] }) => guardrails.map(guardrailWords).join(' '),
-    weight: 2,
-  },
+  { heading: 'GUARDRAILS', cell: verdicts, weight: 4 },
 ]
 
 /** Characters between two columns. */
@@ -80,6 +83,13 @@ function fitting<T extends Column & { readonly width: number }>(
 function what({ type, action }: FoundRecord): string {
   const words = printable(typeWords(type))
   return action === undefined ? words : `${words}: ${printable(action)}`
+}
+
+/** Those guardrails that did not let it pass; else how many there were. */
+function verdicts({ guardrails = [] }: FoundRecord): string {
+  const stopped = guardrails.filter(({ verdict }) => !hasPassed(verdict))
+  if (stopped.length > 0) return stopped.map(guardrailWords).join(' ')
+  return guardrails.length === 0 ? '' : `✓ ${guardrails.length}`
 }
 
 function named(id: string | undefined): string {

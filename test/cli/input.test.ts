@@ -17,7 +17,7 @@ function file(content: string | Uint8Array): string {
 
 async function lines(content: string | Uint8Array, skipEmpty = false): Promise<string[]> {
   const found: string[] = []
-  for await (const leaf of readLines(file(content), { skipEmpty })) {
+  for await (const leaf of readLines(file(content), { empty: skipEmpty ? 'skip' : 'refuse' })) {
     found.push(Buffer.from(leaf).toString('latin1'))
   }
   return found
