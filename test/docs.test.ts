@@ -10,6 +10,10 @@ import { exitForError } from '../src/cli/exit.ts'
 import { configure as configureMonitor } from '../src/cli/monitor.ts'
 import { configure as configureWitness } from '../src/cli/witness.ts'
 import { CairnError, type CairnErrorCode } from '../src/errors.ts'
+import {
+  DEFAULT_RETENTION_DOCUMENT,
+  DEFAULT_RETENTION_TABLE,
+} from '../src/formats/retention-table.ts'
 import { formatVkey } from '../src/formats/vkey.ts'
 import { createMetrics } from '../src/http/metrics.ts'
 import { type ProblemCode, problem } from '../src/http/problem.ts'
@@ -17,6 +21,7 @@ import { witnessMetrics } from '../src/http/witness-metrics.ts'
 import { SEVERITIES } from '../src/monitor/alert.ts'
 import { loadConfig } from '../src/server/config.ts'
 import { createMonitorMetrics } from '../src/server/monitor-metrics.ts'
+import { readRetentionFile } from '../src/server/retention-file.ts'
 import { SETTINGS } from '../src/server/settings.ts'
 import { readTokens } from '../src/server/token-file.ts'
 import { authenticateBy } from '../src/server/tokens.ts'
@@ -154,6 +159,23 @@ describe('what the documents say', () => {
       const config = await loadConfig({ flags: { config: file }, env: {} })
       expect(config.data).toBe('/var/lib/cairn/log')
       expect([...config.logs.keys()]).toEqual(['payments'])
+    } finally {
+      await rm(place, { recursive: true })
+    }
+  })
+
+  it('has a table of retention that works, and its digest by standard tools', async (context) => {
+    const place = await mkdtemp(join(tmpdir(), 'cairn-docs-'))
+    try {
+      const file = join(place, 'table.yaml')
+      await writeFile(file, exampleOf('docs/retention.md', 'yaml', 'regimes:'))
+      const { jurisdictions } = await readRetentionFile(file)
+      expect([...jurisdictions.keys()]).toEqual(['none', 'us'])
+      if (spawnSync('jq', ['--version']).status !== 0) context.skip('jq is not here')
+      await writeFile(join(place, 'table.json'), JSON.stringify(DEFAULT_RETENTION_DOCUMENT))
+      const recipe = exampleOf('docs/retention.md', 'sh', 'jq')
+      const digest = execFileSync('bash', ['-ec', recipe], { cwd: place, encoding: 'utf8' })
+      expect(digest.split(' ')[0]).toBe(DEFAULT_RETENTION_TABLE.digest)
     } finally {
       await rm(place, { recursive: true })
     }

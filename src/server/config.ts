@@ -26,6 +26,10 @@ export interface LogConfig {
   readonly tenant: string
   /** Path of the vault's master key; without it, one in the data directory. */
   readonly vaultKey?: string
+  /** Path of the table that says how long payloads are kept. */
+  readonly retentionTable?: string
+  /** Path of the rules for secrets that must not be recorded. */
+  readonly secretRules?: string
   /** Path of the policy that names its witnesses. */
   readonly policy?: string
   /** The issuer whose bearer tokens are taken beside the log's own. */
@@ -93,6 +97,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
 /** `prefix` is where the settings stand in a file. */
 function logConfig(values: SettingValues, prefix: string, missing: string): LogConfig {
   const { data, origin, policy, 'signer-state': signerState, 'vault-key': vaultKey } = values
+  const { 'retention-table': retentionTable, 'secret-rules': secretRules } = values
   if (data === undefined) throw usage(missing)
   const oidc = oidcOf(values.oidc, `${prefix}oidc`)
   const tenants = tenantsOf(values.tenants, `${prefix}tenants`)
@@ -106,6 +111,8 @@ function logConfig(values: SettingValues, prefix: string, missing: string): LogC
     adoptHead: values['adopt-head'] === true,
     tenant: tenantIn(values, prefix),
     ...(vaultKey === undefined ? {} : { vaultKey: vaultKey as string }),
+    ...(retentionTable === undefined ? {} : { retentionTable: retentionTable as string }),
+    ...(secretRules === undefined ? {} : { secretRules: secretRules as string }),
     ...(policy === undefined ? {} : { policy: policy as string }),
     ...(oidc && { oidc }),
     ...(tenants.size === 0 ? {} : { tenants }),

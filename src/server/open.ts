@@ -2,8 +2,6 @@
 import { join, resolve } from 'node:path'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { messageOf } from '../errors.ts'
-import { DEFAULT_RETENTION_TABLE } from '../formats/retention-table.ts'
-import { DEFAULT_SECRET_RULES } from '../formats/secrets.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import type { Gossip } from '../gossip/runner.ts'
 import type { HostedLog } from '../http/app.ts'
@@ -21,6 +19,8 @@ import { openGossip } from './gossip.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
 import { type OpenedRecords, openHostedRecords } from './records.ts'
+import { readRetentionFile } from './retention-file.ts'
+import { readSecretRulesFile } from './secret-rules-file.ts'
 import { openTenants } from './tenants.ts'
 import { readPolicyFile, witnessesOf } from './witnesses.ts'
 
@@ -41,6 +41,8 @@ export async function openHostedLog(
   onEvent: OnEvent,
 ): Promise<OpenedLog> {
   const policy = own.policy === undefined ? undefined : await readPolicyFile(own.policy)
+  const table = await readRetentionFile(own.retentionTable)
+  const secrets = await readSecretRulesFile(own.secretRules)
   const directory = await openDataDirectory(own.data, { create: true })
   // The store goes first: it is what keeps another process from doing the same at the same time.
   const store = await openLevelStore(directory.store, { leavesAreNew: config.dedup })
@@ -101,16 +103,15 @@ export async function openHostedLog(
         onEvent: (event) => onEvent({ ...event, log: name }),
       })
     }
-    const jurisdictions = new Set(DEFAULT_RETENTION_TABLE.jurisdictions.keys())
-    const tenants = await openTenants(own.tenants ?? new Map(), jurisdictions)
+    const tenants = await openTenants(own.tenants ?? new Map(), new Set(table.jurisdictions.keys()))
     records = await openHostedRecords({
       log,
       directory,
       vaultKey: own.vaultKey,
       passphrase: config.passphrase,
       policy: policy?.bytes,
-      retention: { table: DEFAULT_RETENTION_TABLE, jurisdictionOf: tenants.jurisdictionOf },
-      secrets: DEFAULT_SECRET_RULES,
+      retention: { table, jurisdictionOf: tenants.jurisdictionOf },
+      secrets,
       submitterKey: tenants.submitterKey,
       onEvent: (event) => onEvent({ ...event, log: name }),
     })

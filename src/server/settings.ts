@@ -39,6 +39,12 @@ const OF_A_LOG: TProperties = {
   'vault-key': pathSetting(
     'file of the key that the payloads of records are encrypted with; made at the first start, and best kept away from the data and its backups (default: <data>/keys/vault.key)',
   ),
+  'retention-table': pathSetting(
+    'file that says how long payloads are kept, in YAML or JSON (default: the table in the documentation)',
+  ),
+  'secret-rules': pathSetting(
+    'file that says which secrets are refused or masked, in YAML or JSON; it adds to the rules of this program',
+  ),
   policy: pathSetting(
     'file that names the witnesses to ask, and whose cosignatures a published head needs (tlog-policy)',
   ),
