@@ -3,6 +3,9 @@ import { readFileSync } from 'node:fs'
 import { concat, fromBase64, fromBase64Url, fromHex, toBase64, u64, utf8 } from '../../src/bytes.ts'
 import { encodeCbor } from '../../src/formats/cbor.ts'
 import { type Policy, parsePolicy } from '../../src/formats/policy.ts'
+import { RETENTION_VERSION } from '../../src/formats/retention.ts'
+import { DEFAULT_RETENTION_DOCUMENT } from '../../src/formats/retention-table.ts'
+import { SECRET_RULES_VERSION } from '../../src/formats/secrets.ts'
 import { digitallySigned } from '../../src/formats/tree-head.ts'
 import { parseVkey, type VerifierKey } from '../../src/formats/vkey.ts'
 
@@ -42,6 +45,52 @@ interface Subtree {
   readonly hash: string
   readonly path: readonly string[]
   readonly root: string
+}
+
+interface EvidenceSeeds {
+  readonly archive: string
+  readonly evidence: readonly {
+    readonly time: number
+    readonly files: readonly { readonly name: string; readonly text: string }[]
+    readonly policy?: string
+    readonly valid: boolean
+  }[]
+}
+
+const OTLP_JSON = [
+  '{}',
+  '{"resourceLogs":[{"scopeLogs":[{"logRecords":[{"eventName":"gen_ai.choice","timeUnixNano":1e18,"body":{"kvlistValue":{"values":[{"key":"index","value":{"intValue":0}},{"key":"message","value":{"kvlistValue":{"values":[{"key":"content","value":{"stringValue":"\\u2614"}}]}}}]}}}]}]}]}',
+  '{"resourceLogs":[{"resource":{"attributes":[{"key":"service.version","value":{"doubleValue":"NaN"}}]},"scopeLogs":[{"logRecords":[{"traceId":"00","attributes":[{"key":"mcp.method.name","value":{"arrayValue":{"values":[{"boolValue":true},{"bytesValue":"AP8="}]}}}]}]}]}]}',
+]
+
+const RETENTION_TABLE = {
+  version: RETENTION_VERSION,
+  regimes: {
+    'a-law': {
+      title: 'A law',
+      source: 'Article 1',
+      basis: 'law',
+      keep: 'P6M',
+      types: ['decision'],
+    },
+    custom: { title: 'A custom', source: 'None', basis: 'customary' },
+  },
+  classes: { short: { about: 'Short', keep: 'P1D', regimes: ['a-law'] } },
+  jurisdictions: { eu: { about: 'Union', class: 'short', regimes: ['custom'] } },
+}
+
+const SECRET_RULES = {
+  version: SECRET_RULES_VERSION,
+  actions: { iban: 'off', jwt: 'warn' },
+  rules: [
+    { name: 'codename', pattern: 'project-[0-9]{4}', action: 'refuse' },
+    {
+      name: 'member',
+      pattern: '\\\\b(?:[A-Z]{2,4}|x)[0-9a-f]+(?![0-9])',
+      action: 'mask',
+      check: 'luhn',
+    },
+  ],
 }
 
 /** A claim about a tree as bytes: numbers of 64 bits, then hashes. */
@@ -88,6 +137,9 @@ export function makeSeeds(folder: URL) {
     records_refused: { record: string }[]
   }>('records.json')
   const splitViews = read<{ split_views: { split_view: string }[] }>('split-views.json').split_views
+  const evidence = read<EvidenceSeeds>('evidence.json')
+  const exported = (file: string): Uint8Array =>
+    new Uint8Array(readFileSync(new URL(`../../test/formats/otlp/${file}`, folder)))
   const { steps } = read<{ steps: { path: string; body?: string }[] }>('witness.json')
   const bodies = (path: string): Uint8Array[] =>
     texts(steps.flatMap((step) => (step.path === path ? (step.body ?? []) : [])))
@@ -155,6 +207,15 @@ export function makeSeeds(folder: URL) {
     queries: texts(['wait=witnessed', 'hash=AA%2B%3D&tree_size=13', 'wait=a&wait=b']),
     accepts: texts(['text/plain;q=0.5, application/json', '*/*', 'text/*;q=0', 'image/png']),
     timeStamps: stamps.responses.map((response) => fromBase64(response)),
+    evidence: { ...evidence, archive: fromBase64(evidence.archive) },
+    otlpJson: [exported('sdk-json.txt'), ...texts(OTLP_JSON)],
+    otlpProtobuf: [exported('sdk.pb'), exported('python.pb'), fromHex('0a0812061204120200ff')],
+    retentionTables: texts(
+      [DEFAULT_RETENTION_DOCUMENT, RETENTION_TABLE].map((one) => JSON.stringify(one)),
+    ),
+    secretRules: texts(
+      [SECRET_RULES, { version: SECRET_RULES_VERSION }].map((one) => JSON.stringify(one)),
+    ),
     certificates: stamps.certificates.map((certificate) => fromBase64(certificate)),
   }
 }

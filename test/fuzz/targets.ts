@@ -16,7 +16,6 @@ import {
 } from '../../src/bytes.ts'
 import { verifyReceipt } from '../../src/client/verify-receipt.ts'
 import { verifySplitView } from '../../src/client/verify-split-view.ts'
-import { CairnError } from '../../src/errors.ts'
 import { formatAddCheckpoint, parseAddCheckpoint } from '../../src/formats/add-checkpoint.ts'
 import { bundlePrefix, decodeBundle, encodeBundle } from '../../src/formats/bundle.ts'
 import { canonicalJson } from '../../src/formats/canonical-json.ts'
@@ -67,49 +66,9 @@ import { leafIndex, treeSize } from '../../src/merkle/position.ts'
 import { verifySubtreeConsistency } from '../../src/merkle/subtree.ts'
 import { literalConsistency, literalInclusion, literalSubtree } from '../merkle/literal-verifier.ts'
 import type { Target } from './fuzz.ts'
+import { attempt, canonical, promise } from './promises.ts'
+import { recordTargets } from './record-targets.ts'
 import type { Seeds } from './seeds.ts'
-
-/** A promise that a parser broke. */
-class BrokenPromise extends Error {
-  override readonly name = 'BrokenPromise'
-}
-
-function promise(holds: boolean, what: string): void {
-  if (!holds) throw new BrokenPromise(what)
-}
-
-/** The value that a parser makes of an input; undefined when it refuses the input as it should. */
-function attempt<T>(parse: () => T): { readonly value: T } | undefined {
-  try {
-    return { value: parse() }
-  } catch (error) {
-    if (error instanceof CairnError) return undefined
-    throw error
-  }
-}
-
-/** A format of bytes, each value of which has one spelling. */
-function canonical<T>(
-  name: string,
-  seeds: readonly Uint8Array[],
-  parse: (bytes: Uint8Array) => T,
-  format: (value: T) => Uint8Array | string,
-): Target {
-  return {
-    name,
-    seeds,
-    run(input) {
-      const before = input.slice()
-      const read = attempt(() => parse(input))
-      promise(equal(before, input), 'the input was changed')
-      if (read === undefined) return false
-      const written = format(read.value)
-      const bytes = typeof written === 'string' ? utf8(written) : written
-      promise(equal(bytes, input), 'what was read is written in another way')
-      return true
-    },
-  }
-}
 
 const decoder = new TextDecoder('utf-8', { ignoreBOM: true })
 
@@ -490,5 +449,6 @@ export function targets(seeds: Seeds): Target[] {
           }),
       }),
     ),
+    ...recordTargets(seeds),
   ]
 }
