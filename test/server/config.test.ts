@@ -43,6 +43,7 @@ describe('the settings', () => {
       open: false,
       privateEntries: false,
       adoptHead: false,
+      tenant: 'default',
       dedup: true,
       queueLeaves: 20_000,
       queueBytes: 67_108_864,
@@ -137,6 +138,7 @@ describe('a file', () => {
           open: false,
           privateEntries: true,
           adoptHead: false,
+          tenant: 'default',
         },
       ],
     ])
