@@ -93,6 +93,17 @@ export class Follower {
     })
   }
 
+  /** As reached(), but does with what there is when it takes longer, or cannot be. */
+  async caughtUp(size: number, milliseconds: number): Promise<void> {
+    if (this.#options.index.next >= size || this.#failure !== undefined || this.#closed) return
+    let timer: NodeJS.Timeout | undefined
+    const patience = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, milliseconds)
+    })
+    await Promise.race([this.reached(size).catch(() => undefined), patience])
+    clearTimeout(timer)
+  }
+
   /** Drops the index and follows from the beginning; resolves once it has what the log holds now. @throws as reached() */
   rebuild(progress: Progress): Promise<void> {
     const rebuilt = this.#rebuilding.then(() => this.#rebuild(progress))

@@ -64,6 +64,8 @@ export interface RecordsOptions {
 
 /** How often it is looked whether the log has grown by leaves that are no records. */
 const LOOK_MS = 5_000
+/** How long a search waits for the newest records to be indexed. */
+const PATIENCE_MS = 1_000
 /** Characters of a legal basis. */
 const MAX_BASIS = 1_024
 /** How often a record is made again because somebody was erased meanwhile. */
@@ -241,6 +243,8 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
       (actor !== undefined && actorName === undefined) ||
       (resource !== undefined && term === undefined)
     if (isUnknown) return { records: [], cursor: undefined, size: treeSize(index.next) }
+    // What its submitter was told is in the log can be found; further pages are of the same entries as the first.
+    if (query.cursor === undefined) await follower.caughtUp(log.head().size, PATIENCE_MS)
     try {
       return await index.search({
         ...rest,

@@ -134,7 +134,10 @@ export interface RecordsService {
     tenant: string,
   ): Promise<readonly Disclosure[] | 'erased' | undefined>
 
-  /** A page of a tenant's records. @throws MALFORMED, CORRUPT, IO, STOPPED */
+  /**
+   * A page of a tenant's records: of all that were accepted before, unless the index is more than a second behind, as it
+   * is while it is built again; its `size` tells. @throws MALFORMED, CORRUPT, IO, STOPPED
+   */
   search(query: RecordQuery, tenant: string): Promise<Page>
 
   /**

@@ -251,7 +251,7 @@ describe('a batch', () => {
       return stage.call(all.vault, batches)
     }
     await expect(all.records.submit(batch, acme)).rejects.toMatchObject({
-      code: expect.stringMatching(/^(MALFORMED|TOO_LARGE)$/),
+      code: expect.stringMatching(/^(MALFORMED|FORBIDDEN|TOO_LARGE)$/),
       message: expect.stringMatching(words),
     })
     expect(stagings).toEqual([])
