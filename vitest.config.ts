@@ -16,7 +16,7 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
-    setupFiles: isSeeded ? ['test/support/property-seed.ts'] : [],
+    setupFiles: ['test/support/setup.ts', ...(isSeeded ? ['test/support/property-seed.ts'] : [])],
     // Where a run decides about a merge, a test of processes and time that fails once may try again; it is reported.
     retry: process.env.CI === 'true' ? 1 : 0,
     testTimeout: 60_000,

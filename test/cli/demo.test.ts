@@ -1,7 +1,7 @@
 import { mkdir, readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectRefusal, temporaryFolder } from './fixture.ts'
-import { cairn } from './run.ts'
+import { cairn, cairnProcess } from './run.ts'
 
 let folder: Awaited<ReturnType<typeof temporaryFolder>>
 beforeAll(async () => {
@@ -13,7 +13,7 @@ describe('cairn demo', () => {
   it('goes through, and leaves nothing behind', async () => {
     const temporary = folder.at('tmp')
     await mkdir(temporary)
-    const run = await cairn(['demo'], { env: { TMPDIR: temporary } })
+    const run = await cairnProcess(['demo'], { env: { TMPDIR: temporary } })
     expect(run).toMatchObject({ code: 0, stderr: '' })
     expect(run.stdout).toContain('200 of 200 receipts hold')
     expect(run.stdout.match(/✓ found out/g)).toHaveLength(4)

@@ -1,11 +1,15 @@
-/** Runs the built command as people do. */
-import { type ChildProcess, spawn } from 'node:child_process'
+/**
+ * Runs the built command as people do. Most runs share one process, since most of the time of a short command is its
+ * start; those that are about the process itself, or that serve, get their own.
+ */
+import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
-import { afterAll } from 'vitest'
+import { afterThisFile } from '../support/endings.ts'
 
 const MAIN = fileURLToPath(new URL('../../dist/cli/main.js', import.meta.url))
 if (!existsSync(MAIN)) throw new Error('build first: npm run build')
+const RUNNER = fileURLToPath(new URL('runner.mjs', import.meta.url))
 
 export interface Run {
   readonly code: number | null
@@ -26,22 +30,61 @@ function cleanEnvironment(): Record<string, string | undefined> {
 }
 
 /** Ended with the tests of a file, also when one of them failed before it could. */
-const running = new Set<ChildProcess>()
-afterAll(() => {
-  for (const child of running) child.kill('SIGKILL')
-})
+function endWithFile(child: ChildProcess): void {
+  const closed = new Promise((resolve) => child.once('close', resolve))
+  afterThisFile(() => {
+    child.kill('SIGKILL')
+    return closed
+  })
+}
 
 function start(args: readonly string[], { env, cwd }: RunOptions) {
   const child = spawn(process.execPath, [MAIN, ...args], {
     env: { ...cleanEnvironment(), ...env },
     ...(cwd && { cwd }),
   })
-  running.add(child)
-  child.on('close', () => running.delete(child))
+  endWithFile(child)
   return child
 }
 
+let runner: ChildProcess | undefined
+let last: Promise<unknown> = Promise.resolve()
+
+/** Runs a command to its end, after those that were asked for before it. */
 export function cairn(args: readonly string[], options: RunOptions = {}): Promise<Run> {
+  const run = last.then(() => runInShared(args, options))
+  last = run.catch(() => {})
+  return run
+}
+
+function runInShared(args: readonly string[], { env, ...more }: RunOptions): Promise<Run> {
+  runner ??= startRunner()
+  const child = runner
+  return new Promise((resolve, reject) => {
+    const onMessage = (run: unknown): void => {
+      child.off('close', onClose)
+      resolve(run as Run)
+    }
+    const onClose = (): void => {
+      child.off('message', onMessage)
+      reject(new Error(`the process ended with cairn ${args.join(' ')}`))
+    }
+    child.once('message', onMessage).once('close', onClose)
+    child.send({ args, env: { ...cleanEnvironment(), ...env }, ...more })
+  })
+}
+
+function startRunner(): ChildProcess {
+  const child = fork(RUNNER, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
+  endWithFile(child)
+  child.once('close', () => {
+    runner = undefined
+  })
+  return child
+}
+
+/** Runs a command as a process of its own. */
+export function cairnProcess(args: readonly string[], options: RunOptions = {}): Promise<Run> {
   return new Promise((resolve, reject) => {
     const child = start(args, options)
     let stdout = ''

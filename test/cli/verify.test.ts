@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expectRefusal, type Fixture, startFixture } from './fixture.ts'
-import { cairn } from './run.ts'
+import { cairn, cairnProcess } from './run.ts'
 
 let log: Fixture
 beforeAll(async () => {
@@ -126,8 +126,9 @@ describe('cairn verify', () => {
       `require('node:net').Socket.prototype.connect = globalThis.fetch = ${throwing}`,
     )
     const env = { NODE_OPTIONS: `--require ${trap}` }
-    expect((await cairn(['verify', log.at('receipts'), '--vkey', log.vkey], { env })).code).toBe(0)
-    const control = await cairn(['receipt', '5', '--url', log.url], { env })
+    const verify = ['verify', log.at('receipts'), '--vkey', log.vkey]
+    expect((await cairnProcess(verify, { env })).code).toBe(0)
+    const control = await cairnProcess(['receipt', '5', '--url', log.url], { env })
     expect(control.stderr).toContain('a socket was opened')
   })
 

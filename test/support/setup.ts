@@ -1,0 +1,6 @@
+/** Runs before each test file. */
+import { afterAll, afterEach } from 'vitest'
+import { endOfFile, endOfTest } from './endings.ts'
+
+afterEach(endOfTest)
+afterAll(endOfFile)
