@@ -20,7 +20,7 @@ export interface ReadRecord {
   readonly record: RecordLeaf
   /** The record as it stands in the log, byte for byte. */
   readonly leaf: Uint8Array
-  /** Under a grant: what is left of the payload, or that it was erased. */
+  /** Under a grant, and of the log's own records for who may audit: what is left of the payload, or that it was erased. */
   readonly disclosures?: readonly Disclosure[] | 'erased'
 }
 

@@ -49,7 +49,7 @@ export interface SubmitSomeOptions extends Pick<SubmitOptions, 'idempotencyKey'>
   readonly size: number
 }
 
-/** What to look for; people and resources by their names, which nothing but the vault can look up. */
+/** What to look for; people by their names or pseudonyms, resources by their names, which only the vault can look up. */
 export interface RecordQuery
   extends Omit<SearchQuery, 'tenant' | 'subject' | 'actor' | 'blind' | 'cursor'> {
   readonly subject?: string
@@ -60,7 +60,7 @@ export interface RecordQuery
 
 export interface ErasureRequest {
   readonly tenant: string
-  /** Whose data to erase, by the name that records were submitted with. */
+  /** Whose data to erase, by the name that records were submitted with, or by their pseudonym. */
   readonly subject: string
   /** The legal basis; it must not name anybody. */
   readonly basis: string
