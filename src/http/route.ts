@@ -4,6 +4,7 @@
  */
 import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox'
 import { Compile } from 'typebox/compile'
+import { Check } from 'typebox/value'
 import { malformed } from '../errors.ts'
 import type { HeaderFields } from './admission.ts'
 import type { Answer } from './answer.ts'
@@ -115,19 +116,18 @@ export function route<P extends TProperties = {}, Q extends TProperties = {}>(
 
 /** A check that names the first parameter that does not fit, in the words of its schema. */
 function checker(schema: TObject): (values: Readonly<Record<string, string>>) => void {
-  const validator = Compile(schema)
-  const members = Object.entries(schema.properties).map(
-    ([name, member]) => [name, member, Compile(member)] as const,
-  )
+  // Compiled at first use: most of a process's routes are never asked for.
+  let validator: { Check(value: unknown): boolean } | undefined
   const required = new Set<string>(schema.required)
   return (values) => {
+    validator ??= Compile(schema)
     if (validator.Check(values)) return
-    for (const [name, member, one] of members) {
+    for (const [name, member] of Object.entries(schema.properties)) {
       const value = values[name]
       if (value === undefined && !required.has(name)) continue
       const { description = 'something else' } = member as { description?: string }
       if (value === undefined) throw malformed(`"${name}" is missing; it is ${description}`)
-      if (!one.Check(value)) throw malformed(`"${name}" must be ${description}`)
+      if (!Check(member, value)) throw malformed(`"${name}" must be ${description}`)
     }
     throw malformed('the parameters do not fit together')
   }
