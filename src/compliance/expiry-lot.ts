@@ -39,7 +39,7 @@ export function expireLot(context: ComplianceContext, lot: Lot): Promise<LotOutc
     const holds = await context.activeHolds(tenant)
     const found = await inTurn(lot.records, async (record) => {
       if ((await holds.covering(record)).length > 0) return 'held'
-      return (await isLeft(context, record)) ? 'due' : 'gone'
+      return (await isLeft(context, tenant, record.id)) ? 'due' : 'gone'
     })
     const due = lot.records.filter((_, i) => found[i] === 'due')
     let expiry: AcceptedRecord | undefined
@@ -75,9 +75,13 @@ async function inTurn<Item, Result>(
 }
 
 /** Whether there is anything to destroy: not of records that had no payload, or lost it with a person. */
-async function isLeft({ records }: ComplianceContext, record: FoundRecord): Promise<boolean> {
+async function isLeft(
+  { records }: ComplianceContext,
+  tenant: string,
+  id: string,
+): Promise<boolean> {
   try {
-    const disclosures = await records.disclosures(record.id, record.tenant)
+    const disclosures = await records.disclosures(id, tenant)
     return disclosures !== undefined && disclosures !== 'erased' && disclosures.length > 0
   } catch (error) {
     if (!isDamage(error)) throw error
@@ -100,10 +104,23 @@ function basisOf({ kept, table: { regimes, classes } }: Lot, { time }: FoundReco
 }
 
 /**
- * Destroys the payloads of records that the log says have lost it. Where it was done before, this does nothing.
+ * Destroys what is left of records that the log says have lost their payload.
  * @throws DISK_FULL, IO; damage is told of, and left as it is
  */
-export async function destroy(
+export async function destroyLeft(
+  context: ComplianceContext,
+  tenant: string,
+  ids: readonly string[],
+): Promise<void> {
+  const isThere = await inTurn(ids, (id) => isLeft(context, tenant, id))
+  await destroy(
+    context,
+    tenant,
+    ids.filter((_, i) => isThere[i]),
+  )
+}
+
+async function destroy(
   { vault, onEvent }: ComplianceContext,
   tenant: string,
   ids: readonly string[],

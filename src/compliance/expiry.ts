@@ -16,7 +16,7 @@ import type { AcceptedRecord } from '../records/service.ts'
 import { NO_CLASS } from '../search/record-row.ts'
 import type { FoundRecord } from '../search/search-index.ts'
 import type { ComplianceContext, RetentionPolicy } from './context.ts'
-import { destroy, expireLot, LOT } from './expiry-lot.ts'
+import { destroyLeft, expireLot, LOT } from './expiry-lot.ts'
 import {
   type Kind,
   kindName,
@@ -122,7 +122,7 @@ async function resumed(
   const known = tenants.get(tenant)
   if (known !== undefined) return known
   await context.alone(tenant, async () => {
-    await destroy(context, tenant, await readLastDestroyed(context, tenant, LOT / MAX_NAMED))
+    await destroyLeft(context, tenant, await readLastDestroyed(context, tenant, LOT / MAX_NAMED))
   })
   const reached = new Map<string, Reached>()
   tenants.set(tenant, reached)
