@@ -193,7 +193,7 @@ function stagesOf({ record, payload }: DrawnRecord): Stage[] {
     {
       name: 'input',
       facts: [
-        ...facts.clear('system prompt', input?.system_prompt_version),
+        ...facts.clear('prompt version', input?.system_prompt_version),
         ...facts.committed('system prompt', '/input/system_prompt'),
         ...facts.committed('prompt', '/input/prompt'),
         ...facts.committed('messages', '/input/messages'),

@@ -14,7 +14,7 @@ import {
 import { recordsClientOf, snakeCased } from './records-command.ts'
 import { type ScopeFlags, scopeOf, scopeWords, withScope } from './scope-flags.ts'
 import { plural, printable, type Style } from './style.ts'
-import { formatTable } from './table.ts'
+import { wrap } from './table.ts'
 
 interface CommonFlags extends Connection {
   readonly json?: boolean
@@ -102,29 +102,21 @@ async function listHolds(flags: ListFlags): Promise<void> {
   if (flags.json === true) return printJson({ holds: holds.map(snakeCased) })
   if (holds.length === 0) return note(flags.active === true ? 'no hold is active' : 'no hold yet')
   const { style, columns, text } = terminal()
-  text(formatHolds(holds, style, columns))
+  for (const hold of holds) text(formatHold(hold, style, columns))
   note(plural(holds.length, 'hold'))
 }
 
-/** The holds as a table. */
-function formatHolds(holds: readonly Hold[], style: Style, columns: number): string {
-  const head = ['STATE', 'NAME', 'PLACED (UTC)', 'BY', 'OVER, AND WHY']
-  const rows = holds.map(({ state, name, placed, placedBy, scope, reason, lifted, liftedBy }) => [
-    state,
-    printable(name),
-    printable(shortTime(placed)),
-    printable(placedBy),
-    printable(
-      `${scopeWords(scope)} – ${reason}` +
-        (lifted === undefined ? '' : ` (lifted ${shortTime(lifted)} by ${liftedBy})`),
-    ),
-  ])
-  return formatTable([head, ...rows], {
-    columns,
-    paint: (text, row, column) => {
-      if (row === 0) return style.dim(text)
-      if (holds[row - 1]!.state === 'lifted') return style.dim(text)
-      return column === 0 ? style.yellow(text) : column === 1 ? style.bold(text) : text
-    },
-  })
+/** The name that it goes by, and below it what it is about. */
+function formatHold(hold: Hold, style: Style, columns: number): string {
+  const { id, name, state, reason, scope, placed, placedBy, lifted, liftedBy } = hold
+  const about = [
+    `over ${scopeWords(scope)}`,
+    reason,
+    `placed by ${placedBy} on ${shortTime(placed)} UTC, recorded as ${id}`,
+    ...(lifted === undefined ? [] : [`lifted by ${liftedBy} on ${shortTime(lifted)} UTC`]),
+  ]
+  const lines = about.flatMap((text) => wrap(printable(text), columns - 2))
+  const isActive = state === 'active'
+  const head = `${isActive ? style.yellow(state) : style.dim(state)}  ${style.bold(printable(name))}`
+  return [head, ...lines.map((line) => `  ${isActive ? line : style.dim(line)}`), ''].join('\n')
 }
