@@ -21,7 +21,7 @@ import { sharedInclusionPath } from '../merkle/shared-inclusion.ts'
 import { resourceIn } from '../records/make-record.ts'
 import type { FoundRecord } from '../search/search-index.ts'
 import type { ComplianceContext } from './context.ts'
-import { readLeaves, readManyNodes } from './leaves.ts'
+import { readLeaves, readManyNodes, recordIn } from './leaves.ts'
 import { ownDisclosures } from './own-disclosures.ts'
 import { mustBeAllowed, type Principal } from './principal.ts'
 import { publishedHead } from './published-head.ts'
@@ -206,7 +206,7 @@ async function read(
       const { index, leaf } = value!
       grow(leaf.length + disclosures.reduce((sum, { json }) => sum + json.length, 0))
       // A view of its bundle, all of which it would keep in memory.
-      made.push({ index, leaf: leaf.slice(), disclosures })
+      made.push({ index, leaf: leaf.slice(), record: recordIn(leaf), disclosures })
     }
   }
   return made

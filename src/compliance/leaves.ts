@@ -1,6 +1,8 @@
 /** Reads of a log that take many leaves or nodes at once. */
+import { fromUtf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
+import type { RecordLeaf } from '../formats/record.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import type { LogService } from '../log/service.ts'
 import type { NodeHash } from '../merkle/hash.ts'
@@ -37,6 +39,11 @@ export async function* readLeaves(
     }
     yield { index: leafIndex(index), leaf: entries[at]! }
   }
+}
+
+/** What a leaf says that the index has as a record: one that the log has made, so that it needs no second look. */
+export function recordIn(leaf: Uint8Array): RecordLeaf {
+  return JSON.parse(fromUtf8(leaf)) as RecordLeaf
 }
 
 /** Nodes that are read at once: with the tiles they come from, some 20 MB at the most. */

@@ -1,13 +1,11 @@
 /** The report on a tenant and a month: its records are counted, and the log's heads at both ends are held against them. */
-import { fromUtf8 } from '../bytes.ts'
-import type { RecordLeaf } from '../formats/record.ts'
 import { LOG_RECORD_TYPES } from '../formats/record-members.ts'
 import type { LeafIndex } from '../merkle/position.ts'
 import { buildReport, type ReportedRecord } from '../reports/build-report.ts'
 import { type Month, parseMonth } from '../reports/month.ts'
 import type { Report } from '../reports/report.ts'
 import type { ComplianceContext } from './context.ts'
-import { readLeaves } from './leaves.ts'
+import { readLeaves, recordIn } from './leaves.ts'
 import { ownDisclosures } from './own-disclosures.ts'
 import { mustBeAllowed, type Principal } from './principal.ts'
 import { integrityOf } from './report-heads.ts'
@@ -63,8 +61,7 @@ async function* reportedRecords(
     }
   }
   for await (const { index, leaf } of readLeaves(context.log, indices())) {
-    // The index has nothing but records that this log has made, whose leaves need no second look.
-    const record = JSON.parse(fromUtf8(leaf)) as RecordLeaf
+    const record = recordIn(leaf)
     const isOwn = LOG_RECORD_TYPES.some((type) => type === record.type)
     const disclosures = isOwn ? await ownDisclosures(context.records, record.id, tenant) : undefined
     yield { index, record, ...(disclosures !== undefined && { disclosures }) }

@@ -35,7 +35,7 @@ import {
   secondsOf,
 } from './evidence-manifest.ts'
 import { parseNote } from './note.ts'
-import { parseRecord } from './record.ts'
+import { parseRecord, type RecordLeaf } from './record.ts'
 import { formatArchive, parseArchive } from './ustar.ts'
 
 /** The largest evidence that is made or read, in bytes. */
@@ -61,6 +61,8 @@ export type EvidencePart = (typeof PARTS)[number] | (typeof HISTORY)[number]
 export interface EvidenceRecord {
   readonly index: LeafIndex
   readonly leaf: Uint8Array
+  /** What the leaf says, where that was read before; reading a hundred thousand takes seconds. */
+  readonly record?: RecordLeaf
   /** Those that may be shown. */
   readonly disclosures: readonly Disclosure[]
 }
@@ -105,11 +107,11 @@ export function formatEvidence(evidence: Evidence): Uint8Array {
     size,
   )
   const disclosures = records.map((record) => ({ ...record, disclosures: inOrder(record) }))
-  const rows = disclosures.map(({ index, leaf, disclosures: shown }) =>
+  const rows = disclosures.map(({ index, leaf, record = parseRecord(leaf), disclosures: shown }) =>
     timelineRow({
       index,
       leafHash: hashLeaf(leaf),
-      record: parseRecord(leaf),
+      record,
       disclosed: shown.map(({ pointer }) => pointer),
     }),
   )
