@@ -38,6 +38,7 @@ const authenticate: Authenticate = (authorization) => {
 interface Answered {
   readonly status: number
   readonly headers: Headers
+  readonly bytes: Uint8Array
   readonly text: string
   /** Of an answer in JSON. */
   // biome-ignore lint/suspicious/noExplicitAny: what it holds is what the tests are about
@@ -117,7 +118,8 @@ async function described(
   path: string,
   response: Response,
 ): Promise<Answered> {
-  const text = await response.text()
+  const bytes = new Uint8Array(await response.arrayBuffer())
+  const text = new TextDecoder().decode(bytes)
   const type = response.headers.get('content-type')!
   const own = path.replace(/^\/logs\/\w+/, '').replace(/\?.*/, '')
   const template = Object.keys(document.paths).find(
@@ -135,5 +137,5 @@ async function described(
   if (type === 'application/json') {
     expect([...Compile(content[type]!.schema).Errors(json)]).toEqual([])
   }
-  return { status: response.status, headers: response.headers, text, json }
+  return { status: response.status, headers: response.headers, bytes, text, json }
 }

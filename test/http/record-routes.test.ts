@@ -1,9 +1,12 @@
 /** Finding records over HTTP, and reading one, with its payload and without. */
 import { createHash } from 'node:crypto'
+import { Compile } from 'typebox/compile'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { parseDisclosure } from '../../src/formats/disclosure.ts'
+import type { JsonObject } from '../../src/formats/json-strict.ts'
 import { parseRecord } from '../../src/formats/record.ts'
 import { verifyDisclosures } from '../../src/formats/record-rebuild.ts'
+import { recordSchema } from '../../src/formats/record-schema.ts'
 import { json as bytes, request } from '../records/records-place.ts'
 import { type HostedPlace, hostedPlace, principal } from './hosted-place.ts'
 
@@ -152,6 +155,8 @@ describe('GET /v1/records/<index>', () => {
       receipt: '/v1/receipts/3',
       record: { version: 'cairn-record/v1', request_id: 'req-3', model: { name: 'model-1' } },
     })
+    const { $defs } = recordSchema() as { $defs: { record: JsonObject } }
+    expect([...Compile($defs.record).Errors(read.json.record)]).toEqual([])
     expect(Object.keys(read.json)).toEqual(['index', 'receipt', 'leaf_hash', 'record'])
     expect(Object.keys(read.json.record.commitments)).toContain('/input/prompt')
     const receipt = await place.request('/v1/receipts/3')
@@ -217,6 +222,19 @@ describe('GET /v1/records/<index>', () => {
     expect(other).toMatchObject({ status: 403, json: { code: 'FORBIDDEN' } })
     const theirs = await place.ask('oscar', 'GET', `/v1/records/13?grant=${id}`)
     expect([403, 404]).toContain(theirs.status)
+  })
+
+  it('shows it for as long as the grant lasts', async () => {
+    const id = await grantFor({ request_id: 'req-4' })
+    const read = () => place.ask('audrey', 'GET', `/v1/records/4?grant=${id}`)
+    clock += 59 * 60_000
+    expect((await read()).json.payload.state).toBe('shown')
+    clock += 2 * 60_000
+    const over = await read()
+    expect(over).toMatchObject({ status: 403, json: { code: 'FORBIDDEN' } })
+    expect(over.json.detail).toMatch(/over: it is expired/)
+    const grant = await place.ask('audrey', 'GET', `/v1/grants/${id}`)
+    expect(grant.json).toMatchObject({ state: 'expired' })
   })
 
   it('shows what is left once somebody in it was erased, and then that it was erased', async () => {
