@@ -6,10 +6,13 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Command } from 'commander'
 import { describe, expect, it } from 'vitest'
+import { parse as parseYaml } from 'yaml'
 import { exitForError } from '../src/cli/exit.ts'
 import { configure as configureMonitor } from '../src/cli/monitor.ts'
 import { configure as configureWitness } from '../src/cli/witness.ts'
 import { CairnError, type CairnErrorCode } from '../src/errors.ts'
+import { ATTRIBUTE_RULES } from '../src/formats/genai-attributes.ts'
+import { MAX_OTLP_RECORDS, MAX_OTLP_SIZE } from '../src/formats/otlp-logs.ts'
 import {
   DEFAULT_RETENTION_DOCUMENT,
   DEFAULT_RETENTION_TABLE,
@@ -149,6 +152,20 @@ describe('what the documents say', () => {
     } finally {
       await rm(place, { recursive: true })
     }
+  })
+
+  it('says which attributes have names of our own, and configures a collector in YAML', () => {
+    const document = readText('docs/opentelemetry.md')
+    const own = ATTRIBUTE_RULES.map(([name]) => name).filter((name) => name.startsWith('cairn.'))
+    const named = [...document.matchAll(/`(cairn\.\w+)`/g)].map(([, name]) => name)
+    expect(new Set(named)).toEqual(new Set([...own, 'cairn.type']))
+    expect(document).toContain(`${MAX_OTLP_SIZE / 2 ** 20} MiB`)
+    expect(document).toContain(`${MAX_OTLP_RECORDS.toLocaleString('en')} log records`)
+    const collector = parseYaml(exampleOf('docs/opentelemetry.md', 'yaml', 'exporters:'))
+    const { receivers, processors, exporters } = collector.service.pipelines['logs/audit']
+    for (const name of receivers) expect(collector.receivers).toHaveProperty([name])
+    for (const name of processors) expect(collector.processors).toHaveProperty([name])
+    for (const name of exporters) expect(collector.exporters).toHaveProperty([name])
   })
 
   it('has a configuration file that works', async () => {
