@@ -13,8 +13,8 @@ import type { Expiry, Grant, Hold, Scope } from './service.ts'
 /** How long payloads are kept. */
 export interface RetentionPolicy {
   readonly table: RetentionTable
-  /** The jurisdiction of a tenant, one of the table's. */
-  jurisdictionOf(tenant: string): string
+  /** The jurisdiction of a tenant, one of the table's; without one, what names no class is kept. */
+  jurisdictionOf(tenant: string): string | undefined
 }
 
 /** A head that the log has published. */

@@ -11,7 +11,7 @@
  * done again at the start, in case the process died in between.
  */
 import { RECORD_TYPES } from '../formats/record-members.ts'
-import { endedBefore, type Retention, retentionOf } from '../formats/retention.ts'
+import { endedBefore, NO_JURISDICTION, type Retention, retentionOf } from '../formats/retention.ts'
 import type { AcceptedRecord } from '../records/service.ts'
 import { NO_CLASS } from '../search/record-row.ts'
 import type { FoundRecord } from '../search/search-index.ts'
@@ -151,10 +151,13 @@ function scopeIn(value: Parameters<typeof parseStoredScope>[0]): Scope {
 
 async function expireTenant(run: Run): Promise<void> {
   const { retention, tenant } = run
-  const jurisdiction = retention.jurisdictionOf(tenant)
+  const own = retention.jurisdictionOf(tenant)
   const { table } = retention
+  // Nobody has said how long to keep what names no class, and what is destroyed does not come back.
+  const unnamed = own === undefined ? [] : [NO_CLASS]
+  const jurisdiction = own ?? NO_JURISDICTION
   for (const type of RECORD_TYPES) {
-    for (const named of [NO_CLASS, ...table.classes.keys()]) {
+    for (const named of [...unnamed, ...table.classes.keys()]) {
       const kept = retentionOf({
         ...(named !== NO_CLASS && { class: named }),
         type,

@@ -3,6 +3,7 @@
  * last one says. The digest is that of the table's canonical JSON, so that an auditor who is shown a table can tell
  * whether it is the one.
  */
+import { NO_JURISDICTION } from '../formats/retention.ts'
 import type { ComplianceContext } from './context.ts'
 
 /**
@@ -12,7 +13,7 @@ import type { ComplianceContext } from './context.ts'
 export async function noteRetention(context: ComplianceContext, tenant: string): Promise<void> {
   const { retention } = context
   if (retention === undefined) return
-  const jurisdiction = retention.jurisdictionOf(tenant)
+  const jurisdiction = retention.jurisdictionOf(tenant) ?? NO_JURISDICTION
   const table = retention.table.digest
   await context.alone(tenant, async () => {
     const query = { type: 'retention', action: 'set' } as const

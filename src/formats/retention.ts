@@ -27,6 +27,8 @@ import { line, NAME, oneOf } from './record-values.ts'
 
 /** `version` of every table. */
 export const RETENTION_VERSION = 'cairn-retention/v1'
+/** The jurisdiction in which nothing applies but what a class says. Every table that a log goes by has it. */
+export const NO_JURISDICTION = 'none'
 /** The largest table, in bytes. */
 export const MAX_RETENTION_TABLE_SIZE = 262_144
 /** The longest time that a table can ask for, in years. */

@@ -28,6 +28,8 @@ export interface LogConfig {
   readonly vaultKey?: string
   /** Path of the table that says how long payloads are kept. */
   readonly retentionTable?: string
+  /** That of tenants that name none. */
+  readonly jurisdiction?: string
   /** Path of the rules for secrets that must not be recorded. */
   readonly secretRules?: string
   /** Path of the policy that names its witnesses. */
@@ -97,7 +99,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
 /** `prefix` is where the settings stand in a file. */
 function logConfig(values: SettingValues, prefix: string, missing: string): LogConfig {
   const { data, origin, policy, 'signer-state': signerState, 'vault-key': vaultKey } = values
-  const { 'retention-table': retentionTable, 'secret-rules': secretRules } = values
+  const { jurisdiction, 'retention-table': retentionTable, 'secret-rules': secretRules } = values
   if (data === undefined) throw usage(missing)
   const oidc = oidcOf(values.oidc, `${prefix}oidc`)
   const tenants = tenantsOf(values.tenants, `${prefix}tenants`)
@@ -111,6 +113,7 @@ function logConfig(values: SettingValues, prefix: string, missing: string): LogC
     adoptHead: values['adopt-head'] === true,
     tenant: tenantIn(values, prefix),
     ...(vaultKey === undefined ? {} : { vaultKey: vaultKey as string }),
+    ...(jurisdiction === undefined ? {} : { jurisdiction: jurisdiction as string }),
     ...(retentionTable === undefined ? {} : { retentionTable: retentionTable as string }),
     ...(secretRules === undefined ? {} : { secretRules: secretRules as string }),
     ...(policy === undefined ? {} : { policy: policy as string }),

@@ -103,7 +103,11 @@ export async function openHostedLog(
         onEvent: (event) => onEvent({ ...event, log: name }),
       })
     }
-    const tenants = await openTenants(own.tenants ?? new Map(), new Set(table.jurisdictions.keys()))
+    const tenants = await openTenants(
+      own.tenants ?? new Map(),
+      new Set(table.jurisdictions.keys()),
+      own.jurisdiction,
+    )
     records = await openHostedRecords({
       log,
       directory,

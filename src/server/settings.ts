@@ -39,6 +39,9 @@ const OF_A_LOG: TProperties = {
   'vault-key': pathSetting(
     'file of the key that the payloads of records are encrypted with; made at the first start, and best kept away from the data and its backups (default: <data>/keys/vault.key)',
   ),
+  jurisdiction: textSetting(
+    'jurisdiction of tenants that name none: decides how long payloads are kept; without one, those of records that name no retention class are kept for ever',
+  ),
   'retention-table': pathSetting(
     'file that says how long payloads are kept, in YAML or JSON (default: the table in the documentation)',
   ),

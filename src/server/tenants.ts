@@ -2,13 +2,11 @@
 import { type TSchema, Type } from 'typebox'
 import { CairnError, messageOf, usage } from '../errors.ts'
 import { NAME } from '../formats/record-values.ts'
+import { NO_JURISDICTION } from '../formats/retention.ts'
 import { parseVkey, type VerifierKey } from '../formats/vkey.ts'
 import type { SubmitterKey } from '../records/read-submissions.ts'
 import type { SettingValues } from './read-settings.ts'
 import { looksLikeVkey, readVkeyFile } from './vkey-file.ts'
-
-/** The jurisdiction of a tenant that names none: nothing applies but what the class of a record says. */
-const NO_JURISDICTION = 'none'
 
 export interface TenantConfig {
   readonly jurisdiction?: string
@@ -53,22 +51,26 @@ export function tenantsOf(settings: unknown, place: string): ReadonlyMap<string,
 export interface Tenants {
   /** The public key of a submitter; its key id is the name of its vkey. */
   readonly submitterKey: SubmitterKey
-  /** One of the retention table's. */
-  jurisdictionOf(tenant: string): string
+  /** One of the retention table's, or undefined where nobody has said. */
+  jurisdictionOf(tenant: string): string | undefined
 }
 
 /**
- * Reads what tenants name. `jurisdictions` are those of the retention table.
+ * Reads what tenants name. `jurisdictions` are those of the retention table, `fallback` that of tenants that name none.
  * @throws USAGE when a key or a file of keys cannot be used, or a jurisdiction is none of them
  */
 export async function openTenants(
   config: ReadonlyMap<string, TenantConfig>,
   jurisdictions: ReadonlySet<string>,
+  fallback?: string,
 ): Promise<Tenants> {
+  const known = [...jurisdictions].join(', ')
+  if (fallback !== undefined && !jurisdictions.has(fallback)) {
+    throw usage(`the jurisdiction "${fallback}" is none of the retention table, which has ${known}`)
+  }
   const keys = new Map<string, ReadonlyMap<string, Uint8Array>>()
   for (const [name, { jurisdiction, submitterKeys }] of config) {
     if (jurisdiction !== undefined && !jurisdictions.has(jurisdiction)) {
-      const known = [...jurisdictions].join(', ')
       throw usage(
         `the jurisdiction of the tenant ${name} is "${jurisdiction}"; those of the retention table are ${known}`,
       )
@@ -77,12 +79,12 @@ export async function openTenants(
   }
   if (!jurisdictions.has(NO_JURISDICTION)) {
     throw usage(
-      `the retention table needs the jurisdiction "${NO_JURISDICTION}", that of tenants for which no other is set`,
+      `the retention table needs the jurisdiction "${NO_JURISDICTION}", that of tenants for which none is set`,
     )
   }
   return {
     submitterKey: async (tenant, keyId) => keys.get(tenant)?.get(keyId),
-    jurisdictionOf: (tenant) => config.get(tenant)?.jurisdiction ?? NO_JURISDICTION,
+    jurisdictionOf: (tenant) => config.get(tenant)?.jurisdiction ?? fallback,
   }
 }
 

@@ -219,6 +219,17 @@ describe('a payload', () => {
     expect(await stateOf(opened, record)).toBe('payload')
   })
 
+  it('of no class stays where nobody has said where the tenant is', async () => {
+    const retention = { table: TABLE, jurisdictionOf: () => undefined }
+    const all = await open({ compliance: { retention } })
+    const unnamed = await submit(all, 1)
+    const named = await submit(all, 2, { retention_class: 'week' })
+    now += 40_000 * DAY
+    expect(counted(await all.compliance.expire())).toMatchObject([{ class: 'week', records: 1 }])
+    expect(await stateOf(all, unnamed)).toBe('payload')
+    expect(await stateOf(all, named)).toBe('erased')
+  })
+
   it('of the log’s own records does not expire', async () => {
     const all = await open()
     await submit(all, 1)

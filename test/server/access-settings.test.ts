@@ -101,7 +101,7 @@ describe('the part tenants', () => {
 
   it('is not needed', async () => {
     const tenants = await opened('')
-    expect(tenants.jurisdictionOf('acme')).toBe('none')
+    expect(tenants.jurisdictionOf('acme')).toBeUndefined()
     expect(await tenants.submitterKey('acme', 'app')).toBeUndefined()
   })
 
@@ -115,12 +115,21 @@ tenants:
   globex:
     submitter-keys: ["${vkey('a', 9)}"]
 `)
-    expect(['acme', 'globex', 'other'].map(jurisdictionOf)).toEqual(['eu', 'none', 'none'])
+    expect(['acme', 'globex', 'other'].map(jurisdictionOf)).toEqual(['eu', undefined, undefined])
     expect(await submitterKey('acme', 'a')).toEqual(key('a', 1).vkey.publicKey)
     expect(await submitterKey('acme', 'c')).toEqual(key('c', 3).vkey.publicKey)
     expect(await submitterKey('globex', 'a')).toEqual(key('a', 9).vkey.publicKey)
     expect(await submitterKey('globex', 'c')).toBeUndefined()
     expect(await submitterKey('other', 'a')).toBeUndefined()
+  })
+
+  it('are where all of the log are, unless they say otherwise', async () => {
+    const config = new Map([['acme', { jurisdiction: 'eu', submitterKeys: [] }]])
+    const { jurisdictionOf } = await openTenants(config, JURISDICTIONS, 'none')
+    expect(['acme', 'globex'].map(jurisdictionOf)).toEqual(['eu', 'none'])
+    await expect(openTenants(config, JURISDICTIONS, 'mars')).rejects.toThrow(
+      /the jurisdiction "mars" is none of the retention table, which has none, eu/,
+    )
   })
 
   const cosigner = cosigningKey('w', new Uint8Array(32).fill(4), 'ed25519-cosignature')
