@@ -20,8 +20,16 @@ const COMMANDS: Readonly<
   },
   hold: { summary: 'keep records from erasure and expiry', load: () => import('./hold.ts') },
   erase: { summary: 'erase a person, and no proof', load: () => import('./erase.ts') },
+  evidence: {
+    summary: 'get records and their proof as one file',
+    load: () => import('./evidence.ts'),
+  },
+  report: { summary: 'report on a month, for auditors', load: () => import('./report.ts') },
   receipt: { summary: 'fetch the receipt of a leaf', load: () => import('./receipt.ts') },
-  verify: { summary: 'check receipts and checkpoints, offline', load: () => import('./verify.ts') },
+  verify: {
+    summary: 'check receipts, checkpoints and evidence, offline',
+    load: () => import('./verify.ts'),
+  },
   audit: { summary: 'recompute a whole log and check its head', load: () => import('./audit.ts') },
   monitor: {
     summary: 'follow logs and witnesses, and prove forks',

@@ -89,6 +89,11 @@ export interface EvidenceToMake {
   readonly grant?: string
 }
 
+export interface EvidenceOptions extends CallOptions {
+  /** Told how many bytes of the file have come. */
+  readonly onBytes?: (bytes: number) => void
+}
+
 export interface RecordsClient {
   /**
    * Submits one record and returns its receipt once the log has stored it durably, its payload in the vault. The
@@ -164,7 +169,7 @@ export interface RecordsClient {
    * An evidence file: every record that matches with its proof, and the payloads that a grant allows. Not verified here.
    * @throws NOT_FOUND when nothing matches; UNAUTHORIZED, FORBIDDEN, MALFORMED, TOO_LARGE, OVERLOADED, IO
    */
-  evidence(request: EvidenceToMake, options?: CallOptions): Promise<Uint8Array>
+  evidence(request: EvidenceToMake, options?: EvidenceOptions): Promise<Uint8Array>
 
   /** The report on a month, `2026-11`, as JSON or as a page. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
   report(month: string, format: 'json' | 'html', options?: CallOptions): Promise<Uint8Array>
@@ -354,12 +359,13 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
 
     grant: (id, options = {}) => get(`v1/grants/${encodeURIComponent(id)}`, grantOf, options),
 
-    evidence: ({ scope, purpose, grant }, { signal } = {}) =>
+    evidence: ({ scope, purpose, grant }, { signal, onBytes } = {}) =>
       request({
         method: 'POST',
         path: 'v1/evidence',
         ...jsonBody({ scope, purpose, grant }),
         limit: MAX_EVIDENCE_SIZE,
+        onBytes,
         signal,
       }),
 

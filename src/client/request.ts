@@ -32,6 +32,8 @@ export interface HttpRequest {
   readonly limit: number
   /** Not safe to repeat: tried again only where the log says that it did nothing. */
   readonly once?: boolean
+  /** Told how many bytes of the answer have come. */
+  readonly onBytes?: ((bytes: number) => void) | undefined
   /** Told the status of the answer that is returned. */
   readonly onStatus?: ((status: number) => void) | undefined
   readonly signal?: AbortSignal | undefined
@@ -104,7 +106,7 @@ export function createRequester(options: RequesterOptions, whose = 'a log'): Req
       })
       if (response.ok) {
         request.onStatus?.(response.status)
-        return await readBody(response, request.limit)
+        return await readBody(response, request.limit, request.onBytes)
       }
       return await failureOf(response, base + request.path)
     } catch (error) {
@@ -153,7 +155,11 @@ export function baseUrl(text: string, whose: string): string {
 }
 
 /** Reads a body of at most `limit` bytes, whatever its Content-Length says. @throws TOO_LARGE */
-export async function readBody(response: Response, limit: number): Promise<Uint8Array> {
+export async function readBody(
+  response: Response,
+  limit: number,
+  onBytes?: (bytes: number) => void,
+): Promise<Uint8Array> {
   const parts: Uint8Array[] = []
   let length = 0
   const reader = response.body?.getReader()
@@ -167,6 +173,7 @@ export async function readBody(response: Response, limit: number): Promise<Uint8
       throw new CairnError('TOO_LARGE', `the answer is larger than ${limit} bytes`)
     }
     parts.push(value)
+    onBytes?.(length)
   }
   return parts.length === 1 ? parts[0]! : join(parts)
 }

@@ -1,0 +1,177 @@
+/** `cairn report`: the report on a month, as a summary, as JSON, or as a page to print. */
+import { extname } from 'node:path'
+import { type Command, Option } from 'commander'
+import { meaningOf } from '../client/read-answer.ts'
+import { createRecordsClient } from '../client/records-client.ts'
+import { CairnError, messageOf } from '../errors.ts'
+import { parseMonth } from '../reports/month.ts'
+import { type Events, REPORT_VERSION, type Report, type Verdict } from '../reports/report.ts'
+import { reportHtml } from '../reports/report-html.ts'
+import {
+  CHECK_WORDS,
+  costWords,
+  grouped,
+  monthWords,
+  timeWords,
+  typeWords,
+} from '../reports/words.ts'
+import {
+  type Connection,
+  interruptible,
+  printJson,
+  type Terminal,
+  terminal,
+  withCommonHelp,
+  withConnection,
+} from './command.ts'
+import { clientOptions } from './connect.ts'
+import { exitFor } from './exit.ts'
+import { writeWhole } from './receipt-files.ts'
+import { byteCount, printable, type Style } from './style.ts'
+import { formatChecks, formatTable } from './table.ts'
+
+/** Every record of the month is read for it. */
+const TIMEOUT_MS = 600_000
+
+interface ReportFlags extends Connection {
+  readonly month: string
+  readonly format?: 'json' | 'html'
+  readonly out?: string
+  readonly json?: boolean
+}
+
+export function configure(command: Command): void {
+  command
+    .description(
+      "Report on your tenant's month: what was recorded, who read payloads, what was erased, and whether the log can " +
+        'be believed. Ends with exit code 1 when a check of the log failed.',
+    )
+    .requiredOption('--month <month>', 'the month, in UTC: 2026-11')
+    .addOption(
+      new Option('--format <format>', 'as data, or as a page to print (default: by --out)').choices(
+        ['json', 'html'],
+      ),
+    )
+    .option('--out <file>', 'write it there: november.html')
+    .action((flags: ReportFlags) => report(flags))
+  withConnection(command)
+  withCommonHelp(command, [
+    'cairn report --month 2026-11',
+    'cairn report --month 2026-11 --out november.html --token-file auditor.token',
+  ])
+}
+
+async function report(flags: ReportFlags): Promise<void> {
+  const { text: month } = parseMonth(flags.month)
+  const made = await fetchReport(month, flags)
+  process.exitCode = exitFor(made.integrity.verdict !== 'broken')
+  const format = flags.format ?? (flags.out === undefined ? undefined : formatOf(flags.out))
+  const written = format === 'html' ? page(made) : `${JSON.stringify(made, null, 2)}\n`
+  if (flags.out !== undefined) await writeWhole(flags.out, written)
+  if (flags.json === true) return printJson(made)
+  const shown = terminal()
+  if (flags.out === undefined && format !== undefined) return shown.text(written)
+  if (flags.out === undefined) return printSummary(made, shown)
+  const { style, line } = shown
+  const what = `the report on ${printable(made.tenant)} for ${monthWords(made.month)}`
+  const size = byteCount(Buffer.byteLength(written))
+  line(`${style.green('✓')} ${style.bold(printable(flags.out))}: ${what}, ${size}`)
+  line(`  ${verdictLine(made, style)}`)
+}
+
+async function fetchReport(month: string, flags: ReportFlags): Promise<Report> {
+  const options = { ...(await clientOptions(flags)), retries: 2, timeoutMs: TIMEOUT_MS }
+  const interrupt = interruptible()
+  try {
+    const { signal } = interrupt
+    const answer = await createRecordsClient(options).report(month, 'json', { signal })
+    return meaningOf(answer, 'a log with reports', (value) => {
+      if (value.version !== REPORT_VERSION) throw new Error(`expected ${REPORT_VERSION}`)
+      // The members of a report of this version are as they are: spec/report.schema.json.
+      return value as unknown as Report
+    })
+  } finally {
+    interrupt.done()
+  }
+}
+
+/** The page is made here and not by the log, so that nothing gets into it but what a report says. */
+function page(made: Report): string {
+  try {
+    return reportHtml(made)
+  } catch (cause) {
+    const what = `what answers there is not a log with reports: ${messageOf(cause)}`
+    throw new CairnError('IO', what, { cause })
+  }
+}
+
+function formatOf(file: string): 'json' | 'html' {
+  return /^\.html?$/i.test(extname(file)) ? 'html' : 'json'
+}
+
+const VERDICTS: Readonly<Record<Verdict, string>> = {
+  intact: 'integrity verified',
+  unproven: 'integrity not fully proven',
+  broken: 'INTEGRITY CHECK FAILED: do not rely on these figures before the cause is known',
+}
+
+function verdictLine({ integrity: { verdict } }: Report, style: Style): string {
+  const paint = { intact: style.green, unproven: style.yellow, broken: style.red }[verdict]
+  return paint(style.bold(VERDICTS[verdict]))
+}
+
+function printSummary(made: Report, { style, columns, line, text }: Terminal): void {
+  const { tenant, month, origin, generated, complete, integrity, records, usage } = made
+  line(style.bold(`Audit report of ${printable(tenant)}, ${monthWords(month)}`))
+  const when = `made ${timeWords(generated)}${complete ? '' : ', before the month was over'}`
+  line(style.dim(`${printable(origin)} · ${when}`))
+  line()
+  line(verdictLine(made, style))
+  const checks = integrity.checks.map(({ name, status, detail }) => ({
+    name: CHECK_WORDS[name],
+    status: status === 'open' ? ('skipped' as const) : status,
+    detail,
+  }))
+  text(formatChecks(checks, style, columns))
+  line()
+  const tokens = BigInt(usage.input_tokens) + BigInt(usage.output_tokens)
+  const figures: [string, string][] = [
+    [grouped(records.total), 'records'],
+    ...records.by_type.map(({ type, records }): [string, string] => [
+      grouped(records),
+      `  ${typeWords(type)}`,
+    ]),
+    [grouped(String(tokens)), 'tokens, in and out'],
+    ...usage.costs.map((cost): [string, string] => [costWords(cost), 'as recorded']),
+    ...lists(made).map(([what, { total }]): [string, string] => [grouped(total), what]),
+  ]
+  text(figureLines(figures, style, columns))
+}
+
+/** What an auditor asks for first. */
+function lists(made: Report): readonly (readonly [string, Events])[] {
+  return [
+    ['accesses to payloads', made.accesses],
+    ['records of grants', made.grants],
+    ['changes of permissions', made.permission_changes],
+    ['erasures', made.erasures],
+    ['expiries', made.expiries],
+    ['records of legal holds', made.holds],
+    ['changes of retention', made.retention_changes],
+  ]
+}
+
+/** Figures to the right, and what they count beside them. */
+function figureLines(
+  figures: readonly (readonly [string, string])[],
+  style: Style,
+  columns: number,
+): string {
+  const width = Math.max(...figures.map(([value]) => value.length))
+  const rows = figures.map(([value, what]) => [printable(value).padStart(width), printable(what)])
+  return formatTable(rows, {
+    columns,
+    indent: 2,
+    paint: (text, _, column) => (column === 0 ? style.bold(text) : text),
+  })
+}
