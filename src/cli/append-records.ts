@@ -16,10 +16,12 @@ import { writeReceipts } from './receipt-files.ts'
 import { type RecordInput, readRecords } from './record-input.ts'
 import { isRefusal, type LeafSources, leavesOf } from './record-leaves.ts'
 import { plural } from './style.ts'
+import { readSubmitterKey, signRecords } from './submitter-key.ts'
 
 export interface AppendRecordsFlags extends Connection, OutcomeFlags {
   readonly lines?: boolean
   readonly idempotencyKey?: string
+  readonly signKey?: string
   readonly json?: boolean
 }
 
@@ -53,6 +55,7 @@ export async function appendRecords(file: string, flags: AppendRecordsFlags): Pr
 }
 
 async function submitAll(file: string, key: string, flags: AppendRecordsFlags): Promise<Run> {
+  const signer = flags.signKey === undefined ? undefined : await readSubmitterKey(flags.signKey)
   const interrupt = interruptible()
   const { signal } = interrupt
   const quiet = flags.json === true
@@ -71,7 +74,8 @@ async function submitAll(file: string, key: string, flags: AppendRecordsFlags): 
     }
     const witnessed = flags.witnessed === true
     const options = { signal, witnessed, onLate, idempotencyKey: key }
-    for await (const places of submitBatches(input, run, flags, options)) {
+    const records = signer === undefined ? input.records : signRecords(input.records, signer, key)
+    for await (const places of submitBatches(records, run, flags, options)) {
       for (const { id, index } of places) {
         outcome.added++
         outcome.first = Math.min(outcome.first ?? index, index)
@@ -95,7 +99,7 @@ async function submitAll(file: string, key: string, flags: AppendRecordsFlags): 
 
 /** Submits with or without keeping receipts; yields what became of each batch, once that is kept. */
 async function* submitBatches(
-  { records }: RecordInput,
+  records: AsyncIterable<Uint8Array>,
   run: Run,
   flags: AppendRecordsFlags,
   options: SubmitRecordOptions,

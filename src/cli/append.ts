@@ -37,6 +37,7 @@ interface AppendFlags extends Connection {
   readonly lines?: boolean
   readonly records?: boolean
   readonly idempotencyKey?: string
+  readonly signKey?: string
   readonly skipEmpty?: boolean
   readonly receipts?: string
   readonly witnessed?: boolean
@@ -60,6 +61,7 @@ export function configure(command: Command): void {
       '--idempotency-key <key>',
       'to repeat a run that was cut short, and add nothing twice (with --records)',
     )
+    .option('--sign-key <file>', 'sign each record with this key of a submitter (with --records)')
     .option('--skip-empty', 'leave empty lines out (with --lines)')
     .option('--receipts <folder>', 'keep each leaf and its receipt there')
     .option(
@@ -86,6 +88,7 @@ async function append(file: string, flags: AppendFlags): Promise<void> {
   if (flags.idempotencyKey !== undefined) {
     throw new CairnError('USAGE', '--idempotency-key goes with --records')
   }
+  if (flags.signKey !== undefined) throw new CairnError('USAGE', '--sign-key goes with --records')
   const client = createLogClient(await clientOptions(flags))
   if (flags.receipts !== undefined) await mkdir(flags.receipts, { recursive: true })
   const started = performance.now()

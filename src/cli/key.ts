@@ -23,6 +23,7 @@ import { durableWriteFile } from '../storage/durable-file.ts'
 import { openDatabase } from '../storage/level-engine.ts'
 import { note, printJson, terminal, withCommonHelp } from './command.ts'
 import { printable } from './style.ts'
+import { withSubmitterKeys } from './submitter-key.ts'
 
 const PRIVATE_FILE = 0o600
 
@@ -64,6 +65,7 @@ export function configure(command: Command): void {
   )
   add('encrypt', 'Encrypt the keys of a stopped log or witness to a passphrase.', encryptKeys)
   add('decrypt', 'Store the keys of a stopped log or witness in clear again.', decryptKeys)
+  withSubmitterKeys(command)
   command.addHelpText(
     'after',
     '\nExamples:\n  $ cairn key show --data ./cairn-data\n' +

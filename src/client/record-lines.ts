@@ -52,8 +52,8 @@ export function ndjson(lines: readonly Uint8Array[]): Uint8Array {
 
 const NAMED = /^record ([1-9][0-9]{0,8}): /
 
-/** An error about a record, which names it by its number. */
-function inRecord(number: number, error: unknown): unknown {
+/** An error about a record, which names it by its number, from 1. */
+export function inRecord(number: number, error: unknown): unknown {
   if (!(error instanceof CairnError)) return error
   return new CairnError(error.code, `record ${number}: ${error.message}`, { cause: error })
 }
