@@ -52,6 +52,8 @@ export class Follower {
   /** The greatest id that was taken in, or one that is surely not smaller. */
   #lastId = ''
   #progress: Progress = () => undefined
+  /** Whether the vault is known to have tenants; they do not go. */
+  #hasTenants = false
 
   constructor(options: FollowerOptions) {
     this.#options = options
@@ -172,7 +174,12 @@ export class Follower {
   async #step(): Promise<void> {
     const { index, log } = this.#options
     const from: number = index.next
-    const to = Math.min(log.head().size, from + AT_ONCE)
+    const { size } = log.head()
+    if (!(await this.#mayHaveRecords())) {
+      await index.apply({ records: [], next: leafIndex(size) })
+      return
+    }
+    const to = Math.min(size, from + AT_ONCE)
     const leaves = await this.#leaves(from, to)
     const found: { at: LeafIndex; record: RecordLeaf; logged: Logged | undefined }[] = []
     for (let at = from; at < to; at++) {
@@ -200,6 +207,12 @@ export class Follower {
     }
     await index.apply({ records, next: leafIndex(to) })
     this.#forget(from, to)
+  }
+
+  /** Whether anything that the log has by now can be a record: without a tenant in the vault nothing is. */
+  async #mayHaveRecords(): Promise<boolean> {
+    this.#hasTenants ||= (await this.#options.vault.tenants()).length > 0
+    return this.#hasTenants
   }
 
   /** The leaves of a range that are not remembered. */

@@ -209,6 +209,31 @@ describe('a record', () => {
   })
 })
 
+describe('a log of leaves alone', () => {
+  it('is not gone through for records', async () => {
+    let read = 0
+    const wrapLog: Opening['wrapLog'] = (log) => ({
+      ...log,
+      bundle: (...asked) => {
+        read++
+        return log.bundle(...asked)
+      },
+    })
+    const before = await open()
+    await before.log.submit(Array.from({ length: 2_000 }, (_, i) => Buffer.from(`leaf ${i}`)))
+    const all = await open({ wrapLog })
+    expect([read, all.index.next]).toEqual([0, 2_000])
+    const { index } = await submitOne(all, request(1))
+    await all.records.settled()
+    expect(index).toBe(2_000)
+    expect((await all.records.search({}, 'acme')).records).toHaveLength(1)
+    // What is found by following is what was found when it was remembered.
+    await all.records.reindex()
+    expect(read).toBeGreaterThan(0)
+    expect((await all.records.search({}, 'acme')).records).toHaveLength(1)
+  })
+})
+
 describe('a batch', () => {
   it('goes in whole, in its order', async () => {
     const all = await open()
