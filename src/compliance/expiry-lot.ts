@@ -4,7 +4,7 @@ import { formatDuration, type Retention, type RetentionTable } from '../formats/
 import type { AcceptedRecord } from '../records/service.ts'
 import type { FoundRecord } from '../search/search-index.ts'
 import type { ComplianceContext } from './context.ts'
-import { type Kind, MAX_NAMED, noteExpiry, type Reached } from './expiry-notes.ts'
+import { isDamage, type Kind, MAX_NAMED, noteExpiry, type Reached } from './expiry-notes.ts'
 
 /** Records that are decided about, and destroyed, together: each time the vault goes through all of its keys. */
 export const LOT = 5_000
@@ -133,10 +133,6 @@ async function destroy(
     const reason = `the payload of ${ids[i]} cannot be destroyed: ${messageOf(outcome.reason)}`
     onEvent({ event: 'expiry-failed', reason })
   }
-}
-
-function isDamage(error: unknown): boolean {
-  return error instanceof CairnError && (error.code === 'CORRUPT' || error.code === 'MALFORMED')
 }
 
 function isAbsent(error: unknown): boolean {

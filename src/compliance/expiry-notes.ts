@@ -3,10 +3,11 @@
  * twice. Each is about records of one type that name one retention class, or none; that is its resource, by which the
  * newest is found.
  */
-import { isJsonObject, type JsonObject } from '../formats/json-strict.ts'
+import { CairnError } from '../errors.ts'
+import type { JsonObject } from '../formats/json-strict.ts'
 import type { RecordType } from '../formats/record-members.ts'
 import { LOG_TIME, UUID_V7 } from '../formats/record-values.ts'
-import type { AcceptedRecord } from '../records/service.ts'
+import type { AcceptedRecord, RecordsService } from '../records/service.ts'
 import { NO_CLASS } from '../search/record-row.ts'
 import type { ComplianceContext } from './context.ts'
 import { extraIn } from './own-records.ts'
@@ -84,7 +85,7 @@ export async function readLastDestroyed(
   return notes.flatMap(({ ids }) => (Array.isArray(ids) ? ids.filter(isId) : []))
 }
 
-/** The facts of the newest records of expiry, the newest first. What was erased says nothing. */
+/** The facts of the newest records of expiry, the newest first. */
 async function newestNotes(
   { records }: ComplianceContext,
   tenant: string,
@@ -93,15 +94,28 @@ async function newestNotes(
   await records.settled()
   const asked = { ...query, type: 'retention', action: 'expire', order: 'newest' } as const
   const page = await records.search(asked, tenant)
-  const facts = await Promise.all(
-    page.records.map(async ({ id }) => {
-      const disclosures = await records.disclosures(id, tenant)
-      return disclosures === undefined || disclosures === 'erased'
-        ? undefined
-        : extraIn(disclosures)
-    }),
-  )
-  return facts.filter((one) => isJsonObject(one))
+  const facts = await Promise.all(page.records.map(({ id }) => factsOf(records, id, tenant)))
+  return facts.filter((one) => one !== undefined)
+}
+
+/** What a record of the log's own says; nothing when it is damaged, since that must not keep all from expiring. */
+async function factsOf(
+  records: RecordsService,
+  id: string,
+  tenant: string,
+): Promise<JsonObject | undefined> {
+  try {
+    const disclosures = await records.disclosures(id, tenant)
+    return disclosures === undefined || disclosures === 'erased' ? undefined : extraIn(disclosures)
+  } catch (error) {
+    if (isDamage(error)) return undefined
+    throw error
+  }
+}
+
+/** Whether what the vault has of a record cannot be read. */
+export function isDamage(error: unknown): boolean {
+  return error instanceof CairnError && (error.code === 'CORRUPT' || error.code === 'MALFORMED')
 }
 
 /** Of a record that does not say, nothing; then all is looked at again. */

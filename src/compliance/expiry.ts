@@ -10,7 +10,7 @@
  * First the log says which records lose their payload, then the vault destroys it, many at a time. What was said last is
  * done again at the start, in case the process died in between.
  */
-import { RECORD_TYPES } from '../formats/record-members.ts'
+import { RECORD_TYPES, type RecordType } from '../formats/record-members.ts'
 import { endedBefore, NO_JURISDICTION, type Retention, retentionOf } from '../formats/retention.ts'
 import type { AcceptedRecord } from '../records/service.ts'
 import { NO_CLASS } from '../search/record-row.ts'
@@ -157,6 +157,8 @@ async function expireTenant(run: Run): Promise<void> {
   const unnamed = own === undefined ? [] : [NO_CLASS]
   const jurisdiction = own ?? NO_JURISDICTION
   for (const type of RECORD_TYPES) {
+    run.signal?.throwIfAborted()
+    if (!(await hasAny(run, type))) continue
     for (const named of [...unnamed, ...table.classes.keys()]) {
       const kept = retentionOf({
         ...(named !== NO_CLASS && { class: named }),
@@ -167,6 +169,13 @@ async function expireTenant(run: Run): Promise<void> {
       await expireKind(run, { tenant, type, named }, kept)
     }
   }
+}
+
+/** Whether there is a record of a type. Most tenants have a few types only, of classes that are looked for one by one. */
+async function hasAny({ context: { records }, tenant }: Run, type: RecordType): Promise<boolean> {
+  await records.settled()
+  const page = await records.search({ type, limit: 1 }, tenant)
+  return page.records.length > 0
 }
 
 async function expireKind(run: Run, kind: Kind, kept: Retention): Promise<void> {
