@@ -10,6 +10,7 @@ import { parseOtlpProtobuf } from '../../src/formats/otlp-protobuf.ts'
 import { parsePolicy } from '../../src/formats/policy.ts'
 import { jsonOf, parseSubmission, prepareRecord } from '../../src/formats/record.ts'
 import { endedBefore, parseRetentionTable, retentionOf } from '../../src/formats/retention.ts'
+import { compileSecretPattern } from '../../src/formats/secret-pattern.ts'
 import { findSecrets, maskSecrets, parseSecretRules } from '../../src/formats/secrets.ts'
 import { formatArchive, parseArchive } from '../../src/formats/ustar.ts'
 import type { Target } from './fuzz.ts'
@@ -32,6 +33,7 @@ export function recordTargets(seeds: Seeds): Target[] {
     otlpTarget('otlp-protobuf', seeds.otlpProtobuf, parseOtlpProtobuf),
     retentionTarget(seeds.retentionTables),
     secretRulesTarget(seeds.secretRules),
+    secretPatternTarget(seeds.secretPatterns),
   ]
 }
 
@@ -223,6 +225,31 @@ function secretRulesTarget(seeds: readonly Uint8Array[]): Target {
         isRefused === (masked === undefined),
         'what is to be refused is not, or something else is',
       )
+      return true
+    },
+  }
+}
+
+const TEXTS = [
+  'a'.repeat(2_000),
+  `${'ab'.repeat(1_000)}!`,
+  `${'0 '.repeat(1_000)}project-1234`,
+  `${' '.repeat(1_000)}\n${'x-'.repeat(500)}\u2614`,
+]
+
+/** No pattern that is taken looks for long, whatever it is given. */
+function secretPatternTarget(seeds: readonly Uint8Array[]): Target {
+  return {
+    name: 'secret-pattern',
+    seeds,
+    run(input) {
+      const read = attempt(() => compileSecretPattern(new TextDecoder().decode(input)))
+      if (read === undefined) return false
+      for (const text of TEXTS) {
+        for (const [found] of text.matchAll(read.value)) {
+          promise(found !== '', 'nothing is found, and taken for a secret')
+        }
+      }
       return true
     },
   }

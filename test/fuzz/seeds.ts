@@ -86,12 +86,21 @@ const SECRET_RULES = {
     { name: 'codename', pattern: 'project-[0-9]{4}', action: 'refuse' },
     {
       name: 'member',
-      pattern: '\\\\b(?:[A-Z]{2,4}|x)[0-9a-f]+(?![0-9])',
+      pattern: 'M-(live|test)?-[0-9]{12,16}',
       action: 'mask',
       check: 'luhn',
     },
   ],
 }
+
+const SECRET_PATTERNS = [
+  'project-[0-9]{4}',
+  'acme_(live|test)_[A-Za-z0-9]{32}',
+  '[A-Z]{2,4}-\\d{6}x?y',
+  '[ab]{2,300}[!-]{0,3}c',
+  '(a+)+$',
+  '(?:a|ab)d*',
+]
 
 /** A claim about a tree as bytes: numbers of 64 bits, then hashes. */
 function claimBytes(numbers: readonly number[], hashes: readonly string[]): Uint8Array {
@@ -213,6 +222,7 @@ export function makeSeeds(folder: URL) {
     retentionTables: texts(
       [DEFAULT_RETENTION_DOCUMENT, RETENTION_TABLE].map((one) => JSON.stringify(one)),
     ),
+    secretPatterns: texts(SECRET_PATTERNS),
     secretRules: texts(
       [SECRET_RULES, { version: SECRET_RULES_VERSION }].map((one) => JSON.stringify(one)),
     ),
