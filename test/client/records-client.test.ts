@@ -1,9 +1,18 @@
-import { afterEach, describe, expect, it } from 'vitest'
+import { mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { fromUtf8, toBase64, utf8 } from '../../src/bytes.ts'
+import { createLogClient } from '../../src/client/log-client.ts'
 import { createRecordsClient, type RecordsClient } from '../../src/client/records-client.ts'
+import { verifyEvidence } from '../../src/client/verify-evidence.ts'
+import { verifyReceipt } from '../../src/client/verify-receipt.ts'
 import { formatDisclosure } from '../../src/formats/disclosure.ts'
 import type { RecordSource } from '../../src/formats/record.ts'
+import { parseVkey } from '../../src/formats/vkey.ts'
 import { hashLeaf } from '../../src/merkle/hash.ts'
+import { loadConfig } from '../../src/server/config.ts'
+import { type RunningServer, serve } from '../../src/server/serve.ts'
 import { jsonReceiptAt } from '../support/example-log.ts'
 import { LEAST, OTHER_ID, prepared, RECORD_ID, SUBJECT } from '../support/records.ts'
 import {
@@ -404,5 +413,98 @@ describe('what the law asks for', () => {
   ])('refuses what is no grant: %j', async (grant) => {
     const client = await clientOf(json(grant))
     await expect(client.grant(RECORD_ID)).rejects.toMatchObject({ code: 'IO' })
+  })
+})
+
+describe('the client of the records of a running log', () => {
+  let data: string
+  let log: RunningServer
+  let client: RecordsClient
+  let token: string
+
+  beforeAll(async () => {
+    data = await mkdtemp(join(tmpdir(), 'cairn-client-'))
+    const flags = { data: join(data, 'log'), port: 0, 'publish-interval': 10 }
+    log = await serve(await loadConfig({ flags, env: {} }))
+    token = (await readFile(join(data, 'log', 'admin.token'), 'utf8')).trim()
+    client = createRecordsClient({ url: log.url, token, retryDelayMs: 5 })
+  })
+  afterAll(async () => {
+    await log.close()
+    await rm(data, { recursive: true, force: true })
+  })
+
+  const trust = async () => {
+    const [vkey = ''] = (await readFile(join(data, 'log', 'log.vkey'), 'utf8')).split('\n')
+    return { logKeys: [parseVkey(vkey)] }
+  }
+
+  it('submits a record, reads it back, and has a receipt that verifies', async () => {
+    const { index, id, receipt } = await client.submit(LEAST)
+    const { record, leaf } = await client.read(index)
+    expect(record).toMatchObject({ id, type: 'llm_request', request_id: 'req-1' })
+    expect(await client.leaf(index, receipt.leafHash)).toEqual(leaf)
+    const json = await createLogClient({ url: log.url }).receipt(index, 'json')
+    expect(verifyReceipt({ leaf, receipt: json, trust: await trust() }).ok).toBe(true)
+  })
+
+  it('submits a stream in batches, and finds all of it page by page', async () => {
+    async function* records() {
+      for (let i = 0; i < 2_500; i++) yield { type: 'decision', request_id: `d-${i}` } as const
+    }
+    const sizes: number[] = []
+    for await (const receipts of client.submitMany(records())) sizes.push(receipts.length)
+    expect(sizes).toEqual([2_000, 500])
+    const found: string[] = []
+    const query = { type: 'decision', order: 'oldest', limit: 1_000 } as const
+    for await (const { request_id } of client.searchAll(query)) found.push(request_id!)
+    expect(found).toEqual(Array.from({ length: 2_500 }, (_, i) => `d-${i}`))
+  })
+
+  it('adds nothing when one record of a batch is bad', async () => {
+    const { size } = await client.search()
+    const bad = [LEAST, { type: 'decision', corrects: 'x' }] as RecordSource[]
+    await expect(all(client.submitForPlaces(bad))).rejects.toMatchObject({
+      code: 'MALFORMED',
+      message: expect.stringMatching(/^record 2: \/corrects: /),
+    })
+    expect((await client.search()).size).toBe(size)
+  })
+
+  it('places and lifts holds, which keep a person from erasure', async () => {
+    const { subject } = LEAST
+    const hold = await client.placeHold({ name: 'case', reason: 'litigation', scope: { subject } })
+    expect(hold).toMatchObject({ state: 'active', placedBy: 'admin' })
+    const request = { subject, basis: 'GDPR Art. 17' }
+    await expect(client.erase(request)).rejects.toMatchObject({ code: 'HELD' })
+    expect(await client.liftHold('case', 'settled')).toMatchObject({ id: hold.id, state: 'lifted' })
+    const { pseudonym, erasure } = await client.erase(request)
+    expect((await client.erasures()).erasures).toMatchObject([{ ...erasure, pseudonym }])
+    await expect(client.erase(request)).rejects.toMatchObject({ code: 'NOT_FOUND' })
+  })
+
+  it('asks for a grant, and cannot approve it itself', async () => {
+    const scope = { request_id: 'req-1' }
+    const { id, requestedBy } = await client.requestGrant({ purpose: 'p', ticket: 't', scope })
+    expect(requestedBy).toBe('admin')
+    await expect(client.decideGrant(id, 'approve')).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    expect(await client.grants()).toMatchObject([{ id, state: 'requested', minutes: 60 }])
+    expect(await client.decideGrant(id, 'refuse').catch(({ code }) => code)).toBe('FORBIDDEN')
+  })
+
+  it('gets evidence that verifies, and reports', async () => {
+    const evidence = await client.evidence({ scope: { request_id: 'd-7' }, purpose: 'a question' })
+    expect(verifyEvidence(evidence, await trust())).toMatchObject({ ok: true })
+    const month = new Date().toISOString().slice(0, 7)
+    const report = JSON.parse(fromUtf8(await client.report(month, 'json')))
+    expect(report.records.total).toBeGreaterThan(2_500)
+    expect(fromUtf8(await client.report(month, 'html'))).toMatch(/^<!doctype html>/i)
+  })
+
+  it('is told when it may not', async () => {
+    const stranger = createRecordsClient({ url: log.url, retries: 0 })
+    await expect(stranger.search()).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+    await expect(stranger.submit(LEAST)).rejects.toMatchObject({ code: 'UNAUTHORIZED' })
+    await expect(client.read(1_000_000)).rejects.toMatchObject({ code: 'NOT_FOUND' })
   })
 })
