@@ -1,3 +1,4 @@
+import { availableParallelism } from 'node:os'
 import { fileURLToPath } from 'node:url'
 import { defineConfig } from 'vitest/config'
 
@@ -16,6 +17,10 @@ export default defineConfig({
   },
   test: {
     include: ['test/**/*.test.ts'],
+    // Files share a process and the modules in it, since loading those anew takes longer than most tests do. What a
+    // helper starts for one file is ended by support/endings.ts.
+    isolate: false,
+    maxWorkers: Math.max(2, availableParallelism()),
     setupFiles: ['test/support/setup.ts', ...(isSeeded ? ['test/support/property-seed.ts'] : [])],
     // Where a run decides about a merge, a test of processes and time that fails once may try again; it is reported.
     retry: process.env.CI === 'true' ? 1 : 0,

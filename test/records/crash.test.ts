@@ -11,11 +11,17 @@ import { leafIndex } from '../../src/merkle/position.ts'
 import { openLevelVaultStore } from '../../src/storage/level-vault.ts'
 import { formatRecordId } from '../../src/vault/names.ts'
 import { parsePayloadKey } from '../../src/vault/rows.ts'
+import { bundles } from '../support/bundled.ts'
 import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 import { caller, type OpenedRecords, openRecordsAt, request } from './records-place.ts'
 import { keysAsJson, type Said, TENANTS } from './submitter.ts'
 
-const SUBMITTER = fileURLToPath(new URL('submitter.ts', import.meta.url))
+const submitter = bundles({
+  submitter: `
+    import { submitUntilKilled } from ${JSON.stringify(fileURLToPath(new URL('submitter.ts', import.meta.url)))}
+    const [, , directory, run, erasing] = process.argv
+    await submitUntilKilled(directory, run, erasing === 'erase')`,
+})
 
 let place: TestLogPlace
 beforeEach(async () => {
@@ -26,7 +32,7 @@ afterEach(() => discard(place))
 
 /** Lets a process submit, kills it so long after its first acknowledgement, and gives what it said. */
 async function killed(run: string, wait: number, ...more: string[]): Promise<Said[]> {
-  const args = ['--import', 'tsx', SUBMITTER, place.directory, run, ...more]
+  const args = [join(await submitter(), 'submitter.mjs'), place.directory, run, ...more]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   const gone = new Promise((exit) => child.once('exit', exit))
   const said: Said[] = []

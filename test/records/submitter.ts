@@ -1,10 +1,10 @@
 /**
  * A process that submits records and erases people until it is killed, and says what was acknowledged:
- * `node --import tsx submitter.ts DIRECTORY RUN`. The keys of the log are in DIRECTORY/keys.json.
+ * `node submitter.mjs DIRECTORY RUN`, once bundled. The keys of the log are in DIRECTORY/keys.json.
  */
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { argv, stdout } from 'node:process'
+import { stdout } from 'node:process'
 import type { LocalKeys } from '../../src/log/local-signer.ts'
 import { caller, openRecordsAt, request } from './records-place.ts'
 
@@ -47,7 +47,11 @@ export function keysAsJson(keys: LocalKeys): string {
   })
 }
 
-async function main(directory: string, run: string, erasing: boolean): Promise<void> {
+export async function submitUntilKilled(
+  directory: string,
+  run: string,
+  erasing: boolean,
+): Promise<void> {
   const all = await openRecordsAt({ directory, keys: await readKeys(directory) })
   const [first] = all.events.filter((event) => event.event === 'withdrawn')
   say({ said: 'open', withdrawn: first?.event === 'withdrawn' ? first.batches : 0 })
@@ -74,9 +78,4 @@ async function main(directory: string, run: string, erasing: boolean): Promise<v
   }
   const lanes = Array.from({ length: 16 }, (_, lane) => submit(lane))
   await Promise.all(erasing ? [...lanes, erase()] : lanes)
-}
-
-const [, script = '', directory, run = '', erasing] = argv
-if (script.endsWith('submitter.ts') && directory !== undefined) {
-  await main(directory, run, erasing === 'erase')
 }

@@ -2,7 +2,6 @@
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { afterEach } from 'vitest'
 import type { LeafIndex } from '../../src/merkle/position.ts'
 import {
   type IndexedRecord,
@@ -11,6 +10,7 @@ import {
 } from '../../src/search/search-index.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
 import { openLevelIndexStore } from '../../src/storage/level-index.ts'
+import { afterThisTest } from '../support/endings.ts'
 
 export interface TestIndex {
   readonly directory: string
@@ -21,15 +21,6 @@ export interface TestIndex {
   /** Takes records in; they end with the index before `next`, or with the last of them. */
   take(records: readonly IndexedRecord[], next?: number): Promise<void>
 }
-
-const open: { directory: string; close: () => Promise<void> }[] = []
-
-afterEach(async () => {
-  for (const { directory, close } of open.splice(0)) {
-    await close()
-    await rm(directory, { recursive: true })
-  }
-})
 
 /** An empty index, which is closed and removed after the test. */
 export async function testIndex(
@@ -55,6 +46,9 @@ export async function testIndex(
       await it.index.apply({ records, next: next as LeafIndex })
     },
   }
-  open.push({ directory, close: () => it.store.close() })
+  afterThisTest(async () => {
+    await it.store.close()
+    await rm(directory, { recursive: true })
+  })
   return it
 }

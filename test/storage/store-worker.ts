@@ -1,12 +1,10 @@
 /** A process of its own that uses a store, for tests that need a second one or one that dies. */
 import { execFileSync } from 'node:child_process'
 import { mkdtempSync, rmSync } from 'node:fs'
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
-import { afterAll } from 'vitest'
+import { bundles } from '../support/bundled.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -39,46 +37,25 @@ const PROGRAMS = {
     }`,
 }
 
-let bundled: Promise<string> | undefined
-afterAll(async () => {
-  if (bundled !== undefined) await rm(await bundled, { recursive: true })
-})
+const IMPORTS = `
+  import { openLevelStore } from ${JSON.stringify(here('../../src/storage/level.ts'))}
+  import { openLevelIndexStore } from ${JSON.stringify(here('../../src/storage/level-index.ts'))}
+  import { openSearchIndex } from ${JSON.stringify(here('../../src/search/search-index.ts'))}
+  import { records } from ${JSON.stringify(here('../../bench/search-records.ts'))}
+  import { leavesOf, ModelLog } from ${JSON.stringify(here('commits.ts'))}`
+
+const bundled = bundles(
+  Object.fromEntries(
+    Object.entries(PROGRAMS).map(([name, program]) => [name, `${IMPORTS}${program}`]),
+  ),
+)
 
 /** The arguments for node that run a program on a store. */
 export async function storeWorker(
   program: keyof typeof PROGRAMS,
   directory: string,
 ): Promise<string[]> {
-  bundled ??= bundle()
-  return [join(await bundled, `${program}.mjs`), directory]
-}
-
-async function bundle(): Promise<string> {
-  const out = await mkdtemp(join(tmpdir(), 'cairn-worker-'))
-  for (const [name, program] of Object.entries(PROGRAMS)) {
-    const entry = `
-      import { openLevelStore } from ${JSON.stringify(here('../../src/storage/level.ts'))}
-      import { openLevelIndexStore } from ${JSON.stringify(here('../../src/storage/level-index.ts'))}
-      import { openSearchIndex } from ${JSON.stringify(here('../../src/search/search-index.ts'))}
-      import { records } from ${JSON.stringify(here('../../bench/search-records.ts'))}
-      import { leavesOf, ModelLog } from ${JSON.stringify(here('commits.ts'))}
-      ${program}`
-    const built = await build({
-      stdin: { contents: entry, resolveDir: here('.'), loader: 'ts' },
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      write: false,
-      alias: {
-        '#sha256': here('../../src/crypto/sha256-node.ts'),
-        // Native code is found beside the package, so that is not bundled.
-        level: here('../../node_modules/level/index.js'),
-      },
-      external: [here('../../node_modules/level/index.js')],
-    })
-    await writeFile(join(out, `${name}.mjs`), built.outputFiles[0]!.contents)
-  }
-  return out
+  return [join(await bundled(), `${program}.mjs`), directory]
 }
 
 /** Whether this user may mount file systems. */

@@ -1,10 +1,7 @@
 /** A process of its own that uses a vault, for tests in which it dies. */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { build } from 'esbuild'
-import { afterAll } from 'vitest'
+import { bundles } from '../support/bundled.ts'
 
 const here = (path: string): string => fileURLToPath(new URL(path, import.meta.url))
 
@@ -26,10 +23,20 @@ const PROGRAMS = {
     }`,
 }
 
-let bundled: Promise<string> | undefined
-afterAll(async () => {
-  if (bundled !== undefined) await rm(await bundled, { recursive: true })
-})
+const IMPORTS = `
+  import { writeSync } from 'node:fs'
+  import { openLevelVaultStore } from ${JSON.stringify(here('../../src/storage/level-vault.ts'))}
+  import { openVault } from ${JSON.stringify(here('../../src/vault/vault.ts'))}
+  import { entry, masterKey } from ${JSON.stringify(here('vaults.ts'))}
+  const say = (line) => writeSync(1, line + '\\n')
+  const store = await openLevelVaultStore(process.argv[2])
+  const vault = await openVault({ store, masterKey: masterKey(), now: () => Date.now() })`
+
+const bundled = bundles(
+  Object.fromEntries(
+    Object.entries(PROGRAMS).map(([name, program]) => [name, `${IMPORTS}${program}`]),
+  ),
+)
 
 /** The arguments for node that run a program on a vault. */
 export async function vaultWorker(
@@ -37,36 +44,5 @@ export async function vaultWorker(
   directory: string,
   argument: string,
 ): Promise<string[]> {
-  bundled ??= bundle()
-  return [join(await bundled, `${program}.mjs`), directory, argument]
-}
-
-async function bundle(): Promise<string> {
-  const out = await mkdtemp(join(tmpdir(), 'cairn-worker-'))
-  for (const [name, program] of Object.entries(PROGRAMS)) {
-    const contents = `
-      import { writeSync } from 'node:fs'
-      import { openLevelVaultStore } from ${JSON.stringify(here('../../src/storage/level-vault.ts'))}
-      import { openVault } from ${JSON.stringify(here('../../src/vault/vault.ts'))}
-      import { entry, masterKey } from ${JSON.stringify(here('vaults.ts'))}
-      const say = (line) => writeSync(1, line + '\\n')
-      const store = await openLevelVaultStore(process.argv[2])
-      const vault = await openVault({ store, masterKey: masterKey(), now: () => Date.now() })
-      ${program}`
-    const built = await build({
-      stdin: { contents, resolveDir: here('.'), loader: 'ts' },
-      bundle: true,
-      platform: 'node',
-      format: 'esm',
-      write: false,
-      alias: {
-        '#sha256': here('../../src/crypto/sha256-node.ts'),
-        // Native code is found beside the package, so that is not bundled.
-        level: here('../../node_modules/level/index.js'),
-      },
-      external: [here('../../node_modules/level/index.js')],
-    })
-    await writeFile(join(out, `${name}.mjs`), built.outputFiles[0]!.contents)
-  }
-  return out
+  return [join(await bundled(), `${program}.mjs`), directory, argument]
 }
