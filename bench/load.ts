@@ -1,7 +1,7 @@
 /**
  * A load generator on raw sockets: closed loop, one request at a time on each connection. It runs as a process of its
  * own, takes its plan as JSON in the first argument and prints its measurement as JSON. It reads each answer to its
- * last byte, counts every status but 200 and 201 as an error, and never sends the same leaf twice.
+ * last byte, counts every status but 200 and 201 as an error, and never sends the same leaf or record twice.
  */
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
@@ -16,8 +16,11 @@ export interface LoadPlan {
   readonly requests: number
   /** Requests before the clock starts. */
   readonly warmUp: number
+  /** What is sent: leaves of random bytes, or audit records with a payload of as many. */
+  readonly kind: 'leaves' | 'records'
+  /** Bytes of a leaf, or of a record's payload. */
   readonly leafBytes: number
-  /** 1: the body is the leaf. More: a CBOR sequence of byte strings. */
+  /** 1: the body is the leaf or record. More: a CBOR sequence of byte strings, or NDJSON. */
   readonly leavesPerRequest: number
 }
 
@@ -43,10 +46,56 @@ function fillLeaf(target: Buffer, at: number, length: number, serial: number): v
   target.writeUInt32BE(serial, at + 8)
 }
 
+/** A record of an exchange with a model; numbers are as wide as they get, so that all are of one length. */
+function recordText(serial: number, payload: string): string {
+  const n = serial.toString().padStart(9, '0')
+  return JSON.stringify({
+    type: 'llm_request',
+    request_id: `req-${n}`,
+    session_id: `session-${n.slice(0, -1)}`,
+    subject: `person-${n.slice(-3)}@example.com`,
+    model: { name: 'model', version: '1.0', parameters: { temperature: 0.7 } },
+    input: { prompt: payload.slice(0, payload.length / 2), system_prompt_version: '3' },
+    output: { text: payload.slice(payload.length / 2) },
+    metrics: { input_tokens: 200, output_tokens: 100, cost: 0.01, currency: 'EUR' },
+  })
+}
+
+/** What is sent next: where one item begins, how long it is, and how it is written. */
+interface Items {
+  readonly size: number
+  write(target: Buffer, at: number, serial: number): void
+}
+
+function itemsOf({ kind, leafBytes, leavesPerRequest }: LoadPlan): Items {
+  const many = leavesPerRequest > 1
+  if (kind === 'leaves') {
+    const before = many ? 3 : 0
+    return {
+      size: before + leafBytes,
+      write(target, at, serial) {
+        if (many) {
+          target[at] = 0x59
+          target.writeUInt16BE(leafBytes, at + 1)
+        }
+        fillLeaf(target, at + before, leafBytes, serial)
+      },
+    }
+  }
+  const text = NOISE.toString('base64')
+  const size = recordText(0, text.slice(0, leafBytes)).length + 1
+  return {
+    size,
+    write(target, at, serial) {
+      const from = (serial * 4099) % (text.length - leafBytes)
+      target.write(`${recordText(serial, text.slice(from, from + leafBytes))}\n`, at, 'latin1')
+    },
+  }
+}
+
 /** The request as one buffer; the bodies are written into it in place. */
-function template(plan: LoadPlan): { request: Buffer; body: number } {
-  const item = plan.leavesPerRequest === 1 ? plan.leafBytes : 3 + plan.leafBytes
-  const length = item * plan.leavesPerRequest
+function template(plan: LoadPlan, { size }: Items): { request: Buffer; body: number } {
+  const length = size * plan.leavesPerRequest
   const headers = { ...plan.headers, Host: `${plan.host}:${plan.port}`, 'Content-Length': length }
   const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}\r\n`)
   const head = `POST ${plan.path} HTTP/1.1\r\n${lines.join('')}\r\n`
@@ -54,6 +103,7 @@ function template(plan: LoadPlan): { request: Buffer; body: number } {
 }
 
 function run(plan: LoadPlan): Promise<LoadResult> {
+  const items = itemsOf(plan)
   let serial = 0
   let sent = 0
   let done = 0
@@ -62,7 +112,7 @@ function run(plan: LoadPlan): Promise<LoadResult> {
   const times: number[] = []
 
   function connection(): Promise<void> {
-    const { request, body } = template(plan)
+    const { request, body } = template(plan, items)
     const socket = connect({ host: plan.host, port: plan.port, noDelay: true })
     let sentAt = 0
     let pending: Buffer | undefined
@@ -70,15 +120,8 @@ function run(plan: LoadPlan): Promise<LoadResult> {
     const send = (): boolean => {
       if (sent >= plan.requests + plan.warmUp) return false
       if (sent++ === plan.warmUp) start = performance.now()
-      let at = body
       for (let i = 0; i < plan.leavesPerRequest; i++) {
-        if (plan.leavesPerRequest > 1) {
-          request[at] = 0x59
-          request.writeUInt16BE(plan.leafBytes, at + 1)
-          at += 3
-        }
-        fillLeaf(request, at, plan.leafBytes, serial++)
-        at += plan.leafBytes
+        items.write(request, body + i * items.size, serial++)
       }
       sentAt = performance.now()
       // A copy: the socket may hold on to the buffer after this call.

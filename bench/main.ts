@@ -1,7 +1,7 @@
 /**
  * How fast is it? `npm run bench` measures a real `cairn serve` over HTTP on this machine, with a load generator beside
  * it, and prints a table as it goes. `--smoke` does the same with small numbers, to see that it still runs;
- * `--leaves N` sets how large the log grows (5,000,000 unless told).
+ * `--leaves N` sets how large the log grows (5,000,000 unless told), `--only records,search` picks parts.
  */
 import { cpus } from 'node:os'
 import { parseArgs } from 'node:util'
@@ -13,13 +13,17 @@ import { parseVkey } from '../src/formats/vkey.ts'
 import { hashLeaf } from '../src/merkle/hash.ts'
 import { leafIndex } from '../src/merkle/position.ts'
 import { discard as discardPlace, newPlace, openAt } from '../test/support/test-log.ts'
+import { recording } from './records.ts'
+import { recordsOverHttp } from './records-http.ts'
+import { searching } from './search.ts'
 import { discard, diskBytes, load, newData, startServer } from './server.ts'
 import { count, head, ms, row } from './table.ts'
+import { keeping } from './vault.ts'
 import { witnesses } from './witness.ts'
 import { witnessed } from './witnessed.ts'
 
 const { values } = parseArgs({
-  options: { smoke: { type: 'boolean' }, leaves: { type: 'string' } },
+  options: { smoke: { type: 'boolean' }, leaves: { type: 'string' }, only: { type: 'string' } },
 })
 const scale = values.smoke === true ? 0.01 : 1
 const grown = Number(values.leaves ?? (values.smoke === true ? 20_000 : 5_000_000))
@@ -29,13 +33,27 @@ const LEAF = { 'Content-Type': 'application/octet-stream' }
 console.log(
   `${cpus()[0]?.model.trim()}, ${cpus().length} cores, Node ${process.version}; server and load share the machine\n`,
 )
+/** What is measured, in this order. */
+const PARTS: Readonly<Record<string, () => Promise<void>>> = {
+  singles,
+  batches,
+  growth,
+  receipts,
+  witnessed: () => witnessed(scale),
+  witnesses: () => witnesses(scale),
+  records: () => recordsOverHttp(scale),
+  intake: () => recording(scale),
+  vault: () => keeping(scale),
+  search: () => searching(scale),
+}
+const wanted = values.only?.split(',') ?? Object.keys(PARTS)
+const unknown = wanted.filter((name) => PARTS[name] === undefined)
+if (unknown.length > 0) {
+  console.error(`there is no ${unknown.join(', ')}; there is ${Object.keys(PARTS).join(', ')}`)
+  process.exit(2)
+}
 head()
-await singles()
-await batches()
-await growth()
-await receipts()
-await witnessed(scale)
-await witnesses(scale)
+for (const name of wanted) await PARTS[name]!()
 
 /** Single leaves over HTTP, durable, deduplicated, each unique, 300 bytes that do not compress. */
 async function singles(): Promise<void> {

@@ -105,6 +105,7 @@ export async function load(server: BenchServer, plan: Partial<LoadPlan>): Promis
     connections: 1,
     requests: 1,
     warmUp: 0,
+    kind: 'leaves',
     leafBytes: 300,
     leavesPerRequest: 1,
     ...plan,
