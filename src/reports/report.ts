@@ -157,7 +157,10 @@ export const FACT_NAMES = [
   'pseudonym',
   'records',
   'class',
+  'type',
+  'before',
   'jurisdiction',
+  'table',
   'keep',
   'until',
 ] as const

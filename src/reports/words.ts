@@ -120,7 +120,10 @@ export const FACT_WORDS: Readonly<Record<FactName, string>> = {
   pseudonym: 'Pseudonym',
   records: 'Records',
   class: 'Retention class',
+  type: 'Type',
+  before: 'Before',
   jurisdiction: 'Jurisdiction',
+  table: 'Table',
   keep: 'Kept for',
   until: 'Until',
 }

@@ -42,7 +42,10 @@ async function reportSaying(text: string): Promise<Report> {
     scope: text,
     until: text,
     class: text,
+    type: text,
+    before: text,
     jurisdiction: text,
+    table: text,
     keep: text,
     pseudonym: text,
   }
