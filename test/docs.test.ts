@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest'
 import { parse as parseYaml } from 'yaml'
 import { exitForError } from '../src/cli/exit.ts'
 import { configure as configureMonitor } from '../src/cli/monitor.ts'
+import { configure as configureToken } from '../src/cli/token.ts'
 import { configure as configureWitness } from '../src/cli/witness.ts'
 import { CairnError, type CairnErrorCode } from '../src/errors.ts'
 import { ATTRIBUTE_RULES } from '../src/formats/genai-attributes.ts'
@@ -24,8 +25,10 @@ import { witnessMetrics } from '../src/http/witness-metrics.ts'
 import { SEVERITIES } from '../src/monitor/alert.ts'
 import { loadConfig } from '../src/server/config.ts'
 import { createMonitorMetrics } from '../src/server/monitor-metrics.ts'
+import { OidcSettings } from '../src/server/oidc-settings.ts'
 import { readRetentionFile } from '../src/server/retention-file.ts'
 import { SETTINGS } from '../src/server/settings.ts'
+import { TenantSettings } from '../src/server/tenants.ts'
 import { readTokens } from '../src/server/token-file.ts'
 import { authenticateBy } from '../src/server/tokens.ts'
 import { loadWitnessConfig } from '../src/server/witness-config.ts'
@@ -168,6 +171,36 @@ describe('what the documents say', () => {
     for (const name of exporters) expect(collector.exporters).toHaveProperty([name])
   })
 
+  it('has configurations of tenants and of an issuer that work', async () => {
+    const place = await mkdtemp(join(tmpdir(), 'cairn-docs-'))
+    try {
+      const file = join(place, 'cairn.yaml')
+      const parts = ['tenants:', 'oidc:'].map((text) => exampleOf('docs/access.md', 'yaml', text))
+      await writeFile(file, parts.join('').replace('data: /var/lib/cairn/log\n', ''))
+      const { tenants, oidc } = await loadConfig({ flags: { config: file }, env: {} })
+      expect(tenants?.get('acme')?.submitterKeys).toEqual(['/etc/cairn/acme.vkey'])
+      expect(oidc).toMatchObject({ issuer: 'https://login.example.org', tenantClaim: 'org' })
+    } finally {
+      await rm(place, { recursive: true })
+    }
+  })
+
+  it('lists every setting of tenants and of an issuer, and every command about tokens', () => {
+    const document = readText('docs/access.md')
+    const settings = [TenantSettings, OidcSettings].flatMap((schema) => namesIn(schema))
+    expect(settings).toContain('roles-claim')
+    for (const name of settings) expect(document).toContain(`| \`${name}\` |`)
+    const program = new Command()
+    configureToken(program)
+    expect(program.commands).toHaveLength(3)
+    for (const command of program.commands) {
+      expect(document).toContain(`| \`cairn token ${command.name()} `.replace('list ', 'list'))
+      for (const { long } of command.options) {
+        if (!['--data', '--json'].includes(long!)) expect(document).toContain(`\`${long}\``)
+      }
+    }
+  })
+
   it('has a configuration file that works', async () => {
     const place = await mkdtemp(join(tmpdir(), 'cairn-docs-'))
     try {
@@ -269,6 +302,13 @@ function headingsOf(markdown: string): Set<string> {
           .replaceAll(' ', '-')}`,
     ),
   )
+}
+
+/** The names of the settings in a part of a configuration file. */
+function namesIn(schema: object): string[] {
+  const { properties, patternProperties } = schema as Record<string, Record<string, object>>
+  if (properties !== undefined) return Object.keys(properties)
+  return Object.values(patternProperties ?? {}).flatMap(namesIn)
 }
 
 /** The example of a document in a language that has some text in it. */
