@@ -21,17 +21,17 @@ export async function erase(
   return core.alone(tenant, async () => {
     const pseudonym = await livePseudonym(core.vault, tenant, subject)
     if (pseudonym === undefined) throw notFound(`nobody is known by this name in tenant ${tenant}`)
-    const holds = await holdsOnPerson(core, pseudonym, tenant)
-    if (holds.length > 0) {
-      const held = `records of this person are held by ${holds.join(', ')}`
-      throw new CairnError(
-        'HELD',
-        `${held}; nothing was erased, and nothing can be until it is lifted`,
-      )
-    }
     await mustNameNobody(core, { '/basis': basis }, [pseudonym], tenant).catch(unlessDamaged)
-    return core.records.erase({ tenant, subject: pseudonym, basis, by })
+    const unlessKept = () => mustNotBeHeld(core, pseudonym, tenant)
+    return core.records.erase({ tenant, subject: pseudonym, basis, by, unlessKept })
   })
+}
+
+async function mustNotBeHeld(core: Core, pseudonym: string, tenant: string): Promise<void> {
+  const holds = await holdsOnPerson(core, pseudonym, tenant)
+  if (holds.length === 0) return
+  const held = `records of this person are held by ${holds.join(', ')}`
+  throw new CairnError('HELD', `${held}; nothing was erased, and nothing can be until it is lifted`)
 }
 
 /** Damage keeps nobody from being erased. */

@@ -157,6 +157,18 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
     }
   }
 
+  /** What was handed on, and is not in the log yet. */
+  const adding = new Set<Promise<unknown>>()
+  function add(batch: Batch): Promise<AcceptedRecords> {
+    const added = intake.add(batch)
+    const through: Promise<unknown> = added.then(
+      () => adding.delete(through),
+      () => adding.delete(through),
+    )
+    adding.add(through)
+    return added
+  }
+
   /** Brings submissions into vault and log, under the pseudonyms that their people have by then. */
   async function record(
     submissions: readonly SubmittedRecord[],
@@ -174,14 +186,15 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
             submission,
             pseudonyms: pseudonyms[i]!,
           }))
-          return intake.add({ tenant, records, ...rest })
+          return add({ tenant, records, ...rest })
         }
         await erasure
       }
     })
   }
 
-  async function erase({ tenant, subject, basis, by }: ErasureRequest): Promise<ErasureOutcome> {
+  async function erase(request: ErasureRequest): Promise<ErasureOutcome> {
+    const { tenant, subject, basis, by, unlessKept } = request
     mustAccept()
     if (basis.trim() === '' || basis.length > MAX_BASIS) {
       throw malformed(`basis: expected the legal basis, in at most ${MAX_BASIS} characters`)
@@ -202,6 +215,11 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
     }
 
     async function eraseNow(pseudonym: string) {
+      if (unlessKept !== undefined) {
+        // What is on its way may be what they are kept for; what comes now waits.
+        await Promise.all(adding)
+        await unlessKept(pseudonym)
+      }
       const submission = parseLogSubmission({
         type: 'erasure',
         action: 'erase',

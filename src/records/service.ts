@@ -65,6 +65,11 @@ export interface ErasureRequest {
   /** The legal basis; it must not name anybody. */
   readonly basis: string
   readonly by: Caller
+  /**
+   * Called with their pseudonym before anything is done, when all records that name them are in the log, and no more
+   * can come in; throws to keep them.
+   */
+  readonly unlessKept?: (pseudonym: string) => Promise<void>
 }
 
 export interface ErasureOutcome {
@@ -143,7 +148,7 @@ export interface RecordsService {
   /**
    * Erases a person: first the log says so, then their key and all that leads to them is destroyed, then the index
    * forgets what they were found by. Interrupted after the first step, the rest is done at the next start.
-   * @throws NOT_FOUND when nobody is known by that name; as submit(), and as Vault.eraseSubject()
+   * @throws NOT_FOUND when nobody is known by that name; what `unlessKept` throws; as submit(), and as Vault.eraseSubject()
    */
   erase(request: ErasureRequest): Promise<ErasureOutcome>
 

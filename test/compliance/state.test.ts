@@ -19,7 +19,7 @@ import {
 let place: TestLogPlace
 let all: OpenedCompliance
 /** What befalls the next leaves. */
-let trouble: 'none' | 'refused' | 'unanswered' = 'none'
+let trouble: 'none' | 'refused' | 'unanswered' | 'slow' = 'none'
 /** Records whose row in the vault is damaged. */
 const damaged = new Set<string>()
 
@@ -30,6 +30,7 @@ function troubled(log: LogService): LogService {
       const befalls = trouble
       trouble = 'none'
       if (befalls === 'refused') throw new CairnError('OVERLOADED', 'the queue is full')
+      if (befalls === 'slow') await new Promise((resume) => setTimeout(resume, 100))
       const acceptance = await log.submit(leaves, options)
       if (befalls === 'unanswered') throw new CairnError('IO', 'the answer was lost')
       return acceptance
@@ -165,6 +166,26 @@ describe('damage', () => {
     await expect(
       all.compliance.erase({ subject: 'person-1@example.com', basis: 'b' }, administrator),
     ).rejects.toMatchObject({ code: 'HELD' })
+  })
+})
+
+describe('what a hold covers and is on its way', () => {
+  it('keeps a person, too', async () => {
+    const scope = { session_id: 's-1' }
+    await all.compliance.placeHold({ name: 'one', reason: 'lawsuit', scope }, administrator)
+    trouble = 'slow'
+    const added = all.records.submit([request(1, scope)], submitter)
+    // It is on its way as soon as its person is known.
+    await new Promise((resume) => setTimeout(resume, 20))
+    const erased = all.compliance.erase(
+      { subject: 'person-1@example.com', basis: 'b' },
+      administrator,
+    )
+    const late = all.records.submit([request(1)], submitter)
+    await expect(erased).rejects.toMatchObject({ code: 'HELD' })
+    for (const { records } of [await added, await late]) {
+      expect(await all.records.disclosures(records[0]!.id, 'acme')).toHaveLength(4)
+    }
   })
 })
 
