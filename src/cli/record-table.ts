@@ -17,7 +17,7 @@ interface Column {
   readonly cell: (record: FoundRecord) => string
   /** Numbers stand to the right. */
   readonly isNumber?: boolean
-  /** The less it is, the sooner it gives way where there is no room; without it it always stays. */
+  /** What has more comes first where there is little room; without it it always stays. */
   readonly weight?: number
 }
 
@@ -36,21 +36,24 @@ const COLUMNS: readonly Column[] = [
 
 /** Characters between two columns. */
 const GAP = 2
-/** A cell that is longer is cut, so that one long id does not take all the room. */
-const LONGEST_CELL = 36
+/** A cell that is longer is cut, so that one long id does not take all the room; less on a narrow terminal. */
+const LONGEST_CELL = { wide: 36, narrow: 22 }
+const WIDE = 100
 
-/** The table, with its headings. `columns` is the width of the terminal. */
+/** The table, with its headings. `columns` is the width of the terminal; the column `first` has room before others. */
 export function formatRecords(
   records: readonly FoundRecord[],
   style: Style,
   columns: number,
+  first?: string,
 ): string {
+  const longest = columns < WIDE ? LONGEST_CELL.narrow : LONGEST_CELL.wide
   const filled = COLUMNS.map((column) => {
-    const cells = [column.heading, ...records.map((record) => cut(column.cell(record)))]
+    const cells = [column.heading, ...records.map((record) => cut(column.cell(record), longest))]
     const width = Math.max(...cells.map(({ length }) => length))
     return { ...column, cells, width }
   }).filter(({ cells, weight }) => weight === undefined || cells.slice(1).some(Boolean))
-  const shown = fitting(filled, columns)
+  const shown = fitting(filled, columns, first)
   const rows = [undefined, ...records].map((_, row) =>
     shown.map(({ cells, width, isNumber }) =>
       isNumber === true ? cells[row]!.padStart(width) : cells[row]!,
@@ -63,20 +66,23 @@ export function formatRecords(
   })
 }
 
-/** Takes columns away until the rest has room. */
+/** Those that always stay, and of the others the weightiest that have room. */
 function fitting<T extends Column & { readonly width: number }>(
   columns: readonly T[],
   room: number,
+  first: string | undefined,
 ): readonly T[] {
-  const left = [...columns]
-  const taken = (): number => left.reduce((sum, { width }) => sum + width + GAP, -GAP)
-  while (taken() > room) {
-    const weights = left.map(({ weight }) => weight ?? Number.POSITIVE_INFINITY)
-    const least = Math.min(...weights)
-    if (least === Number.POSITIVE_INFINITY) break
-    left.splice(weights.lastIndexOf(least), 1)
+  const weightOf = ({ heading, weight = Number.MAX_VALUE }: Column): number =>
+    heading === first ? Number.MAX_VALUE : weight
+  const byWeight = [...columns].sort((a, b) => weightOf(b) - weightOf(a))
+  const shown = new Set<T>()
+  let taken = -GAP
+  for (const column of byWeight) {
+    if (column.weight !== undefined && taken + GAP + column.width > room) continue
+    shown.add(column)
+    taken += GAP + column.width
   }
-  return left
+  return columns.filter((column) => shown.has(column))
 }
 
 /** `LLM request`, `Grant: approve`. */
@@ -96,8 +102,8 @@ function named(id: string | undefined): string {
   return id === undefined ? '' : printable(id)
 }
 
-function cut(text: string): string {
-  return text.length > LONGEST_CELL ? `${text.slice(0, LONGEST_CELL - 1)}…` : text
+function cut(text: string, longest: number): string {
+  return text.length > longest ? `${text.slice(0, longest - 1)}…` : text
 }
 
 function toned(text: string, heading: string, { type }: FoundRecord, style: Style): string {

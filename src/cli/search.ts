@@ -136,15 +136,17 @@ async function collect(
 }
 
 function report({ records, size, cursor }: RecordPage, flags: SearchFlags): void {
-  const among = `among the ${plural(size, 'entry', 'entries')} of the log`
   if (records.length === 0) {
-    note(`no record of yours ${among} is one of these`)
+    const entries = plural(size, 'entry', 'entries')
+    note(`no record of yours among the ${entries} of the log is one of these`)
     return
   }
   const { style, columns, text } = terminal()
-  text(formatRecords(records, style, columns))
-  const more = cursor === undefined ? '' : `; there are more: --limit ${next(flags)}, or --all`
-  note(`${plural(records.length, 'record')} ${among}${more}`)
+  const isAboutCost =
+    flags.minCost !== undefined || flags.order === 'costliest' || flags.order === 'cheapest'
+  text(formatRecords(records, style, columns, isAboutCost ? 'COST' : undefined))
+  const more = cursor === undefined ? '' : `; more with --limit ${next(flags)} or --all`
+  note(`${plural(records.length, 'record')} of ${plural(size, 'entry', 'entries')}${more}`)
 }
 
 function next({ limit = DEFAULT_LIMIT }: SearchFlags): string {

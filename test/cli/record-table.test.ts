@@ -62,6 +62,12 @@ describe('the table of records', () => {
     for (const line of lines) expect(line.length).toBeLessThanOrEqual(Math.max(columns, 51))
   })
 
+  it('has room for the column that was asked about before others', () => {
+    expect(table([FULL], 60)[0]).toMatch(/ {2}REQUEST {2}/)
+    const lines = formatRecords([FULL], PLAIN, 60, 'COST').split('\n')
+    expect(lines[0]).toMatch(/WHAT +COST$/)
+  })
+
   it('cuts what is long, and lets no text move the cursor', () => {
     const [, row] = table([{ ...LEAST, request_id: `\u001b[2J${'x'.repeat(250)}` }], 120)
     expect(row).toMatch(/ {2}\\u\{1b\}\[2Jx+…$/)

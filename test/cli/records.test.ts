@@ -154,7 +154,7 @@ describe('cairn search', () => {
     expect(newest).toMatch(/^ {4}4 {2}\d{4}-.* {2}Decision: refuse {2}req-1$/)
     expect(older).toMatch(/^ {4}3 {2}.* {2}LLM request +req-1 +p_[A-Za-z0-9_-]{6}… +m 1/)
     expect(rest).toEqual([''])
-    expect(run.stderr).toMatch(/^2 records among the \d+ entries of the log; there are more/)
+    expect(run.stderr).toMatch(/^2 records of \d+ entries; more with --limit 20 or --all\n$/)
   })
 
   it('finds people by their names, and gives all of it as JSON', async () => {
