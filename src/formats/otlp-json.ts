@@ -44,15 +44,28 @@ const NUMBER = /^-?(?:0|[1-9][0-9]*)(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?$/
  */
 function quoteNumbers(text: string): string {
   let out = ''
-  let at = 0
-  while (at < text.length) {
-    const quote = text.indexOf('"', at)
-    const end = quote === -1 ? text.length : quote
-    out += quoteNumbersBetween(text.slice(at, end))
-    at = quote === -1 ? end : stringEnd(text, quote)
-    out += text.slice(end, at)
+  let copied = 0
+  for (let at = 0; at < text.length; ) {
+    const code = text.charCodeAt(at)
+    if (code === QUOTE) at = stringEnd(text, at)
+    else if (!isOfNumber(code)) at++
+    else {
+      const start = at
+      while (isOfNumber(text.charCodeAt(at))) at++
+      if (at - start < 3 || !mustQuote(text, start, at)) continue
+      out += `${text.slice(copied, start)}"${text.slice(start, at)}"`
+      copied = at
+    }
   }
-  return out
+  return copied === 0 ? text : out + text.slice(copied)
+}
+
+const QUOTE = 0x22
+
+/** Whether it is one of `0-9+.eE-`. */
+function isOfNumber(code: number): boolean {
+  if (code >= 0x30 && code <= 0x39) return true
+  return code === 0x2b || code === 0x2d || code === 0x2e || code === 0x45 || code === 0x65
 }
 
 /** Where the string that begins at `start` ends; the end of the text when it does not. */
@@ -66,15 +79,12 @@ function stringEnd(text: string, start: number): number {
   return text.length
 }
 
-function quoteNumbersBetween(text: string): string {
-  return text.replace(/[0-9+.eE-]{3,}/g, (token, offset: number) => {
-    const inexact = token.length > 15 || /[eE]/.test(token)
-    if (!inexact || !NUMBER.test(token)) return token
-    // What stands where a name should, stays wrong.
-    return /^[ \t\r\n]*:/.test(text.slice(offset + token.length, offset + token.length + 64))
-      ? token
-      : `"${token}"`
-  })
+function mustQuote(text: string, start: number, end: number): boolean {
+  const token = text.slice(start, end)
+  const inexact = token.length > 15 || /[eE]/.test(token)
+  if (!inexact || !NUMBER.test(token)) return false
+  // What stands where a name should, stays wrong.
+  return !/^[ \t\r\n]*:/.test(text.slice(end, end + 64))
 }
 
 type KeyAndValue = readonly [key: string, value: JsonValue]

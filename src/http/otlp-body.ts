@@ -49,6 +49,8 @@ const CODINGS: Readonly<Record<string, Unpack>> = {
   gzip: promisify<Uint8Array, ZlibOptions, unknown>(gunzip),
   'x-gzip': promisify<Uint8Array, ZlibOptions, unknown>(gunzip),
   deflate: promisify<Uint8Array, ZlibOptions, unknown>(inflate),
+  // What collectors call the same.
+  zlib: promisify<Uint8Array, ZlibOptions, unknown>(inflate),
 }
 
 /** What undoes a content coding of the body. @throws Refusal when it is one that is not taken */

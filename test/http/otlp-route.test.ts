@@ -197,6 +197,7 @@ describe.each(['protobuf', 'json'] as const)('an export in %s', (encoding) => {
       ['x-gzip', gzipSync],
       ['GZIP', gzipSync],
       ['deflate', deflateSync],
+      ['zlib', deflateSync],
       ['identity', (bytes: Uint8Array) => bytes],
     ] as const
     for (const [coding, pack] of codings) {
