@@ -224,6 +224,15 @@ describe('every source', () => {
   })
 })
 
+describe('what tests have in common', () => {
+  it('has no hooks at its top, which would be there for one file of a process only', () => {
+    const helpers = filesBelow('test').filter((path) => /(?<!\.test)\.ts$/.test(path))
+    expect(helpers.length).toBeGreaterThan(40)
+    const hooked = helpers.filter((path) => /^(before|after)(All|Each)\(/m.test(readText(path)))
+    expect(hooked).toEqual(['test/support/setup.ts'])
+  })
+})
+
 describe('what is published', () => {
   it('mentions nothing outside the repository', () => {
     const texts = ['README.md', 'CHANGELOG.md', ...filesBelow('docs'), ...filesBelow('spec')]
