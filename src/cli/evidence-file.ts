@@ -76,7 +76,7 @@ function printVerdict(file: string, verdict: EvidenceVerdict, full: boolean): vo
   }
   const { shown, omitted } = shownOf(records, full)
   if (shown.length > 0) line()
-  text(formatTrail(shown.map(drawn), { style, columns, full }))
+  text(formatTrail(shown.map(drawnRecord), { style, columns, full }))
   if (omitted > 0) line(style.dim(`… ${plural(omitted, 'more record')} (--full shows all)`))
   const others = otherProblems(verdict)
   for (const problem of others) {
@@ -114,7 +114,8 @@ function shownOf(
   return { shown, omitted: records.length - shown.length }
 }
 
-function drawn({ ok, ...record }: EvidenceVerdictRecord): DrawnRecord {
+/** A record of a verdict, to be drawn. */
+export function drawnRecord({ ok, ...record }: EvidenceVerdictRecord): DrawnRecord {
   const state = ok ? 'good' : record.problems.length > 0 ? 'bad' : 'open'
   return { ...record, state }
 }
