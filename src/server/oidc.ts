@@ -11,14 +11,14 @@ import type {
   JWTVerifyResult,
 } from 'jose'
 import { sha256 } from '#sha256'
-import { toHex, utf8 } from '../bytes.ts'
+import { utf8 } from '../bytes.ts'
 import type { Principal, Role } from '../compliance/principal.ts'
 import { CairnError, usage } from '../errors.ts'
 import { line, NAME } from '../formats/record-values.ts'
 import type { Authenticate } from '../http/authenticate.ts'
 import { type KeySetEvent, type KeySetOptions, openKeySet } from './key-set.ts'
 import { isAddress, type OidcConfig } from './oidc-settings.ts'
-import { bearerOf } from './tokens.ts'
+import { bearerOf, lookupKey } from './tokens.ts'
 
 /** Signatures that whoever only verifies cannot make. */
 const ALGORITHMS = [
@@ -107,7 +107,7 @@ export async function openOidc(config: OidcConfig, options: OidcOptions): Promis
 
   return {
     recognise(token) {
-      const key = toHex(sha256(utf8(token)))
+      const key = lookupKey(token)
       const known = remembered.get(key)
       if (known === undefined) return verify(token, key)
       if (now() < known.until && known.generation === keys.generation()) return known.principal

@@ -36,7 +36,7 @@ export type TokenEvent =
 /** An event in words. */
 export function describeTokens(event: TokenEvent): string {
   return event.event === 'tokens-changed'
-    ? `${event.tokens} tokens are known now (${event.file})`
+    ? `${event.tokens} ${event.tokens === 1 ? 'token is' : 'tokens are'} known now (${event.file})`
     : `the tokens stay as they were: ${event.reason}`
 }
 

@@ -7,7 +7,7 @@
  * Roles stand between commas, the tenant `-` is the log's own, and the expiry is a time as in RFC 3339. A line that ends
  * after the name gives all roles in the log's own tenant.
  */
-import { randomBytes, timingSafeEqual } from 'node:crypto'
+import { hash, randomBytes } from 'node:crypto'
 import { sha256 } from '#sha256'
 import { fromHex, toHex, utf8 } from '../bytes.ts'
 import { DEFAULT_TENANT, type Principal, ROLES, type Role } from '../compliance/principal.ts'
@@ -142,22 +142,29 @@ export interface RecogniseOptions {
   readonly now?: () => number
 }
 
+/** SHA-256 of a token as a string of 32 characters, which is the fastest thing to look it up by. */
+export function lookupKey(token: string): string {
+  return hash('sha256', token, 'binary')
+}
+
 /** Recognises bearer tokens. What is looked up is a hash, so that the time it takes tells nothing about a token. */
 export function authenticateBy(
   tokens: readonly KnownToken[],
   { tenant = DEFAULT_TENANT, now = Date.now }: RecogniseOptions = {},
 ): RecogniseToken {
   const known = new Map(
-    tokens.map((token) => [toHex(token.hash), { token, principal: principalOf(token, tenant) }]),
+    tokens.map((token) => {
+      const key = Buffer.from(token.hash).toString('latin1')
+      return [key, { expires: token.expires, principal: principalOf(token, tenant) }]
+    }),
   )
   return (authorization) => {
     const text = authorization === undefined ? undefined : bearerOf(authorization)
     if (text === undefined) return undefined
-    const hash = hashToken(text)
-    const found = known.get(toHex(hash))
-    if (found === undefined || !timingSafeEqual(hash, found.token.hash)) return undefined
-    const { expires } = found.token
-    if (expires === undefined || now() < expires) return found.principal
+    const found = known.get(lookupKey(text))
+    if (found === undefined) return undefined
+    const { expires, principal } = found
+    if (expires === undefined || now() < expires) return principal
     throw new CairnError('UNAUTHORIZED', `the token has expired at ${formatExpiry(expires)}`)
   }
 }
