@@ -55,9 +55,11 @@ interface Row {
 }
 
 function rowsOf(drawn: DrawnRecord): Row[] {
-  const { record, problems, undisclosed } = drawn
+  const { record, problems, disclosed, undisclosed } = drawn
   const rows: Row[] = problems.map((text) => ({ label: 'wrong', text, kind: 'problem' }))
-  if (record !== undefined) rows.push(...clearRows(record))
+  // Whose name is shown stands there with it.
+  const isNamed = ({ label }: Row) => disclosed.some(({ pointer }) => pointer === `/${label}`)
+  if (record !== undefined) rows.push(...clearRows(record).filter((row) => !isNamed(row)))
   rows.push(...disclosedRows(drawn))
   if (undisclosed.length > 0) {
     rows.push({ label: 'not shown', text: undisclosed.map(nameOf).join(', '), kind: 'hidden' })
@@ -168,8 +170,11 @@ function counted(value: number | undefined, unit: string): string | undefined {
 }
 
 /** What is disclosed; of what stands under /extra, each member for itself. */
-function disclosedRows({ disclosed }: DrawnRecord): Row[] {
+function disclosedRows({ record, disclosed }: DrawnRecord): Row[] {
   return disclosed.flatMap(({ pointer, value }) => {
+    const pseudonym =
+      pointer === '/actor' ? record?.actor : pointer === '/subject' ? record?.subject : undefined
+    if (pseudonym !== undefined) return [rowOf(pointer, `${value} (${pseudonym})`)]
     if (pointer !== '/extra' || !isJsonObject(value)) return [rowOf(pointer, value)]
     return Object.entries(value).flatMap(([name, member]) =>
       name === '/extra' && isJsonObject(member)
