@@ -4,18 +4,13 @@ import { once } from 'node:events'
 import { connect } from 'node:net'
 import { deflateRawSync, deflateSync, gzipSync } from 'node:zlib'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
-import type { ComplianceService } from '../../src/compliance/service.ts'
 import { CairnError } from '../../src/errors.ts'
 import { MAX_OTLP_SIZE, type OtlpEncoding } from '../../src/formats/otlp-logs.ts'
-import type { Authenticate } from '../../src/http/authenticate.ts'
-import { appListener, type HttpServer, nodeServer } from '../../src/http/node-server.ts'
+import { createApp } from '../../src/http/app.ts'
+import { allowAnyone } from '../../src/http/authenticate.ts'
 import { OTLP_TYPES } from '../../src/http/otlp-body.ts'
-import { otlpRoute } from '../../src/http/otlp-route.ts'
-import { recordsGuard } from '../../src/http/records-guard.ts'
-import { requestMetrics } from '../../src/http/request-metrics.ts'
-import { emptyApp, register } from '../../src/http/router.ts'
 import type { AcceptedRecord } from '../../src/records/service.ts'
-import { type OpenedRecords, openRecordsAt } from '../records/records-place.ts'
+import type { LiveServer } from '../support/live-server.ts'
 import {
   attributesOf,
   type Export,
@@ -25,32 +20,18 @@ import {
   protobufOf,
   sdkExport,
 } from '../support/otlp-exports.ts'
-import { principal } from '../support/principals.ts'
-import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
-
-const PEOPLE = new Map(
-  [
-    principal('ann', { tenant: 'acme', roles: ['submitter'] }),
-    principal('bob', { tenant: 'acme', roles: ['submitter'] }),
-    principal('rita', { tenant: 'acme', roles: ['reader'] }),
-  ].map((one) => [`Bearer ${one.name}`, one]),
-)
-const authenticate: Authenticate = (authorization) => PEOPLE.get(authorization ?? '')
+import { type HostedPlace, hostedPlace } from './hosted-place.ts'
 
 /** After what the SDKs sent once. */
 const NOW = Date.parse('2026-11-21T13:00:00Z')
 
-let place: TestLogPlace
-let all: OpenedRecords
-let server: HttpServer
-let port: number
-/** What the operator is told, and what the log does instead of taking leaves. */
-const errors: unknown[] = []
+let place: HostedPlace
+let server: LiveServer
+/** What the log does instead of taking leaves. */
 let failure: Error | undefined
 
 beforeAll(async () => {
-  place = await newPlace()
-  all = await openRecordsAt(place, {
+  place = await hostedPlace({
     now: () => NOW,
     wrapLog: (log) => ({
       ...log,
@@ -58,28 +39,20 @@ beforeAll(async () => {
         failure === undefined ? log.submit(leaves, options) : Promise.reject(failure),
     }),
   })
-  const hosted = { records: all.records, compliance: {} as ComplianceService }
-  const options = { metrics: requestMetrics(), onError: (error: unknown) => errors.push(error) }
-  const app = emptyApp(options)
-  register(app, '', [otlpRoute(recordsGuard(hosted, authenticate))], options)
-  register(app, '/bare', [otlpRoute(recordsGuard(undefined, authenticate))], options)
-  server = nodeServer(appListener(app, options.onError))
-  await new Promise<void>((resolve) => server.server.listen(0, '127.0.0.1', resolve))
-  port = (server.server.address() as { port: number }).port
+  server = await place.listen()
 })
 afterAll(async () => {
-  await server.close(200)
-  await all.close()
-  await discard(place)
+  await server.close()
+  await place.close()
 })
 
 type Headers = Readonly<Record<string, string>>
 
 function post(body: Uint8Array, headers: Headers, path = '/otlp/v1/logs'): Promise<Response> {
-  return fetch(`http://127.0.0.1:${port}${path}`, {
+  return fetch(server.url + path, {
     method: 'POST',
     body: body as RequestInit['body'] & {},
-    headers: { authorization: 'Bearer ann', ...headers },
+    headers: { authorization: 'Bearer sam', ...headers },
   })
 }
 
@@ -107,14 +80,14 @@ const other: Partial<LogRecord> = { eventName: 'login', time: 1n }
 const written = (exported: Export, encoding: OtlpEncoding): Uint8Array =>
   encoding === 'json' ? jsonOf(exported) : protobufOf(exported)
 
-const size = (): number => all.log.head().size
+const size = (): number => place.log.head().size
 
 /** The records that were added since the log had this size. */
 async function since(first: number) {
-  await all.records.settled()
+  await place.records.settled()
   const indices = Array.from({ length: size() - first }, (_, i) => first + i)
   return Promise.all(
-    indices.map((index) => all.records.read(index as AcceptedRecord['index'], 'acme')),
+    indices.map((index) => place.records.read(index as AcceptedRecord['index'], 'acme')),
   )
 }
 
@@ -223,7 +196,7 @@ describe.each(['protobuf', 'json'] as const)('an export in %s', (encoding) => {
     expect(packed.status).toBe(200)
     expect(size()).toBe(before + 2)
     // Of somebody else it is another.
-    expect((await post(body, { ...headers, authorization: 'Bearer bob' })).status).toBe(200)
+    expect((await post(body, { ...headers, authorization: 'Bearer ada' })).status).toBe(200)
     expect(size()).toBe(before + 4)
   })
 
@@ -285,11 +258,15 @@ describe.each(['protobuf', 'json'] as const)('an export in %s', (encoding) => {
       expect(response.status).toBe(500)
       expect(response.headers.get('retry-after')).toBeNull()
       expect(await statusOf(response)).not.toContain(secret)
-      expect(errors.splice(0)).toEqual([expect.objectContaining({ message: secret })])
+      expect(place.errors.splice(0)).toEqual([expect.objectContaining({ message: secret })])
     })
 
     it('by a log that keeps no records', async () => {
-      const response = await post(good, headers, '/bare/otlp/v1/logs')
+      const bare = createApp({
+        logs: new Map([['', { log: place.log, authenticate: allowAnyone }]]),
+      })
+      const init = { method: 'POST', body: good as RequestInit['body'] & {}, headers }
+      const response = await bare.request('/otlp/v1/logs', init)
       expect(response.status).toBe(404)
       expect(await statusOf(response)).toMatch(/this log keeps/)
     })
@@ -308,7 +285,7 @@ describe.each(['protobuf', 'json'] as const)('an export in %s', (encoding) => {
     expect(response.status).toBe(503)
     expect(response.headers.get('retry-after')).toBe(String(seconds))
     expect(await statusOf(response)).not.toBe('')
-    errors.length = 0
+    place.errors.length = 0
   })
 })
 
@@ -330,7 +307,7 @@ it('parameters of the media type do not matter', async () => {
 
 it('asks for a token where there is none', async () => {
   const body = jsonOf(exportOf(chat()))
-  const response = await fetch(`http://127.0.0.1:${port}/otlp/v1/logs`, {
+  const response = await fetch(`${server.url}/otlp/v1/logs`, {
     method: 'POST',
     body: body as RequestInit['body'] & {},
     headers: JSON_TYPE,
@@ -340,8 +317,26 @@ it('asks for a token where there is none', async () => {
   expect(await statusOf(response)).toContain('Authorization')
 })
 
+it('answers as the OpenAPI document says', async () => {
+  const text = (exported: Export): string => Buffer.from(jsonOf(exported)).toString()
+  for (const [who, body, status] of [
+    ['sam', text(exportOf(chat())), 200],
+    ['sam', text(exportOf(chat(), other)), 200],
+    ['sam', '{"resource_logs":[]}', 400],
+    ['nobody', text(exportOf(chat())), 401],
+    ['rita', text(exportOf(chat())), 403],
+    ['sam', ' '.repeat(MAX_OTLP_SIZE + 1), 413],
+  ] as const) {
+    expect((await place.ask(who, 'POST', '/otlp/v1/logs', body)).status).toBe(status)
+  }
+  failure = new CairnError('OVERLOADED', 'for now')
+  const busy = await place.ask('sam', 'POST', '/logs/second/otlp/v1/logs', text(exportOf(chat())))
+  failure = undefined
+  expect([busy.status, busy.json]).toEqual([503, { message: 'for now' }])
+})
+
 it('takes POST alone, and no query', async () => {
-  const url = `http://127.0.0.1:${port}/otlp/v1/logs`
+  const url = `${server.url}/otlp/v1/logs`
   const response = await fetch(url)
   expect([response.status, response.headers.get('allow')]).toEqual([405, 'POST, OPTIONS'])
   const asked = await post(jsonOf(exportOf(chat())), JSON_TYPE, '/otlp/v1/logs?wait=witnessed')
@@ -352,7 +347,7 @@ it('lets in no more than there is memory for, and the others once there is', asy
   const lines = [
     'POST /otlp/v1/logs HTTP/1.1',
     'Host: log.example',
-    'Authorization: Bearer ann',
+    'Authorization: Bearer sam',
     'Content-Type: application/json',
     `Content-Length: ${MAX_OTLP_SIZE}`,
     // Answered once the request is being handled.
@@ -360,7 +355,7 @@ it('lets in no more than there is memory for, and the others once there is', asy
   ]
   const sockets = await Promise.all(
     Array.from({ length: 8 }, async () => {
-      const socket = connect(port, '127.0.0.1')
+      const socket = connect(server.port, '127.0.0.1')
       socket.write(`${lines.join('\r\n')}\r\n\r\n`)
       const [continued] = (await once(socket, 'data')) as [Buffer]
       expect(continued.toString()).toContain('100 Continue')
@@ -395,6 +390,6 @@ it('takes what the SDKs for JavaScript and Python send', async () => {
   expect(types.slice(0, 7)).toEqual(types.slice(7, 14))
   expect(types).toContain('tool_call')
   expect(found[4]!.record.claimed_time).toBe('2026-11-21T12:00:00.123456004Z')
-  const page = await all.records.search({ subject: 'ann@example.com' }, 'acme')
+  const page = await place.records.search({ subject: 'ann@example.com' }, 'acme')
   expect(page.records.length).toBeGreaterThanOrEqual(2)
 })
