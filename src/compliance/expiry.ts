@@ -10,6 +10,7 @@
  * First the log says which records lose their payload, then the vault destroys it, many at a time. What was said last is
  * done again at the start, in case the process died in between.
  */
+import { CairnError } from '../errors.ts'
 import { RECORD_TYPES, type RecordType } from '../formats/record-members.ts'
 import { endedBefore, NO_JURISDICTION, type Retention, retentionOf } from '../formats/retention.ts'
 import type { AcceptedRecord } from '../records/service.ts'
@@ -51,7 +52,7 @@ export interface ExpiryOptions {
  * Destroys the payload of every record that need not be kept any longer, tenant by tenant, and tells of each kind as it
  * is done. A tenant where it fails does not keep the others from it.
  * @param progress told how many due records were looked at
- * @throws what failed first; the reason of `signal`
+ * @throws CONFLICT when the clock may be wrong; what failed first; the reason of `signal`
  */
 export async function expire(
   context: ComplianceContext,
@@ -63,7 +64,9 @@ export async function expire(
   const expiries: Expiry[] = []
   const failures: unknown[] = []
   let looked = 0
-  for (const tenant of await context.tenants()) {
+  const tenants = await context.tenants()
+  await mustTrustClock(context, tenants)
+  for (const tenant of tenants) {
     try {
       const run: Run = {
         context,
@@ -92,6 +95,28 @@ export async function expire(
   }
   if (failures.length > 0) throw failures[0]
   return expiries
+}
+
+/** A clock this far ahead of all records is not believed. */
+const MAX_AHEAD_DAYS = 366
+
+/** What is destroyed does not come back, and a clock that has jumped ahead would let everything expire. */
+async function mustTrustClock(
+  { records, now }: ComplianceContext,
+  tenants: readonly string[],
+): Promise<void> {
+  await records.settled()
+  let newest = Number.NEGATIVE_INFINITY
+  for (const tenant of tenants) {
+    const page = await records.search({ limit: 1 }, tenant)
+    for (const record of page.records) newest = Math.max(newest, timeOf(record))
+  }
+  const days = Math.floor((now() - newest) / 86_400_000)
+  if (days <= MAX_AHEAD_DAYS || newest === Number.NEGATIVE_INFINITY) return
+  throw new CairnError(
+    'CONFLICT',
+    `the clock is ${days} days ahead of the newest record, and may be wrong; nothing expires until a record is added by a clock that is right`,
+  )
 }
 
 /** One tenant's turn. */

@@ -224,7 +224,7 @@ describe('a payload', () => {
     const all = await open({ compliance: { retention } })
     const unnamed = await submit(all, 1)
     const named = await submit(all, 2, { retention_class: 'week' })
-    now += 40_000 * DAY
+    now += 360 * DAY
     expect(counted(await all.compliance.expire())).toMatchObject([{ class: 'week', records: 1 }])
     expect(await stateOf(all, unnamed)).toBe('payload')
     expect(await stateOf(all, named)).toBe('erased')
@@ -237,10 +237,11 @@ describe('a payload', () => {
       { name: 'case', reason: 'a case', scope: { request_id: 'other' } },
       administrator,
     )
-    now += 4_000 * DAY
-    await all.compliance.expire()
-    now += 4_000 * DAY
-    await all.compliance.expire()
+    for (let year = 0; year < 12; year++) {
+      now += 360 * DAY
+      await submit(all, year)
+      await all.compliance.expire()
+    }
     expect(await all.records.disclosures(hold.id, 'acme')).not.toBe('erased')
     for (const { facts } of await notesOf(all)) expect(facts.records).toBe(1)
   })
@@ -385,6 +386,36 @@ describe('expiry', () => {
     await flaky.close()
   })
 
+  it('that was said, though the log seemed to fail, is carried out and not said again', async () => {
+    const all = await open()
+    const record = await submit(all, 1)
+    now += 40 * DAY
+    let isFailing = true
+    const unsure = openCompliance({
+      log: all.log,
+      records: {
+        ...all.records,
+        note: async (source, tenant) => {
+          const accepted = await all.records.note(source, tenant)
+          const { action } = source as { readonly action?: string }
+          if (isFailing && action === 'expire') throw new CairnError('IO', 'no answer')
+          return accepted
+        },
+      },
+      vault: all.vault,
+      now: () => now,
+      retention: keptBy(TABLE),
+      expireEveryMs: 0,
+    })
+    await expect(unsure.expire()).rejects.toMatchObject({ code: 'IO' })
+    expect(await stateOf(all, record)).toBe('payload')
+    isFailing = false
+    expect(await unsure.expire()).toEqual([])
+    expect(await stateOf(all, record)).toBe('erased')
+    expect(await notesOf(all)).toHaveLength(1)
+    await unsure.close()
+  })
+
   it('destroys nothing when the log cannot say it', async () => {
     let all = await open()
     const record = await submit(all, 1)
@@ -442,6 +473,33 @@ describe('expiry', () => {
     expect(await stateOf(all, theirs, 'globex')).toBe('erased')
     expect(await notesOf(all, 'expire', 'globex')).toHaveLength(1)
     expect(await notesOf(all)).toEqual([])
+  })
+})
+
+describe('a clock', () => {
+  it('far ahead of all records destroys nothing, until there is a record of that time', async () => {
+    const all = await open()
+    const old = await submit(all, 1)
+    now += 367 * DAY
+    await expect(all.compliance.expire()).rejects.toMatchObject({
+      code: 'CONFLICT',
+      message: expect.stringMatching(/^the clock is 367 days ahead of the newest record/),
+    })
+    expect(await stateOf(all, old)).toBe('payload')
+    expect(await notesOf(all)).toEqual([])
+    // Whosever it is.
+    await submit(all, 2, {}, caller('globex'))
+    await all.compliance.expire()
+    expect(await stateOf(all, old)).toBe('erased')
+  })
+
+  it('that goes back destroys nothing more', async () => {
+    const all = await open()
+    now += 40 * DAY
+    const record = await submit(all, 1)
+    now -= 30 * DAY
+    expect(await all.compliance.expire()).toEqual([])
+    expect(await stateOf(all, record)).toBe('payload')
   })
 })
 
