@@ -60,8 +60,9 @@ async function getEvidence(flags: EvidenceFlags): Promise<void> {
   const isTrusted = flags.vkey !== undefined || flags.policy !== undefined
   const trust = isTrusted ? await readTrust(flags) : undefined
   const file = await fetchEvidence(request, flags)
+  const manifest = manifestOf(file)
   await writeWhole(flags.out, file)
-  report(flags, file, trust)
+  report(flags, { file, manifest }, trust)
 }
 
 /** What the flags ask for. @throws USAGE when that is nothing, and not --everything */
@@ -95,8 +96,11 @@ async function fetchEvidence(request: EvidenceToMake, flags: EvidenceFlags): Pro
 }
 
 /** Verifies the file, or else says what it holds. */
-function report({ out, json = false }: EvidenceFlags, file: Uint8Array, trust?: Trust): void {
-  const manifest = manifestOf(file)
+function report(
+  { out, json = false }: EvidenceFlags,
+  { file, manifest }: { readonly file: Uint8Array; readonly manifest: EvidenceManifest },
+  trust: Trust | undefined,
+): void {
   const sha256 = createHash('sha256').update(file).digest('hex')
   if (trust !== undefined) {
     reportEvidence(out, file, trust, { json })

@@ -3,7 +3,6 @@ import { extname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { meaningOf } from '../client/read-answer.ts'
 import { createRecordsClient } from '../client/records-client.ts'
-import { CairnError, messageOf } from '../errors.ts'
 import { parseMonth } from '../reports/month.ts'
 import { type Events, REPORT_VERSION, type Report, type Verdict } from '../reports/report.ts'
 import { reportHtml } from '../reports/report-html.ts'
@@ -63,10 +62,10 @@ export function configure(command: Command): void {
 
 async function report(flags: ReportFlags): Promise<void> {
   const { text: month } = parseMonth(flags.month)
-  const made = await fetchReport(month, flags)
+  const { made, page } = await fetchReport(month, flags)
   process.exitCode = exitFor(made.integrity.verdict !== 'broken')
   const format = flags.format ?? (flags.out === undefined ? undefined : formatOf(flags.out))
-  const written = format === 'html' ? page(made) : `${JSON.stringify(made, null, 2)}\n`
+  const written = format === 'html' ? page : `${JSON.stringify(made, null, 2)}\n`
   if (flags.out !== undefined) await writeWhole(flags.out, written)
   if (flags.json === true) return printJson(made)
   const shown = terminal()
@@ -79,7 +78,11 @@ async function report(flags: ReportFlags): Promise<void> {
   line(`  ${verdictLine(made, style)}`)
 }
 
-async function fetchReport(month: string, flags: ReportFlags): Promise<Report> {
+/** The report as data, and its page: that is made here and not by the log, so that no more than a report gets into it. */
+async function fetchReport(
+  month: string,
+  flags: ReportFlags,
+): Promise<{ readonly made: Report; readonly page: string }> {
   const options = { ...(await clientOptions(flags)), retries: 2, timeoutMs: TIMEOUT_MS }
   const interrupt = interruptible()
   try {
@@ -87,21 +90,12 @@ async function fetchReport(month: string, flags: ReportFlags): Promise<Report> {
     const answer = await createRecordsClient(options).report(month, 'json', { signal })
     return meaningOf(answer, 'a log with reports', (value) => {
       if (value.version !== REPORT_VERSION) throw new Error(`expected ${REPORT_VERSION}`)
-      // The members of a report of this version are as they are: spec/report.schema.json.
-      return value as unknown as Report
+      const made = value as unknown as Report
+      // Whatever can be shown of a report is on its page, so what makes one can be shown.
+      return { made, page: reportHtml(made) }
     })
   } finally {
     interrupt.done()
-  }
-}
-
-/** The page is made here and not by the log, so that nothing gets into it but what a report says. */
-function page(made: Report): string {
-  try {
-    return reportHtml(made)
-  } catch (cause) {
-    const what = `what answers there is not a log with reports: ${messageOf(cause)}`
-    throw new CairnError('IO', what, { cause })
   }
 }
 
