@@ -66,14 +66,20 @@ function drawStage({ name, facts }: Stage, isLast: boolean, style: Style, column
   const room = Math.max(columns - RAIL_WIDTH - STAGE_WIDTH - LABEL_WIDTH, 20)
   const rail = isLast ? ' ' : style.dim('│')
   const lines: string[] = []
-  for (const { label, text, tone } of facts) {
-    textLines(text, room).forEach((line, i) => {
-      const isFirst = lines.length === 0
-      const start = isFirst
+  const add = (text: string): void => {
+    const start =
+      lines.length === 0
         ? `  ${style.green('●')} ${style.bold(name.padEnd(STAGE_WIDTH))}`
         : `  ${rail} ${''.padEnd(STAGE_WIDTH)}`
-      const title = (i === 0 ? label : '').padEnd(LABEL_WIDTH)
-      lines.push(`${start}${style.dim(title)}${toned(line, tone, style)}`.trimEnd())
+    lines.push(`${start}${text}`.trimEnd())
+  }
+  for (const { label, text, tone } of facts) {
+    const named = printable(label)
+    const isLong = named.length >= LABEL_WIDTH
+    if (isLong) for (const line of wrap(named, LABEL_WIDTH + room)) add(style.dim(line))
+    textLines(text, room).forEach((line, i) => {
+      const title = i === 0 && !isLong ? named : ''
+      add(`${style.dim(title.padEnd(LABEL_WIDTH))}${toned(line, tone, style)}`)
     })
   }
   return lines

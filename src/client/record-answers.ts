@@ -6,7 +6,12 @@ import { disclosureDigest, type OpenedDisclosure, parseDisclosure } from '../for
 import type { EvidenceQuery } from '../formats/evidence-manifest.ts'
 import { type ParsedJsonReceipt, parseJsonReceipt } from '../formats/json-receipt.ts'
 import type { JsonObject } from '../formats/json-strict.ts'
-import type { ClearGuardrail, RecordLeaf, RecordModel } from '../formats/record.ts'
+import {
+  type ClearGuardrail,
+  parseRecord,
+  type RecordLeaf,
+  type RecordModel,
+} from '../formats/record.ts'
 import { hashLeaf, type LeafHash } from '../merkle/hash.ts'
 import { verifyInclusion } from '../merkle/inclusion.ts'
 import { type LeafIndex, leafIndex, type TreeSize, treeSize } from '../merkle/position.ts'
@@ -217,19 +222,18 @@ export function recordPage({ records, size, cursor }: Members): RecordPage {
  *   shown of its payload
  */
 export function recordReading(value: Members): RecordReading {
-  const record = membersOf(value.record) as unknown as RecordLeaf
-  const commitments = membersOf(record.commitments)
-  for (const name of ['id', 'time', 'tenant', 'type'] as const) textOf(record[name])
-  const leaf = utf8(canonicalJson(record as unknown as JsonObject))
+  const leaf = utf8(canonicalJson(membersOf(value.record) as JsonObject))
   const leafHash = hashLeaf(leaf)
   if (!equal(leafHash, fromBase64(textOf(value.leaf_hash), 'the leaf hash'))) {
     throw failed('the record that the log shows does not have the leaf hash that it says')
   }
-  const payload = value.payload === undefined ? undefined : payloadOf(value.payload, commitments)
+  const record = parseRecord(leaf)
+  const payload =
+    value.payload === undefined ? undefined : payloadOf(value.payload, record.commitments)
   return { index: indexOf(value.index), record, leaf, leafHash, ...(payload && { payload }) }
 }
 
-function payloadOf(value: unknown, commitments: Members): Payload {
+function payloadOf(value: unknown, commitments: RecordLeaf['commitments']): Payload {
   const { state, submission, disclosures } = membersOf(value)
   if (state === 'erased') return { state }
   if (state !== 'shown') throw malformed('a payload in no known state')
@@ -237,7 +241,7 @@ function payloadOf(value: unknown, commitments: Members): Payload {
   return { state, submission: membersOf(submission) as JsonObject, disclosures: opened }
 }
 
-function openedBy(text: string, commitments: Members): OpenedDisclosure {
+function openedBy(text: string, commitments: RecordLeaf['commitments']): OpenedDisclosure {
   const opened = parseDisclosure(text)
   if (commitments[opened.pointer] !== toBase64Url(disclosureDigest(opened))) {
     throw failed(`the record does not commit to what the log shows as its ${opened.pointer}`)

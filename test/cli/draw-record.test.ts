@@ -110,6 +110,17 @@ describe('the picture of a record', () => {
     for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(60)
   })
 
+  it('gives long names a line of their own', () => {
+    const extra = { type: 'decision', ['long\u001b'.repeat(30)]: 'value', short: 'other' }
+    const lines = drawRecord(drawn(extra, 'all'), PLAIN, 60)
+    const at = lines.findIndex((line) => line.includes('● besides'))
+    expect(lines[at]).toMatch(/● besides {5}(long\\u\{1b\})+/)
+    const value = lines.findIndex((line) => / │ {28}value$/.test(line))
+    expect(value).toBeGreaterThan(at + 2)
+    expect(lines[value + 1]).toMatch(/ │ {13}short {10}other$/)
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(60)
+  })
+
   it('leaves out the end of what is long, and says so', () => {
     const long = { type: 'decision', decision: { reason: 'why so. '.repeat(1000) } }
     const lines = drawRecord(drawn(long, 'all'), PLAIN, 100)

@@ -7,7 +7,9 @@ import { createLogClient } from '../../src/client/log-client.ts'
 import { createRecordsClient, type RecordsClient } from '../../src/client/records-client.ts'
 import { verifyEvidence } from '../../src/client/verify-evidence.ts'
 import { verifyReceipt } from '../../src/client/verify-receipt.ts'
+import { canonicalJson } from '../../src/formats/canonical-json.ts'
 import { formatDisclosure } from '../../src/formats/disclosure.ts'
+import type { JsonObject } from '../../src/formats/json-strict.ts'
 import type { RecordSource } from '../../src/formats/record.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import { hashLeaf } from '../../src/merkle/hash.ts'
@@ -240,6 +242,12 @@ const SHOWN = {
   disclosures: RECORD.disclosures.map(formatDisclosure),
 }
 
+/** An answer with another record, and its leaf hash. */
+function hashed(record: JsonObject): object {
+  const leafHash = hashLeaf(utf8(canonicalJson(record)))
+  return { ...READ, record, leaf_hash: toBase64(leafHash) }
+}
+
 describe('reading a record', () => {
   it('has the bytes in the log, and nothing of the payload without a grant', async () => {
     const client = await clientOf(json(READ))
@@ -282,6 +290,10 @@ describe('reading a record', () => {
 
   it.each([
     ['no record', { ...READ, record: [] }],
+    [
+      'what is no record, with the leaf hash that it has',
+      hashed({ ...READ.record, guardrails: {} }),
+    ],
     ['a leaf hash that is none', { ...READ, leaf_hash: 'x' }],
     ['a payload in no known state', { ...READ, payload: { state: 'lost' } }],
     ['a disclosure that is none', { ...READ, payload: { ...SHOWN, disclosures: ['e30'] } }],
