@@ -31,6 +31,7 @@ export type { Limits } from './monitor/freshness.ts'
 export type { Monitor, RoundOptions, RunOptions } from './monitor/monitor.ts'
 export type * from './monitor/report.ts'
 export { type Targets, targetsOf, type WatchedLog } from './monitor/target.ts'
+export { type Access, type AccessEvent, openAccess } from './server/access.ts'
 export { type Config, type LogConfig, loadConfig } from './server/config.ts'
 export { eventWriter, type OnEvent, type ServerEvent } from './server/events.ts'
 export {

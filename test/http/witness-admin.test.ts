@@ -17,6 +17,11 @@ const fork = new WitnessedLog('log.example/one', 'fork')
 const HASH = originHash(log.origin)
 const VKEY = formatVkey(log.key.vkey)
 
+const people = new Map([
+  [TOKEN, principal('operator')],
+  ['Bearer reader', principal('reader', { roles: ['reader', 'auditor', 'approver', 'submitter'] })],
+])
+
 let place: WitnessPlace
 let witness: WitnessService
 let app: ReturnType<typeof createWitnessApp>
@@ -27,7 +32,7 @@ beforeAll(async () => {
   witness = await place.open({ mlDsa: true, signSubtrees: true, now: () => 1_700_000_000_123 })
   app = createWitnessApp({
     witness,
-    authenticate: (header) => (header === TOKEN ? principal('operator') : undefined),
+    authenticate: (header) => people.get(header ?? ''),
     onError: (error) => errors.push(error),
   })
 })
@@ -59,6 +64,15 @@ describe('the logs of a witness', () => {
       expect(answer.status).toBe(401)
       expect(answer.headers.get('www-authenticate')).toMatch(/^Bearer /)
     }
+  })
+
+  it('are for an administrator, whatever else somebody is', async () => {
+    const answer = await app.request('/v1/logs', { headers: { authorization: 'Bearer reader' } })
+    expect(answer.status).toBe(403)
+    expect(await answer.json()).toMatchObject({
+      code: 'FORBIDDEN',
+      detail: 'this takes the role administrator, which reader has not',
+    })
   })
 
   it('are added, listed and removed', async () => {

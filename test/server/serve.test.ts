@@ -82,6 +82,7 @@ describe('a server', () => {
     expect(openCheckpoint(note, keys).logSignatures).toHaveLength(2)
     expect(events.map(({ event }) => event)).toEqual([
       'keys-created',
+      'vault-key-created',
       'log-opened',
       'listening',
       'closing',
@@ -144,10 +145,9 @@ describe('a server', () => {
 
   it('finishes what it accepted before it closes, and may be closed twice', async () => {
     const server = await start({ open: true })
-    const answers = Promise.allSettled(
-      Array.from({ length: 30 }, (_, i) => add(server, `leaf ${i}`)),
-    )
-    await new Promise((resolve) => setTimeout(resolve, 20))
+    const sent = Array.from({ length: 30 }, (_, i) => add(server, `leaf ${i}`))
+    const answers = Promise.allSettled(sent)
+    await Promise.race(sent)
     await Promise.all([server.close(), server.close()])
     const accepted = (await answers).filter(
       (answer) => answer.status === 'fulfilled' && answer.value.status === 200,
