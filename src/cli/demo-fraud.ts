@@ -14,17 +14,17 @@ import { wrap } from './table.ts'
 
 /** Three attempts. Each step is good when the fraud is found out. */
 export async function tamper(stage: Stage): Promise<Step[]> {
-  heading(stage.out, 7, 'Somebody cheats')
+  heading(stage.out, 10, 'Somebody cheats')
   return [await changeRecord(stage), await changeProof(stage), await changeLog(stage)]
 }
 
 async function changeRecord({ records, trust, receipts, out }: Stage): Promise<Step> {
-  const index = records.findIndex((record) => fromUtf8(record).includes('"decision":"decline"'))
+  const index = records.findIndex((record) => fromUtf8(record).includes('"verdict":"pass"'))
   const before = fromUtf8(records[index]!)
   const at = before.indexOf('"score":0.') + '"score":0.'.length
   const digit = before[at] === '9' ? '8' : '9'
   const after = `${before.slice(0, at)}${digit}${before.slice(at + 1)}`
-  out.line(`   ${out.style.bold('One byte of a record:')} the score of loan decision ${index}`)
+  out.line(`   ${out.style.bold('One byte of a record:')} a guardrail's score in record ${index}`)
   out.line(`     logged   ${excerpt(before, at, out.style.green)}`)
   out.line(`     claimed  ${excerpt(after, at, out.style.red)}`)
   const receipt = await readFile(join(receipts, `${index}.tlog-proof`))

@@ -1,9 +1,11 @@
 /**
- * The records that `cairn demo` logs: an invented bank's AI systems at work over a few hours. The same seed gives
- * the same records, so that a demonstration can be repeated; people and payloads appear as commitments only.
+ * The records that `cairn demo` submits: an invented bank's AI systems at work, request by request. The same seed
+ * gives the same records, so that a demonstration can be repeated.
  */
-import { hash } from 'node:crypto'
-import { utf8 } from '../bytes.ts'
+import type { SubmittedRecord } from '../formats/record.ts'
+
+/** Whose complaint the demonstration follows. */
+export const CUSTOMER = { person: 'marta.lindqvist@example.com', request: 'req-4711' } as const
 
 /** A source of numbers from 0 to 1 that depends on nothing but its seed (mulberry32). */
 function seededRandom(seed: number): () => number {
@@ -16,9 +18,6 @@ function seededRandom(seed: number): () => number {
   }
 }
 
-type Json = string | number | boolean | null | readonly Json[] | { readonly [name: string]: Json }
-type Details = { readonly [name: string]: Json }
-
 /** What the makers of records draw from. */
 interface Draw {
   number(min: number, max: number): number
@@ -27,8 +26,6 @@ interface Draw {
   chance(share: number): boolean
   pick<T>(items: readonly T[]): T
   hex(digits: number): string
-  /** A salted commitment: what stands in a record where a person or a payload may not. */
-  commitment(): string
 }
 
 function drawFrom(random: () => number): Draw {
@@ -38,186 +35,169 @@ function drawFrom(random: () => number): Draw {
     chance: (share) => random() < share,
     pick: (items) => items[draw.number(0, items.length - 1)]!,
     hex: (digits) => Array.from({ length: digits }, () => draw.number(0, 15).toString(16)).join(''),
-    commitment: () => `sha-256:${hash('sha256', draw.hex(32), 'base64')}`,
   }
   return draw
 }
 
-const MODELS = [
-  { name: 'atlas-70b-instruct', version: '2026-09-14' },
-  { name: 'atlas-8b-router', version: '2026-10-02' },
-  { name: 'harbor-risk-scorer', version: '4.12.0' },
-  { name: 'lumen-embed', version: '1.3.1' },
+const ASSISTANT = { name: 'atlas-70b', provider: 'atlas', version: '2026-09-14' } as const
+const SCORER = { name: 'harbor-risk', provider: 'northwind', version: '4.12.0' } as const
+const SERVICE = 'assistant'
+const POLICY = 'consumer-credit@2026-09'
+
+const FIRST_NAMES = ['amir', 'birgit', 'chen', 'dana', 'emeka', 'farida', 'goran', 'hanna']
+const LAST_NAMES = ['abara', 'berg', 'costa', 'dietz', 'eriksen', 'faure', 'gruber', 'holm']
+
+const QUESTIONS = [
+  ['Why was I charged a fee on Monday?', 'The fee is for a transfer abroad; I have refunded it.'],
+  ['Can I move my rent to the 3rd?', 'Your standing order now runs on the 3rd of each month.'],
+  ['What is left of my overdraft?', 'You have used 240 of your 1,000 euros.'],
+  ['I lost my card in Porto.', 'It is blocked, and a new one is on its way to your address.'],
 ] as const
 
-const TOOLS = [
-  'ledger.read_balance',
-  'crm.search_customer',
-  'sanctions.screen_name',
-  'payments.draft_transfer',
-  'documents.retrieve',
-  'email.send_draft',
-] as const
+const TOOLS = ['ledger.read_balance', 'payments.draft_transfer', 'cards.block'] as const
 
-const GUARDRAILS = ['pii', 'prompt-injection', 'toxicity', 'financial-advice'] as const
-
-function llmRequest(draw: Draw): Details {
-  const model = draw.pick(MODELS.slice(0, 2))
-  const input = draw.number(120, 6_000)
-  return {
-    type: 'llm.request',
-    action: 'chat',
-    model,
-    prompt_template: `${draw.pick(['support-reply', 'kyc-summary', 'memo-draft'])}@${draw.number(3, 41)}`,
-    prompt: draw.commitment(),
-    output: draw.commitment(),
-    usage: { input_tokens: input, output_tokens: draw.number(20, 900) },
-    latency_ms: 180 + Math.round(input / draw.number(4, 9)),
-    finish_reason: draw.chance(0.93) ? 'stop' : 'length',
-  }
+/** What an exchange with a customer has in all of its records. */
+interface Exchange {
+  readonly draw: Draw
+  readonly person: string
+  readonly request: string
+  readonly session: string
 }
 
-function toolCall(draw: Draw): Details {
-  const failed = draw.chance(0.07)
-  return {
-    type: 'tool.call',
-    action: 'execute_tool',
-    tool: draw.pick(TOOLS),
-    call_id: `call_${draw.hex(10)}`,
-    arguments: draw.commitment(),
-    result: failed ? null : draw.commitment(),
-    outcome: failed ? draw.pick(['timeout', 'denied', 'upstream-error']) : 'ok',
-    latency_ms: draw.number(8, 1_400),
-  }
+/** A customer asks, the assistant looks something up and answers. */
+function chat({ draw, person, request, session }: Exchange): SubmittedRecord[] {
+  const [prompt, text] = draw.pick(QUESTIONS)
+  const about = { request_id: request, session_id: session, actor: SERVICE, subject: person }
+  const input = draw.number(300, 2_400)
+  const isBlocked = draw.chance(0.15)
+  return [
+    {
+      type: 'tool_call',
+      ...about,
+      action: 'execute_tool',
+      tool_calls: [
+        { id: `call_${draw.hex(8)}`, name: draw.pick(TOOLS), arguments: { customer: person } },
+      ],
+    },
+    {
+      type: 'llm_request',
+      ...about,
+      action: 'chat',
+      input: { system_prompt_version: `support-reply@${draw.number(3, 41)}`, prompt },
+      model: { ...ASSISTANT, parameters: { temperature: 0.2 } },
+      guardrails: [
+        {
+          name: draw.pick(['pii', 'prompt-injection', 'financial-advice']),
+          verdict: isBlocked ? 'block' : 'pass',
+          score: draw.decimal(isBlocked ? 0.71 : 0.01, isBlocked ? 0.99 : 0.6, 3),
+        },
+      ],
+      output: { text: isBlocked ? 'I must pass this on to a colleague.' : text },
+      metrics: {
+        input_tokens: input,
+        output_tokens: draw.number(20, 400),
+        latency_ms: 180 + Math.round(input / draw.number(4, 9)),
+        cost: draw.decimal(0.001, 0.02, 4),
+        currency: 'EUR',
+      },
+    },
+  ]
 }
 
-function guardrail(draw: Draw): Details {
-  const blocked = draw.chance(0.2)
-  return {
-    type: 'guardrail.verdict',
-    action: 'evaluate',
-    guardrail: `${draw.pick(GUARDRAILS)}@${draw.number(1, 6)}.${draw.number(0, 9)}`,
-    score: draw.decimal(blocked ? 0.71 : 0, blocked ? 1 : 0.6, 3),
-    threshold: 0.7,
-    verdict: blocked ? 'block' : 'allow',
-  }
+/** Somebody applies for a loan: their file is read, a model scores it, and it is decided. */
+function loan({ draw, person, request, session }: Exchange, score: number): SubmittedRecord[] {
+  const outcome = score > 0.62 ? 'approve' : score > 0.45 ? 'refer' : 'decline'
+  const about = { request_id: request, session_id: session, subject: person, policy: POLICY }
+  const wage = draw.number(18, 64) * 100
+  const ratio = draw.number(31, 58)
+  return [
+    {
+      type: 'data_access',
+      ...about,
+      actor: SCORER.name,
+      action: 'read',
+      resource: `credit-bureau/${draw.hex(8)}`,
+      input: { documents: [{ id: 'bureau-report', pages: draw.number(2, 9) }] },
+    },
+    {
+      type: 'inference_request',
+      ...about,
+      actor: SCORER.name,
+      action: 'score',
+      input: { data: { monthly_income: wage, debt_to_income: ratio / 100 } },
+      model: SCORER,
+      guardrails: [
+        { name: 'fair-lending', version: '3.1', verdict: 'pass', score: draw.decimal(0, 0.4, 3) },
+      ],
+      output: { data: { score } },
+      metrics: { latency_ms: draw.number(12, 90) },
+    },
+    {
+      type: 'decision',
+      ...about,
+      actor: SCORER.name,
+      action: 'decide',
+      model: SCORER,
+      decision: {
+        outcome,
+        reason: `score ${score}; debts take ${ratio} % of an income of ${wage} EUR`,
+      },
+    },
+  ]
 }
 
-function loanDecision(draw: Draw): Details {
-  const score = draw.decimal(0.02, 0.98, 3)
-  const decision = score > 0.62 ? 'approve' : score > 0.45 ? 'refer' : 'decline'
-  return {
-    type: 'decision.loan',
-    action: 'decide',
-    subject: `person:${draw.hex(16)}`,
-    model: MODELS[2],
-    policy: `consumer-credit@2026-0${draw.number(7, 9)}`,
-    amount: { currency: 'EUR', value: draw.number(5, 90) * 500 },
-    score,
-    decision,
-    reasons:
-      decision === 'approve'
-        ? []
-        : [draw.pick(['debt-to-income', 'short-history', 'recent-arrears', 'unverified-income'])],
-    human_review: decision === 'refer',
-  }
+/** Somebody changes how the systems work. */
+function change(draw: Draw, request: string): SubmittedRecord {
+  const actor = `${draw.pick(FIRST_NAMES)}@northwind.example`
+  const model = draw.pick([ASSISTANT, SCORER])
+  return draw.pick<SubmittedRecord>([
+    {
+      type: 'model_deployment',
+      request_id: request,
+      actor,
+      action: 'promote',
+      model: { ...model, version_hash: `sha256:${draw.hex(64)}` },
+      environment: draw.pick(['production', 'canary']),
+      effects: [{ approved_by: `${draw.pick(LAST_NAMES)}@northwind.example` }],
+    },
+    {
+      type: 'configuration_change',
+      request_id: request,
+      actor,
+      action: 'set',
+      resource: 'guardrails/financial-advice/threshold',
+      effects: [{ from: 0.8, to: 0.7 }],
+    },
+    {
+      type: 'permission_change',
+      request_id: request,
+      actor,
+      action: 'grant',
+      resource: 'tools/payments.draft_transfer',
+      subject: SERVICE,
+    },
+  ])
 }
 
-function humanReview(draw: Draw): Details {
-  return {
-    type: 'human.review',
-    action: draw.pick(['confirm', 'confirm', 'overrule']),
-    reviewer: `staff:${draw.hex(12)}`,
-    rationale: draw.commitment(),
-    seconds_spent: draw.number(35, 1_900),
-  }
-}
-
-function fraudAlert(draw: Draw): Details {
-  return {
-    type: 'alert.fraud',
-    action: 'raise',
-    subject: `account:${draw.hex(16)}`,
-    model: MODELS[2],
-    score: draw.decimal(0.8, 0.999, 3),
-    pattern: draw.pick(['card-testing', 'mule-account', 'account-takeover']),
-    amount: { currency: 'EUR', value: draw.decimal(3, 4_800, 2) },
-  }
-}
-
-function deployment(draw: Draw): Details {
-  const model = draw.pick(MODELS)
-  return {
-    type: 'model.deployment',
-    action: draw.pick(['promote', 'promote', 'roll-back']),
-    model,
-    weights: `sha-256:${draw.hex(64)}`,
-    environment: draw.pick(['production', 'canary']),
-    approved_by: [`staff:${draw.hex(12)}`, `staff:${draw.hex(12)}`],
-    evaluation: { suite: 'release-gate@17', passed: draw.number(1_180, 1_200), of: 1_200 },
-  }
-}
-
-function accessGrant(draw: Draw): Details {
-  return {
-    type: 'access.grant',
-    action: 'read-payload',
-    grantee: `staff:${draw.hex(12)}`,
-    purpose: draw.pick(['customer complaint', 'supervisory request', 'model incident']),
-    expires_in_hours: draw.pick([4, 24, 72]),
-  }
-}
-
-/** Makers of records, each as often as it is named per hundred. */
-const MAKERS: readonly (readonly [share: number, make: (draw: Draw) => Details])[] = [
-  [34, llmRequest],
-  [26, toolCall],
-  [14, guardrail],
-  [12, loanDecision],
-  [5, humanReview],
-  [4, fraudAlert],
-  [3, accessGrant],
-  [2, deployment],
-]
-
-function pickMaker(draw: Draw): (draw: Draw) => Details {
-  const total = MAKERS.reduce((sum, [share]) => sum + share, 0)
-  let left = draw.number(1, total)
-  for (const [share, make] of MAKERS) {
-    left -= share
-    if (left <= 0) return make
-  }
-  throw new Error('unreachable: the shares add up to the total')
-}
-
-/** JSON with its members in order of their names, as RFC 8785 has it for records of plain ASCII. */
-function canonical(value: Json): string {
-  if (Array.isArray(value)) return `[${value.map(canonical).join(',')}]`
-  if (typeof value !== 'object' || value === null) return JSON.stringify(value)
-  const members = Object.entries(value).sort(([a], [b]) => (a < b ? -1 : 1))
-  return `{${members.map(([name, item]) => `${JSON.stringify(name)}:${canonical(item)}`).join(',')}}`
-}
-
-const FIRST_RECORD_AT = Date.UTC(2026, 10, 2, 7, 58, 12)
-
-/** `count` records as leaves. */
-export function demoRecords(count: number, seed = 6962): Uint8Array[] {
+/** `count` records of some dozens of people, and of the customer who complains: a loan declined, and two chats. */
+export function demoRecords(count: number, seed = 6962): SubmittedRecord[] {
   const draw = drawFrom(seededRandom(seed))
-  let time = FIRST_RECORD_AT
-  let session = draw.hex(12)
-  return Array.from({ length: count }, (_, i) => {
-    time += draw.number(40, 95_000)
-    if (draw.chance(0.3)) session = draw.hex(12)
-    const make = i === 0 ? deployment : pickMaker(draw)
-    return utf8(
-      canonical({
-        v: 1,
-        id: `rec-${String(i).padStart(6, '0')}-${draw.hex(8)}`,
-        time: new Date(time).toISOString(),
-        tenant: 'northwind-bank',
-        session,
-        ...make(draw),
-      }),
-    )
-  })
+  const records: SubmittedRecord[] = []
+  let number = 4_640
+  while (records.length < count) {
+    const request = `req-${number++}`
+    const isHers = request === CUSTOMER.request
+    const name = `${draw.pick(FIRST_NAMES)}.${draw.pick(LAST_NAMES)}@example.com`
+    const exchange: Exchange = {
+      draw,
+      person: isHers || number % 40 === 0 ? CUSTOMER.person : name,
+      request,
+      session: `s-${draw.hex(6)}`,
+    }
+    if (isHers) records.push(...loan(exchange, 0.381))
+    else if (draw.chance(0.1)) records.push(change(draw, request))
+    else if (draw.chance(0.3)) records.push(...loan(exchange, draw.decimal(0.02, 0.98, 3)))
+    else records.push(...chat(exchange))
+  }
+  return records.slice(0, count)
 }

@@ -1,6 +1,9 @@
 /** What the steps of `cairn demo` work with, and how they print. */
 import type { LogClient } from '../client/log-client.ts'
+import type { RecordsClient } from '../client/records-client.ts'
 import type { Check, Trust } from '../client/verdict.ts'
+import type { Policy } from '../formats/policy.ts'
+import type { SubmittedRecord } from '../formats/record.ts'
 import type { Terminal } from './command.ts'
 import { formatChecks, wrap } from './table.ts'
 
@@ -11,11 +14,28 @@ export interface Step {
   readonly detail: string
 }
 
+/** Who works with the records, each with a token of their own. */
+export interface DemoPeople {
+  readonly application: RecordsClient
+  readonly auditor: RecordsClient
+  readonly approver: RecordsClient
+  readonly officer: RecordsClient
+}
+
 /** What the steps work with. */
 export interface Stage {
   readonly client: LogClient
   readonly trust: Trust
-  readonly records: readonly Uint8Array[]
+  /** What the witnesses are, and how many must have cosigned. */
+  readonly policy: Policy
+  readonly people: DemoPeople
+  /** What is submitted. */
+  readonly submissions: readonly SubmittedRecord[]
+  /** What was logged of it: the records, by their indices. */
+  readonly records: Uint8Array[]
+  /** Where files are written, and whether they stay there. */
+  readonly folder: string
+  readonly isKept: boolean
   readonly receipts: string
   readonly signal: AbortSignal
   readonly quiet: boolean
@@ -24,11 +44,12 @@ export interface Stage {
 
 export function heading(out: Terminal, number: number, text: string): void {
   out.line()
-  out.line(`${out.style.cyan(String(number))}  ${out.style.bold(text)}`)
+  out.line(`${out.style.cyan(String(number).padEnd(3))}${out.style.bold(text)}`)
 }
 
 export function fact(out: Terminal, name: string, value: string): void {
-  out.line(`   ${out.style.dim(name.padEnd(20))}${value}`)
+  const lines = wrap(value, out.columns - 23).join(`\n${' '.repeat(23)}`)
+  out.line(`   ${out.style.dim(name.padEnd(20))}${lines}`)
 }
 
 export function result(out: Terminal, ok: boolean, text: string): void {

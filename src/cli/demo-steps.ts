@@ -4,54 +4,102 @@ import { fromUtf8 } from '../bytes.ts'
 import { auditLog } from '../client/audit-log.ts'
 import { verifyReceipt } from '../client/verify-receipt.ts'
 import { parseJsonReceipt } from '../formats/json-receipt.ts'
+import type { RecordLeaf, SubmittedRecord } from '../formats/record.ts'
 import { formatTlogProof } from '../formats/tlog-proof.ts'
-import { checks, fact, heading, result, type Stage, type Step } from './demo-stage.ts'
+import { CUSTOMER } from './demo-records.ts'
+import { checks, heading, result, type Stage, type Step } from './demo-stage.ts'
 import { drawInclusionPath } from './draw-path.ts'
 import { startProgress } from './progress.ts'
 import { leafFileOf, receiptFiles, writeReceipt } from './receipt-files.ts'
 import { byteCount, duration, plural } from './style.ts'
+import { wrap } from './table.ts'
 
 export async function submitRecords(stage: Stage): Promise<Step> {
-  const { client, records, receipts, signal, quiet, out } = stage
-  heading(out, 2, `${records.length} records of a bank's AI systems are submitted, one by one`)
-  const progress = startProgress({
-    label: '  submitting',
-    unit: 'records',
-    total: records.length,
-    quiet,
-  })
+  const { people, submissions, records, receipts, signal, quiet, out } = stage
+  const { application } = people
+  const total = submissions.length
+  heading(out, 2, `${total} records of a bank's AI systems are submitted, one by one`)
+  const progress = startProgress({ label: '  submitting', unit: 'records', total, quiet })
   await mkdir(receipts)
   const times: number[] = []
-  for (const [i, record] of records.entries()) {
+  for (const [i, submission] of submissions.entries()) {
     const asked = performance.now()
-    const receipt = await client.submit(record, { signal })
+    const options = { signal, idempotencyKey: keyOf(i) }
+    const { index, receipt } = await application.submit(submission, options)
     times.push(performance.now() - asked)
-    await writeReceipt(receipts, receipt.index, formatTlogProof(receipt), record)
+    const leaf = await application.leaf(index, receipt.leafHash, { signal })
+    await writeReceipt(receipts, index, formatTlogProof(receipt), leaf)
+    records.push(leaf)
     progress.update(i + 1)
   }
   progress.clear()
-  for (const [type, number] of countTypes(records)) fact(out, type, String(number))
-  const again = await client.submit(records[41]!, { signal })
+  const types = countTypes(submissions).map(([type, number]) => `${number} ${type}`)
+  for (const line of wrap(types.join(' · '), out.columns - 3)) out.line(`   ${line}`)
+  showCommitments(stage)
+  const again = await application.submit(submissions[41]!, { signal, idempotencyKey: keyOf(41) })
   const ok = again.index === 41
   const median = times.sort((a, b) => a - b)[Math.floor(times.length / 2)]!
-  const detail = `${records.length} records logged, each answered with its receipt (median ${duration(median)})`
+  const detail = `${total} records logged, each answered with its receipt (median ${duration(median)})`
   result(out, true, detail)
-  result(out, ok, 'record 41, submitted again, keeps its index')
+  result(out, ok, 'one of them, sent again with its idempotency key, keeps its index')
   return { step: 'submit', ok, detail }
 }
 
+function keyOf(index: number): string {
+  return `demo-${index}`
+}
+
+/** What becomes of a decision on its way into the log: words go to the vault, the record commits to them. */
+function showCommitments({ submissions, records, out }: Stage): void {
+  const index = submissions.findIndex((one) => one.request_id === CUSTOMER.request)
+  const sent = submissions[index + 2]!
+  const logged = JSON.parse(fromUtf8(records[index + 2]!)) as RecordLeaf
+  const rows = [
+    ['whose', sent.subject, logged.subject],
+    ['outcome', sent.decision?.outcome, logged.commitments['/decision/outcome']],
+    ['reason', sent.decision?.reason, logged.commitments['/decision/reason']],
+  ]
+  out.line()
+  for (const [name, said, kept] of rows) {
+    const label = String(name).padEnd(8)
+    const clear = cut(String(said), 33).padEnd(33)
+    const hidden = cut(String(kept), out.columns - 51)
+    out.line(`   ${out.style.dim(label)}${clear} ${out.style.dim('→')} ${out.style.cyan(hidden)}`)
+  }
+  const note = 'what names people or is payload is encrypted apart; the log commits to it'
+  out.line(`   ${out.style.dim(note)}`)
+  out.line()
+}
+
+function cut(text: string, width: number): string {
+  return text.length <= width ? text : `${text.slice(0, width - 1)}…`
+}
+
 /** How many records there are of each type, the most frequent first. */
-function countTypes(records: readonly Uint8Array[]): [string, number][] {
+function countTypes(submissions: readonly SubmittedRecord[]): [string, number][] {
   const counts = new Map<string, number>()
-  for (const record of records) {
-    const { type } = JSON.parse(fromUtf8(record)) as { type: string }
+  for (const { type } of submissions) {
     counts.set(type, (counts.get(type) ?? 0) + 1)
   }
   return [...counts].sort(([, a], [, b]) => b - a)
 }
 
-export async function verifyReceipts({ trust, receipts, quiet, out }: Stage): Promise<Step> {
-  heading(out, 3, "Each receipt is verified offline, with the log's public key alone")
+export async function verifyReceipts(stage: Stage): Promise<Step> {
+  heading(stage.out, 3, "Each receipt is verified offline, with the log's public key alone")
+  const { ok, held, total, heads } = await checkReceipts(stage)
+  const detail = `${held} of ${total} receipts hold, under ${plural(heads, 'signed head')}`
+  result(stage.out, ok, detail)
+  return { step: 'verify', ok, detail }
+}
+
+/** Verifies all receipts that were kept. */
+export async function checkReceipts({ trust, receipts, quiet }: Stage): Promise<{
+  readonly ok: boolean
+  readonly held: number
+  readonly total: number
+  /** Different heads that they are under. */
+  readonly heads: number
+}> {
   const files = await receiptFiles(receipts)
   const total = files.length
   const progress = startProgress({ label: '  verifying', unit: 'receipts', total, quiet })
@@ -65,10 +113,7 @@ export async function verifyReceipts({ trust, receipts, quiet, out }: Stage): Pr
     progress.update(i + 1)
   }
   progress.clear()
-  const ok = held === total
-  const detail = `${held} of ${total} receipts hold, under ${plural(heads.size, 'signed head')}`
-  result(out, ok, detail)
-  return { step: 'verify', ok, detail }
+  return { ok: held === total, held, total, heads: heads.size }
 }
 
 export async function explainProof(stage: Stage): Promise<Step> {
@@ -116,7 +161,10 @@ export async function audit({ client, records, trust, signal, quiet, out }: Stag
     signal,
   })
   progress.clear()
-  checks(out, verdict.checks)
+  checks(
+    out,
+    verdict.checks.filter(({ status }) => status !== 'skipped'),
+  )
   const ok = verdict.ok && verdict.size === records.length
   const detail = `${plural(verdict.size ?? 0, 'entry', 'entries')} (${byteCount(verdict.bytes)}) recomputed`
   result(out, ok, detail)

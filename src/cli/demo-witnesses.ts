@@ -57,10 +57,14 @@ export async function startWitnesses(folder: string): Promise<DemoWitnesses> {
 }
 
 /** The newest head, and who has cosigned it. */
-export async function showWitnesses(
-  { client, records, trust, signal, out }: Stage,
-  policy: Policy,
-): Promise<Step> {
+export async function showWitnesses({
+  client,
+  records,
+  trust,
+  policy,
+  signal,
+  out,
+}: Stage): Promise<Step> {
   heading(out, 6, 'Three witnesses, none of them the bank, have cosigned the newest head')
   const demanding: Trust = { ...trust, policy }
   let verdict = verifyCheckpoint(await client.checkpoint({ signal }), demanding)

@@ -11,7 +11,9 @@ import { type RunningServer, serve } from '../server/serve.ts'
 import { readVkeyFile } from '../server/vkey-file.ts'
 import { interruptible, printJson, type Terminal, terminal, withCommonHelp } from './command.ts'
 import { tamper } from './demo-fraud.ts'
-import { demoRecords } from './demo-records.ts'
+import { invitePeople } from './demo-people.ts'
+import { CUSTOMER, demoRecords } from './demo-records.ts'
+import { answerComplaint, erasePerson, reportMonth } from './demo-rights.ts'
 import { fact, heading, type Stage, type Step } from './demo-stage.ts'
 import { audit, explainProof, submitRecords, verifyReceipts } from './demo-steps.ts'
 import { forkLog, showWitnesses, startWitnesses } from './demo-witnesses.ts'
@@ -29,8 +31,9 @@ interface DemoFlags {
 export function configure(command: Command): void {
   command
     .description(
-      'Start a log on a temporary directory, submit sample records, verify their receipts offline, ' +
-        'audit the log, have witnesses cosign it, then tamper with it and see that found out.',
+      'Start a log on a temporary directory, submit audit records, verify their receipts offline, audit the log, have ' +
+        'witnesses cosign it; answer a complaint with evidence, erase a person, report on the month; then tamper ' +
+        'with the log and see that found out.',
     )
     .option('--keep <folder>', 'keep the log and the receipts there, to go on with')
     .action(demo)
@@ -45,7 +48,8 @@ async function demo(flags: DemoFlags): Promise<void> {
   const interrupt = interruptible()
   let steps: readonly Step[]
   try {
-    steps = await play(folder, { quiet, out, signal: interrupt.signal })
+    const isKept = flags.keep !== undefined
+    steps = await play(folder, { isKept, quiet, out, signal: interrupt.signal })
   } finally {
     interrupt.done()
     if (flags.keep === undefined) await rm(folder, { recursive: true, force: true })
@@ -70,7 +74,7 @@ async function demoFolder(keep: string | undefined): Promise<string> {
 
 async function play(
   folder: string,
-  { quiet, out, signal }: Pick<Stage, 'quiet' | 'out' | 'signal'>,
+  { isKept, quiet, out, signal }: Pick<Stage, 'isKept' | 'quiet' | 'out' | 'signal'>,
 ): Promise<Step[]> {
   const data = join(folder, 'data')
   const witnesses = await startWitnesses(folder)
@@ -84,7 +88,12 @@ async function play(
     const stage: Stage = {
       client: createLogClient({ url: server.url, token }),
       trust: { logKeys: await readVkeyFile(join(data, 'log.vkey')) },
-      records: demoRecords(RECORDS),
+      policy,
+      people: await invitePeople(server.url, join(data, 'tokens'), signal),
+      submissions: demoRecords(RECORDS),
+      records: [],
+      folder,
+      isKept,
       receipts: join(folder, 'receipts'),
       signal,
       quiet,
@@ -95,16 +104,21 @@ async function play(
     fact(out, 'address', server.url)
     fact(out, 'origin', `${ORIGIN}, the name that its signatures carry`)
     fact(out, 'keys', 'Ed25519, and ML-DSA-44 against quantum computers')
+    fact(out, 'vault', 'AES-256-GCM, a key for each person')
 
     const submitted = await submitRecords(stage)
     const verified = await verifyReceipts(stage)
     const explained = await explainProof(stage)
     const audited = await audit(stage)
-    const cosigned = await showWitnesses(stage, policy)
+    const cosigned = await showWitnesses(stage)
+    const complaint = await answerComplaint(stage)
+    const erased = await erasePerson(stage, complaint)
+    const reported = await reportMonth(stage)
     const frauds = await tamper(stage)
     await server.close()
     const forked = await forkLog(stage, { folder, data, policyFile, restart })
-    return [submitted, verified, explained, audited, cosigned, ...frauds, forked]
+    const honest = [submitted, verified, explained, audited, cosigned]
+    return [...honest, complaint.step, erased, reported, ...frauds, forked]
   } finally {
     await server.close()
     await witnesses.close()
@@ -132,6 +146,7 @@ function summarise(
   line()
   line('Go on with:')
   line(`  cairn verify ${kept}/receipts --vkey ${kept}/data/log.vkey`)
+  line(`  cairn verify ${kept}/${CUSTOMER.request}.cairn --vkey ${kept}/data/log.vkey`)
   line(`  cairn audit ${kept}/data`)
   line(`  cairn serve --data ${kept}/data`)
 }
