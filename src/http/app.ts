@@ -8,7 +8,7 @@ import { evidenceRoute } from './evidence-route.ts'
 import { gossipRoute, type ReportedGossip } from './gossip-route.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { holdRoutes } from './hold-routes.ts'
-import { createMetrics } from './metrics.ts'
+import { type CountLogRecords, createMetrics, type LogMetrics } from './metrics.ts'
 import { type ApiDescription, openApiRoute } from './openapi.ts'
 import { indexRoute, processRoutes, readinessRoute } from './operation-routes.ts'
 import { otlpRoute } from './otlp-route.ts'
@@ -17,7 +17,6 @@ import { recordRoutes } from './record-routes.ts'
 import type { HostedRecords } from './record-submission.ts'
 import { type RecordsGuard, recordsGuard } from './records-guard.ts'
 import { reportRoutes } from './report-routes.ts'
-import type { RequestMetrics } from './request-metrics.ts'
 import type { Route } from './route.ts'
 import { emptyApp, register } from './router.ts'
 import { submissionRoutes, submissionsTo } from './submission-routes.ts'
@@ -41,7 +40,7 @@ export interface HostedLog {
 export interface AppOptions {
   /** The log served at `/` has the empty name. */
   readonly logs: ReadonlyMap<string, HostedLog>
-  readonly metrics?: RequestMetrics
+  readonly metrics?: LogMetrics
   /** Told of what clients are not told: errors that are no fault of theirs. */
   readonly onError?: (error: unknown) => void
 }
@@ -92,7 +91,7 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
   const app = emptyApp(options)
   for (const [name, hosted] of logs) {
     const prefix = prefixOf(name)
-    const routes = logRoutes(hosted, prefix)
+    const routes = logRoutes(hosted, prefix, measured.logRecords(name))
     if (name === '') {
       const whole = [...routes, readinessRoute(services), ...processRoutes(measured)]
       register(app, prefix, [...whole, openApiRoute(whole, LOG_API)], options)
@@ -105,7 +104,11 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
 }
 
 /** The routes of one log, wherever it is served. */
-export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
+export function logRoutes(
+  hosted: HostedLog,
+  prefix: string,
+  countLogRecords?: CountLogRecords,
+): Route[] {
   const { log, authenticate, readEntries, gossip, records } = hosted
   const access =
     readEntries === undefined
@@ -116,6 +119,7 @@ export function logRoutes(hosted: HostedLog, prefix: string): Route[] {
     ...tlogRoutes(log, access),
     ...submissionRoutes(submissionsTo(hosted, prefix), authenticate),
     ...routesOfRecords(recordsGuard(records, authenticate), prefix),
+    otlpRoute(recordsGuard(records, authenticate), countLogRecords),
     ...proofRoutes(log),
     ...ctRoutes(log, access),
     witnessesRoute(log),
@@ -131,6 +135,5 @@ function routesOfRecords(guarded: RecordsGuard, prefix: string): Route[] {
     ...grantRoutes(guarded, prefix),
     evidenceRoute(guarded),
     ...reportRoutes(guarded),
-    otlpRoute(guarded),
   ]
 }

@@ -77,11 +77,19 @@ function published(log: LogService): Publication | undefined {
   }
 }
 
+/** Notes what became of the log records of an OpenTelemetry export. */
+export type CountLogRecords = (accepted: number, rejected: number) => void
+
+export interface LogMetrics extends RequestMetrics {
+  /** What counts for the log of that name. */
+  logRecords(name: string): CountLogRecords
+}
+
 /** Metrics of the logs, each labelled with its name; the one at `/` is called `main`. */
 export function createMetrics(
   logs: ReadonlyMap<string, LogService>,
   gossip: ReadonlyMap<string, ReportedGossip> = new Map(),
-): RequestMetrics {
+): LogMetrics {
   const registry = new Registry()
   const registers = [registry]
   for (const [name, help, member] of COUNTERS) {
@@ -144,5 +152,20 @@ export function createMetrics(
     })
   }
   registerGossip(registry, gossip)
-  return requestMetrics(registry)
+  const logRecords = new Counter({
+    name: 'cairn_otlp_log_records_total',
+    help: 'Log records of OpenTelemetry, by whether they became records.',
+    labelNames: ['log', 'outcome'],
+    registers,
+  })
+  return {
+    ...requestMetrics(registry),
+    logRecords: (name) => {
+      const log = name || 'main'
+      return (accepted, rejected) => {
+        logRecords.inc({ log, outcome: 'accepted' }, accepted)
+        logRecords.inc({ log, outcome: 'rejected' }, rejected)
+      }
+    },
+  }
 }

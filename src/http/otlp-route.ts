@@ -12,6 +12,7 @@ import { formatOtlpResponse, formatOtlpStatus } from '../formats/otlp-response.t
 import type { RecordsService } from '../records/service.ts'
 import type { HeaderFields } from './admission.ts'
 import { type Answer, answer, UNCACHED } from './answer.ts'
+import type { CountLogRecords } from './metrics.ts'
 import {
   checkOtlpLength,
   mustBeOtlp,
@@ -39,7 +40,7 @@ const AGAIN: Partial<Record<ProblemCode, number>> = {
   DISK_FULL: 30,
 }
 
-export function otlpRoute(guarded: RecordsGuard): Route {
+export function otlpRoute(guarded: RecordsGuard, count: CountLogRecords = () => {}): Route {
   const room = new Room(MAX_AT_ONCE)
   return route({
     method: 'POST',
@@ -72,7 +73,7 @@ export function otlpRoute(guarded: RecordsGuard): Route {
       },
     },
     handle: guarded(({ request, by, records }) =>
-      room.enter(arriving(request), (claim) => take({ records, request, by, claim })),
+      room.enter(arriving(request), (claim) => take({ records, request, by, claim, count })),
     ),
     restate: asStatus,
   })
@@ -92,9 +93,10 @@ interface Taking {
   readonly by: Principal
   /** Says how many bytes there are in fact. @throws OVERLOADED */
   readonly claim: (bytes: number) => void
+  readonly count: CountLogRecords
 }
 
-async function take({ records, request, by, claim }: Taking): Promise<Answer> {
+async function take({ records, request, by, claim, count }: Taking): Promise<Answer> {
   mustBeAllowed(by, 'submit')
   const encoding = mustBeOtlp(request.headers)
   const unpack = unpackerOf(request.headers)
@@ -113,6 +115,7 @@ async function take({ records, request, by, claim }: Taking): Promise<Answer> {
     reason,
   }))
   const all = [...rejected, ...found.rejected]
+  count(outcome.accepted.length, all.length)
   const total = submissions.length + found.rejected.length
   return answer(OTLP_TYPES[encoding], UNCACHED, formatOtlpResponse(all, total, encoding))
 }

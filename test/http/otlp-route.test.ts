@@ -335,6 +335,20 @@ it('answers as the OpenAPI document says', async () => {
   expect([busy.status, busy.json]).toEqual([503, { message: 'for now' }])
 })
 
+it('counts what became of log records', async () => {
+  const counted = async (): Promise<number[]> => {
+    const metrics = await (await fetch(`${server.url}/metrics`)).text()
+    return ['accepted', 'rejected'].map((outcome) => {
+      const series = `cairn_otlp_log_records_total{log="second",outcome="${outcome}"} `
+      return Number(metrics.split(series)[1]?.split('\n')[0] ?? 0)
+    })
+  }
+  const [accepted = 0, rejected = 0] = await counted()
+  const body = jsonOf(exportOf(chat(), other, chat(), other, other))
+  await post(body, JSON_TYPE, '/logs/second/otlp/v1/logs')
+  expect(await counted()).toEqual([accepted + 2, rejected + 3])
+})
+
 it('takes POST alone, and no query', async () => {
   const url = `${server.url}/otlp/v1/logs`
   const response = await fetch(url)
