@@ -271,9 +271,11 @@ export function requestDigest(tenant: string, submissions: readonly Uint8Array[]
  */
 export function someOptions(
   key: Uint8Array,
+  tenant: string,
   recorded: readonly { readonly place: number }[],
 ): SubmitOptions {
-  const request = sha256(Buffer.from(recorded.map(({ place }) => place).join(' ')))
+  const places = recorded.map(({ place }) => place).join(' ')
+  const request = sha256(Buffer.from(`cairn-some-records ${tenant}\n${places}`))
   return { idempotencyKey: sha256(Buffer.concat([key, request])).slice(0, 16), request }
 }
 

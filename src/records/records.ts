@@ -306,7 +306,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
           tenant,
           {
             bytes: size,
-            options: idempotencyKey && someOptions(idempotencyKey, read),
+            options: idempotencyKey && someOptions(idempotencyKey, tenant, read),
             onRefused: (one, error) => refuse(placeOf(one), error),
           },
         )

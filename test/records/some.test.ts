@@ -90,6 +90,9 @@ describe('some submissions', () => {
     expect(await all.vault.staged()).toEqual([])
     expect((await some(submissions, 2)).accepted).toHaveLength(2)
     expect(all.log.head().size).toBe(4)
+    const options = { size: 1_000, idempotencyKey: new Uint8Array(16).fill(1) }
+    const elsewhere = await all.records.submitSome(submissions, caller('globex'), options)
+    expect(elsewhere.accepted.map(({ index }) => index)).toEqual([4, 5])
   })
 
   it('are no retry when others of them can be recorded than at first', async () => {
