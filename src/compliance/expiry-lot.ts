@@ -4,7 +4,14 @@ import { formatDuration, type Retention, type RetentionTable } from '../formats/
 import type { AcceptedRecord } from '../records/service.ts'
 import type { FoundRecord } from '../search/search-index.ts'
 import type { ComplianceContext } from './context.ts'
-import { isDamage, type Kind, MAX_NAMED, noteExpiry, type Reached } from './expiry-notes.ts'
+import {
+  isDamage,
+  type Kind,
+  MAX_NAMED,
+  type Named,
+  noteExpiry,
+  type Reached,
+} from './expiry-notes.ts'
 
 /** Records that are decided about, and destroyed, together: each time the vault goes through all of its keys. */
 export const LOT = 5_000
@@ -47,7 +54,7 @@ export function expireLot(context: ComplianceContext, lot: Lot): Promise<LotOutc
       const named = due.slice(at, at + MAX_NAMED)
       const end = named.at(-1)!
       expiry = await noteExpiry(context, lot.kind, {
-        ids: named.map(({ id }) => id),
+        named,
         class: lot.kept.class,
         basis: basisOf(lot, end),
         reached: lot.reachedBy(end, at + named.length === due.length),
@@ -104,19 +111,25 @@ function basisOf({ kept, table: { regimes, classes } }: Lot, { time }: FoundReco
 }
 
 /**
- * Destroys what is left of records that the log says have lost their payload.
- * @throws DISK_FULL, IO; damage is told of, and left as it is
+ * Destroys what is left of records that the log says have lost their payload, unless a hold came first. To be called
+ * within alone(). @throws CORRUPT, DISK_FULL, IO
  */
 export async function destroyLeft(
   context: ComplianceContext,
   tenant: string,
-  ids: readonly string[],
+  named: readonly Named[],
 ): Promise<void> {
-  const isThere = await inTurn(ids, (id) => isLeft(context, tenant, id))
+  const holds = await context.activeHolds(tenant)
+  const isFree = await inTurn(named, async ({ id, index }) => {
+    if (!(await isLeft(context, tenant, id))) return false
+    const { record } = await context.records.read(index, tenant)
+    return (await holds.covering(record)).length === 0
+  })
+  const left = named.filter((_, i) => isFree[i])
   await destroy(
     context,
     tenant,
-    ids.filter((_, i) => isThere[i]),
+    left.map(({ id }) => id),
   )
 }
 

@@ -4,11 +4,13 @@
  * newest is found.
  */
 import { CairnError } from '../errors.ts'
-import type { JsonObject } from '../formats/json-strict.ts'
+import type { JsonObject, JsonValue } from '../formats/json-strict.ts'
 import type { RecordType } from '../formats/record-members.ts'
 import { LOG_TIME, UUID_V7 } from '../formats/record-values.ts'
+import { leafIndex } from '../merkle/position.ts'
 import type { AcceptedRecord, RecordsService } from '../records/service.ts'
 import { NO_CLASS } from '../search/record-row.ts'
+import type { FoundRecord } from '../search/search-index.ts'
 import type { ComplianceContext } from './context.ts'
 import { extraIn } from './own-records.ts'
 
@@ -34,10 +36,13 @@ export interface Reached {
 /** Nothing was looked at yet. */
 export const NOTHING: Reached = { before: 0, begun: 0 }
 
+/** A record that loses its payload. */
+export type Named = Pick<FoundRecord, 'id' | 'index'>
+
 /** What is destroyed, and why. */
 export interface Destroyed {
-  /** Ids of records, at most MAX_NAMED. */
-  readonly ids: readonly string[]
+  /** At most MAX_NAMED. */
+  readonly named: readonly Named[]
   /** The class that they are kept by. */
   readonly class: string
   /** What decided, in words. */
@@ -54,16 +59,17 @@ export function kindName({ type, named }: Kind): string {
 export function noteExpiry(
   context: ComplianceContext,
   kind: Kind,
-  { ids, class: keptBy, basis, reached }: Destroyed,
+  { named, class: keptBy, basis, reached }: Destroyed,
 ): Promise<AcceptedRecord> {
   const extra = {
     class: keptBy,
     type: kind.type,
     basis,
-    records: ids.length,
+    records: named.length,
     before: new Date(reached.before).toISOString(),
     begun: new Date(reached.begun).toISOString(),
-    ids,
+    ids: named.map(({ id }) => id),
+    indices: named.map(({ index }) => index),
   }
   const resource = kindName(kind)
   return context.note({ type: 'retention', action: 'expire', resource, extra }, kind.tenant)
@@ -75,14 +81,14 @@ export async function readReached(context: ComplianceContext, kind: Kind): Promi
   return newest === undefined ? NOTHING : reachedIn(newest)
 }
 
-/** The ids that the newest records of expiry of a tenant name; the newest `limit` records. @throws CORRUPT, IO, STOPPED */
+/** The records that the newest records of expiry of a tenant name; those of the newest `limit`. @throws CORRUPT, IO, STOPPED */
 export async function readLastDestroyed(
   context: ComplianceContext,
   tenant: string,
   limit: number,
-): Promise<string[]> {
+): Promise<Named[]> {
   const notes = await newestNotes(context, tenant, { limit })
-  return notes.flatMap(({ ids }) => (Array.isArray(ids) ? ids.filter(isId) : []))
+  return notes.flatMap(namedIn)
 }
 
 /** The facts of the newest records of expiry, the newest first. */
@@ -125,6 +131,11 @@ function reachedIn({ before, begun }: JsonObject): Reached {
   return { before: Date.parse(before), begun: Date.parse(begun) }
 }
 
-function isId(value: unknown): value is string {
-  return typeof value === 'string' && UUID_V7.holds(value)
+function namedIn({ ids, indices }: JsonObject): Named[] {
+  if (!Array.isArray(ids) || !Array.isArray(indices)) return []
+  return ids.flatMap((id: JsonValue, i): Named[] => {
+    const index = indices[i]
+    const isNamed = typeof id === 'string' && UUID_V7.holds(id) && Number.isSafeInteger(index)
+    return isNamed ? [{ id, index: leafIndex(index as number) }] : []
+  })
 }

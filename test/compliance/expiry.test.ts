@@ -151,6 +151,7 @@ describe('a payload', () => {
         before: '2026-01-11T00:00:00.000Z',
         begun: '2026-01-18T00:00:00.000Z',
         ids: [week.id],
+        indices: [week.index],
       },
     })
 
@@ -359,6 +360,34 @@ describe('expiry', () => {
     expect(await again.compliance.expire()).toEqual([])
     expect(await states(again)).toEqual(['erased', 'erased', 'erased'])
     expect(await notesOf(again)).toHaveLength(1)
+  })
+
+  it('that a process died in leaves what was held before the next one', async () => {
+    const all = await open()
+    const records = [await submit(all, 1, { session_id: 'case' }), await submit(all, 2)]
+    now += 40 * DAY
+    const died = openCompliance({
+      log: all.log,
+      records: all.records,
+      vault: withMethods(all.vault, {
+        eraseRecord: () => Promise.reject(new CairnError('IO', 'the disk is gone')),
+      }),
+      now: () => now,
+      retention: keptBy(TABLE),
+      expireEveryMs: 0,
+    })
+    await expect(died.expire()).rejects.toMatchObject({ code: 'IO' })
+    await died.close()
+    const again = await open()
+    const hold = { name: 'case', reason: 'a case', scope: { session_id: 'case' } }
+    await again.compliance.placeHold(hold, administrator)
+    await again.compliance.expire()
+    const states = () => Promise.all(records.map((one) => stateOf(again, one)))
+    expect(await states()).toEqual(['payload', 'erased'])
+    now += DAY
+    await again.compliance.liftHold('case', 'settled', administrator)
+    expect(counted(await again.compliance.expire())).toMatchObject([{ records: 1 }])
+    expect(await states()).toEqual(['erased', 'erased'])
   })
 
   it('that failed is finished by the next one of the same process', async () => {
