@@ -2,7 +2,7 @@
 import type { Command } from 'commander'
 import type { RecordedErasure } from '../client/record-answers.ts'
 import type { RecordsClient } from '../client/records-client.ts'
-import { usage } from '../errors.ts'
+import { CairnError, usage } from '../errors.ts'
 import { shortTime } from '../reports/words.ts'
 import {
   type Connection,
@@ -56,13 +56,20 @@ async function erase(flags: EraseFlags): Promise<void> {
   if (subject === undefined) throw usage('whose data is to be erased? name them with --subject')
   if (dryRun === true) return tellRecords(await recordsClientOf(flags), subject, flags)
   if (basis === undefined) throw usage('an erasure needs its legal basis: --basis "GDPR Art. 17"')
-  const erased = await (await recordsClientOf(flags)).erase({ subject, basis })
+  const erased = await (await recordsClientOf(flags)).erase({ subject, basis }).catch(unsure)
   if (flags.json === true) return printJson(erased)
   const { style, line } = terminal()
   const { pseudonym, records, erasure } = erased
   line(`${style.green('✓')} erased: ${plural(records, 'record')} lost what was kept of the person`)
   line(`  ${printable(pseudonym)} leads to nobody any more; proofs and receipts stay valid`)
   line(style.dim(`  recorded as ${printable(erasure.id)}, entry ${count(erasure.index)}`))
+}
+
+/** Without an answer nobody knows whether it was done; the log does. */
+function unsure(error: unknown): never {
+  if (!(error instanceof CairnError) || error.code !== 'IO') throw error
+  const message = `${error.message}; whether it was done is shown by: cairn erase --list`
+  throw new CairnError('IO', message, { cause: error })
 }
 
 async function tellRecords(

@@ -128,6 +128,7 @@ describe('cairn append --records', () => {
     ['no record', [], '', /standard input has no record in it/],
     ['what is no JSON', [], 'hello', /neither JSON lines nor a JSON document/],
     ['a wrong type', [], '{"type":"chat"}', /line 1 of standard input: \/type: expected one of/],
+    ['witnesses without a folder', ['--witnessed'], '{}', /goes with --receipts/],
     ['a key with a space', ['--idempotency-key', 'a b'], '{}', /--idempotency-key takes/],
   ])('refuses %s', async (_, flags, input, message) => {
     const run = await cairn(['append', '-', '--records', ...flags, ...as.submitter], { input })
@@ -335,6 +336,11 @@ describe('cairn hold and cairn erase', () => {
     ['no reason', ['hold', 'lift', 'other'], /--reason/],
   ])('refuses %s', async (_, args, message) => {
     expectRefusal(await cairn([...args, ...as.admin]), message)
+  })
+
+  it('says how to find out what became of an erasure without an answer', async () => {
+    const erase = ['erase', '--subject', 'x', ...basis, '--url', 'http://127.0.0.1:9']
+    expectRefusal(await cairn(erase), /cannot reach .*; whether it was done is shown by/)
   })
 
   it('says who may erase and hold', async () => {
