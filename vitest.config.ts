@@ -20,7 +20,8 @@ export default defineConfig({
     // Files share a process and the modules in it, since loading those anew takes longer than most tests do. What a
     // helper starts for one file is ended by support/endings.ts.
     isolate: false,
-    maxWorkers: Math.max(2, availableParallelism()),
+    // One more than there are cores, as some tests wait for most of their time.
+    maxWorkers: availableParallelism() + 1,
     setupFiles: ['test/support/setup.ts', ...(isSeeded ? ['test/support/property-seed.ts'] : [])],
     // Where a run decides about a merge, a test of processes and time that fails once may try again; it is reported.
     retry: process.env.CI === 'true' ? 1 : 0,

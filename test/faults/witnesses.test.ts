@@ -14,7 +14,10 @@ import { parseCheckpoint } from '../../src/formats/checkpoint.ts'
 import { parseNote } from '../../src/formats/note.ts'
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { type Policy, parsePolicy } from '../../src/formats/policy.ts'
-import { parseVkey, type VerifierKey } from '../../src/formats/vkey.ts'
+import { formatVkey, type VerifierKey } from '../../src/formats/vkey.ts'
+import { localSigner } from '../../src/log/local-signer.ts'
+import { createKeys } from '../../src/server/keys.ts'
+import { openDataDirectory } from '../../src/storage/data-directory.ts'
 import { freePort, type ServeProcess, startServe, startWitness } from '../support/cairn-process.ts'
 
 const PATIENCE_MS = 20_000
@@ -58,10 +61,12 @@ async function world(): Promise<World> {
     const flags = ['--open', '--publish-interval', '20', '--witness-timeout', '1000', ...more]
     return started(startServe(join(place, directory), await freePort(), flags))
   }
-  // The first start makes the keys that the witnesses have to know.
-  await (await log('log')).stop()
-  const vkeyFile = join(place, 'log', 'log.vkey')
-  const logKeys = await keysIn(vkeyFile)
+  // The keys that the witnesses have to know are there before the log starts.
+  const { keys } = await openDataDirectory(join(place, 'log'), { create: true })
+  const signer = localSigner((await createKeys({ directory: keys })).keys)
+  const logKeys = [signer.ed25519, signer.mlDsa]
+  const vkeyFile = join(place, 'given.vkey')
+  await writeFile(vkeyFile, `${logKeys.map(formatVkey).join('\n')}\n`)
 
   const witnesses = await Promise.all(
     WITNESSES.map(async (i) => {
@@ -96,10 +101,6 @@ async function world(): Promise<World> {
     origin: logKeys[0]!.name,
     log: (directory) => log(directory, '--policy', policyFile),
   }
-}
-
-async function keysIn(file: string): Promise<VerifierKey[]> {
-  return (await readFile(file, 'utf8')).trim().split('\n').map(parseVkey)
 }
 
 async function eventually<T>(what: string, ask: () => Promise<T | undefined>): Promise<T> {

@@ -110,7 +110,7 @@ describe('a webhook', () => {
     ['far too much', (_, r) => r.end(Buffer.alloc(70_000)), 'TOO_LARGE', /larger than 65536 bytes/],
     [
       'half an answer',
-      (_, r) => r.writeHead(200, { 'content-length': 9 }).end('x'),
+      (_, r) => r.writeHead(200, { 'content-length': 9 }).write('x', () => r.destroy()),
       'IO',
       /reached/,
     ],
