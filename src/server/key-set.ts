@@ -61,6 +61,12 @@ export async function openKeySet(source: string, options: KeySetOptions = {}): P
   let failure: string | undefined
   let fetching: Promise<void> | undefined
 
+  /** A clock that was set back makes everything old, rather than new for ever. */
+  function since(time: number): number {
+    const age = now() - time
+    return age < 0 ? Number.POSITIVE_INFINITY : age
+  }
+
   async function load(): Promise<void> {
     tried = now()
     try {
@@ -93,7 +99,7 @@ export async function openKeySet(source: string, options: KeySetOptions = {}): P
 
   /** Fetches the keys unless that was tried a moment ago; what fails is remembered. */
   async function refresh(): Promise<void> {
-    if (fetching === undefined && now() - tried < cooldownMs) return
+    if (fetching === undefined && since(tried) < cooldownMs) return
     await fetchOnce().catch(() => undefined)
   }
 
@@ -106,10 +112,10 @@ export async function openKeySet(source: string, options: KeySetOptions = {}): P
 
   return {
     async keyFor(header, token) {
-      const age = now() - fetched
+      const age = since(fetched)
       if (local === undefined || age > 2 * refreshMs) await refresh()
       else if (age > refreshMs) void refresh()
-      if (local === undefined || now() - fetched > staleMs) throw unknowable()
+      if (local === undefined || since(fetched) > staleMs) throw unknowable()
       try {
         return await local(header, token)
       } catch (error) {

@@ -110,7 +110,10 @@ export async function openOidc(config: OidcConfig, options: OidcOptions): Promis
       const key = lookupKey(token)
       const known = remembered.get(key)
       if (known === undefined) return verify(token, key)
-      if (now() < known.until && known.generation === keys.generation()) return known.principal
+      const left = known.until - now()
+      // More is left than there can be when the clock was set back.
+      const isFresh = left > 0 && left <= REMEMBERED_MS
+      if (isFresh && known.generation === keys.generation()) return known.principal
       remembered.delete(key)
       return verify(token, key)
     },

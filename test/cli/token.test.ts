@@ -5,6 +5,8 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expiryOf } from '../../src/cli/token.ts'
 import { loadConfig } from '../../src/server/config.ts'
 import { type RunningServer, serve } from '../../src/server/serve.ts'
+import { readTokens } from '../../src/server/token-file.ts'
+import { openDataDirectory } from '../../src/storage/data-directory.ts'
 import { expectRefusal } from './fixture.ts'
 import { cairn, type Run } from './run.ts'
 
@@ -78,6 +80,16 @@ describe('a token', () => {
     [['revoke', 'nobody'], /no token has the name or id "nobody"/],
   ])('is refused: %j', async (args, message) => {
     expectRefusal(await token(...args), message)
+  })
+
+  it('of a witness is for its operator unless it is said', async () => {
+    const witness = await openDataDirectory(join(folder, 'witness'), {
+      create: true,
+      kind: 'witness',
+    })
+    await readTokens(witness)
+    const added = await cairn(['token', 'add', 'ops', '--data', witness.path, '--json'])
+    expect(JSON.parse(added.stdout)).toMatchObject({ name: 'ops', roles: ['administrator'] })
   })
 
   it('is not made where there is no log', async () => {

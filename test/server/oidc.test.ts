@@ -1,10 +1,11 @@
-import { createHmac } from 'node:crypto'
+import { createHmac, KeyObject, sign } from 'node:crypto'
 import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import fc from 'fast-check'
 import { exportSPKI, type JWK } from 'jose'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
-import type { Principal, Role } from '../../src/compliance/principal.ts'
+import { type Principal, ROLES, type Role } from '../../src/compliance/principal.ts'
 import {
   type Oidc,
   type OidcEvent,
@@ -179,6 +180,55 @@ describe('a token of the issuer', () => {
   })
 })
 
+describe('any claims', () => {
+  it('give a person with a tenant and known roles, or a refusal', async () => {
+    const { recognise } = await oidc({ tenantClaim: 'org', rolesClaim: 'realm.groups' })
+    const value = fc.oneof(
+      fc.jsonValue({ maxDepth: 2 }),
+      fc.constantFrom('acme', 'auditors', ['officers'], { groups: ['auditors', null] }),
+    )
+    const names = fc.constantFrom(
+      'email',
+      'org',
+      'realm',
+      'realm.groups',
+      'sub',
+      'exp',
+      'nbf',
+      'typ',
+    )
+    const given = fc.dictionary(names, value, { noNullPrototype: true })
+    await fc.assert(
+      fc.asyncProperty(given, async (claims) => {
+        const token = await signedToken(key, { claims: { org: 'acme', ...claims } })
+        const found = await Promise.resolve(recognise(token)).catch((error: unknown) => error)
+        if (found instanceof Error) {
+          expect(found).toEqual(refusal(/./))
+          return
+        }
+        const { name, tenant, roles } = found as Principal
+        expect([typeof name, tenant]).toEqual(['string', expect.stringMatching(/^[\w.-]+$/)])
+        expect([...roles].every((role) => ROLES.includes(role))).toBe(true)
+      }),
+      { numRuns: 200 },
+    )
+  })
+
+  it('are read from a token that other software has signed', async () => {
+    const { recognise } = await oidc()
+    const part = (value: object) => Buffer.from(JSON.stringify(value)).toString('base64url')
+    const exp = Math.floor(Date.now() / 1000) + 60
+    const claims = { iss: ISSUER, aud: AUDIENCE, sub: 'u-9', email: 'bob@example.com', exp }
+    const signed = `${part({ alg: 'ES256', kid: 'k1', typ: 'JWT' })}.${part(claims)}`
+    const signature = sign('sha256', Buffer.from(signed), {
+      key: KeyObject.from(key.privateKey as Parameters<typeof KeyObject.from>[0]),
+      dsaEncoding: 'ieee-p1363',
+    })
+    const token = `${signed}.${signature.toString('base64url')}`
+    expect(await recognise(token)).toMatchObject({ name: 'bob@example.com', roles: new Set() })
+  })
+})
+
 describe('a forged token', () => {
   const encode = (value: object): string => Buffer.from(JSON.stringify(value)).toString('base64url')
   const bodyOf = async (): Promise<string> => (await signedToken(key)).split('.')[1]!
@@ -347,6 +397,19 @@ describe('the keys of the issuer', () => {
     time += 5_000
     expect(await recognise(await token())).toBeDefined()
     expect(events.map(({ event }) => event)).toEqual(['token-keys-failing', 'token-keys-ok'])
+  })
+
+  it('are fetched anew when the clock is set back', async () => {
+    let time = Date.now()
+    const { recognise } = await oidc({}, { now: () => time })
+    const token = await signedToken(key)
+    await recognise(token)
+    await recognise(token)
+    expect(recognise(token)).not.toBeInstanceOf(Promise)
+    const before = issuer.requests()
+    time -= 3_600_000
+    await recognise(token)
+    expect(issuer.requests()).toBe(before + 1)
   })
 
   it('may be in a file, which has to be there', async () => {
