@@ -103,7 +103,7 @@ it('answers as a list does, whatever is taken in, forgotten and asked', SLOW, as
         }
       },
     ),
-    { numRuns: 40 },
+    { numRuns: 25 },
   )
   // The queries are of the kind that can fail.
   expect(found).toBeGreaterThan(asked / 4)
@@ -141,7 +141,7 @@ it('answers as a list does over many records of the usual kind', SLOW, async () 
         const complete = pages.at(-1)!.cursor === undefined
         expect(found.length).toBe(complete ? wanted.length : most * query.limit)
       }),
-      { numRuns: 300 },
+      { numRuns: 150 },
     )
     const { record } = all[0]!
     const [shown] = (await index.search({ tenant: record.tenant, order: 'oldest' })).records
