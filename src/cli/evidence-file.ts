@@ -14,7 +14,7 @@ import { exitFor } from './exit.ts'
 import { scopeWords } from './scope-flags.ts'
 import { count, plural, printable, type Style } from './style.ts'
 import { formatChecks, formatTable, wrap } from './table.ts'
-import { type DrawnRecord, formatTrail } from './trail.ts'
+import { formatTrail, type TrailRecord } from './trail.ts'
 
 /** Records that are shown, unless all are asked for. */
 const MAX_SHOWN = 50
@@ -115,7 +115,7 @@ function shownOf(
 }
 
 /** A record of a verdict, to be drawn. */
-export function drawnRecord({ ok, ...record }: EvidenceVerdictRecord): DrawnRecord {
+export function drawnRecord({ ok, ...record }: EvidenceVerdictRecord): TrailRecord {
   const state = ok ? 'good' : record.problems.length > 0 ? 'bad' : 'open'
   return { ...record, state }
 }

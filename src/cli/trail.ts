@@ -9,7 +9,7 @@ import { printable, type Style } from './style.ts'
 import { wrap } from './table.ts'
 
 /** A record to be drawn. */
-export interface DrawnRecord {
+export interface TrailRecord {
   /** Where it stands in the log. */
   readonly index?: number | undefined
   readonly id?: string | undefined
@@ -38,7 +38,7 @@ const MARKS = { good: '●', bad: '✗', open: '○' } as const
 const DISCLOSED = '◆'
 
 /** The records as lines of text, and a line that tells what the marks mean. */
-export function formatTrail(records: readonly DrawnRecord[], options: TrailOptions): string {
+export function formatTrail(records: readonly TrailRecord[], options: TrailOptions): string {
   const all = records.map((record) => ({ record, rows: rowsOf(record) }))
   const labels = all.flatMap(({ rows }) => rows.map(({ label }) => label.length))
   const layout = { ...options, labelWidth: Math.min(Math.max(...labels, 0), MAX_LABEL) }
@@ -54,7 +54,7 @@ interface Row {
   readonly kind: 'clear' | 'disclosed' | 'hidden' | 'problem'
 }
 
-function rowsOf(drawn: DrawnRecord): Row[] {
+function rowsOf(drawn: TrailRecord): Row[] {
   const { record, problems, disclosed, undisclosed } = drawn
   const rows: Row[] = problems.map((text) => ({ label: 'wrong', text, kind: 'problem' }))
   // Whose name is shown stands there with it.
@@ -68,7 +68,7 @@ function rowsOf(drawn: DrawnRecord): Row[] {
 }
 
 function formatRecord(
-  drawn: DrawnRecord,
+  drawn: TrailRecord,
   rows: readonly Row[],
   { style, columns, full = false, labelWidth }: TrailOptions & { readonly labelWidth: number },
 ): string {
@@ -102,7 +102,7 @@ function cut(text: string, width: number): string {
 }
 
 /** `2026-11-21 12:00:00.000Z  llm_request  entry 7`. */
-function headline({ index, id, record }: DrawnRecord, style: Style): string {
+function headline({ index, id, record }: TrailRecord, style: Style): string {
   const where = index === undefined ? '' : style.dim(`entry ${index}`)
   if (record === undefined) {
     const what = id === undefined ? 'a record' : `record ${printable(id)}`
@@ -170,7 +170,7 @@ function counted(value: number | undefined, unit: string): string | undefined {
 }
 
 /** What is disclosed; of what stands under /extra, each member for itself. */
-function disclosedRows({ record, disclosed }: DrawnRecord): Row[] {
+function disclosedRows({ record, disclosed }: TrailRecord): Row[] {
   return disclosed.flatMap(({ pointer, value }) => {
     const pseudonym =
       pointer === '/actor' ? record?.actor : pointer === '/subject' ? record?.subject : undefined

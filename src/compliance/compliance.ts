@@ -28,6 +28,7 @@ import { newRefusals, otherTenant } from './refusals.ts'
 import { makeReport } from './report.ts'
 import { storedScope } from './scope.ts'
 import type { ComplianceService, Expiry } from './service.ts'
+import { newTurns } from './turns.ts'
 
 export interface ComplianceOptions {
   readonly log: LogService
@@ -79,6 +80,8 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     return done
   }
 
+  // A large one takes some hundred MB.
+  const evidenceTurn = newTurns({ atOnce: 2, waiting: 32 })
   const memory = newExpiryMemory()
   const closing = new AbortController()
   let expiring: Promise<readonly Expiry[]> | undefined
@@ -127,7 +130,8 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     holds: (by) => whileOpen(() => listHolds(core, by)),
     erase: (request, by) => whileOpen(() => erase(core, request, by)),
     expire: (progress) => whileOpen(() => expireOnce(progress)),
-    evidence: (request, by) => whileOpen(() => makeEvidence(context, request, by)),
+    evidence: (request, by) =>
+      whileOpen(() => evidenceTurn(() => makeEvidence(context, request, by))),
     report: (month, by) => whileOpen(() => makeReport(context, month, by)),
     async close() {
       isClosed = true
