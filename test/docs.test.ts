@@ -9,6 +9,7 @@ import { describe, expect, it } from 'vitest'
 import { parse as parseYaml } from 'yaml'
 import { exitForError } from '../src/cli/exit.ts'
 import { configure as configureMonitor } from '../src/cli/monitor.ts'
+import { withScope } from '../src/cli/scope-flags.ts'
 import { configure as configureToken } from '../src/cli/token.ts'
 import { configure as configureWitness } from '../src/cli/witness.ts'
 import { CairnError, type CairnErrorCode } from '../src/errors.ts'
@@ -251,6 +252,18 @@ describe('what the documents say', () => {
     } finally {
       await rm(place, { recursive: true })
     }
+  })
+
+  it('lists every flag that says which records are meant', () => {
+    const command = new Command()
+    withScope(command, { trace: false })
+    const rows = readText('docs/records.md')
+      .split('\n')
+      .filter((line) => line.startsWith('| `--'))
+      .join('\n')
+    const flags = command.options.map(({ long }) => long!)
+    expect(flags.length).toBeGreaterThan(10)
+    expect(flags.filter((flag) => !rows.includes(`\`${flag}\``))).toEqual([])
   })
 
   it('lists every route', () => {

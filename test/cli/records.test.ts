@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createRecordsClient } from '../../src/client/records-client.ts'
 import type { Role } from '../../src/compliance/principal.ts'
-import type { JsonObject } from '../../src/formats/json-strict.ts'
+import type { JsonObject, JsonValue } from '../../src/formats/json-strict.ts'
 import { loadConfig } from '../../src/server/config.ts'
 import { type RunningServer, serve } from '../../src/server/serve.ts'
 import { expectRefusal } from './fixture.ts'
@@ -108,6 +108,27 @@ describe('cairn append --records', () => {
       input: '{"type":"decision"}',
     })
     expectRefusal(other, /idempotency key was used for /)
+  })
+
+  it('goes on where a run has ended, once the bad line is mended', async () => {
+    // Each is a batch of its own.
+    const record = { type: 'llm_request', input: { prompt: 'x'.repeat(5_000_000) } }
+    const lines = (action: JsonValue): string =>
+      [record, { ...record, action }].map((line) => `${JSON.stringify(line)}\n`).join('')
+    await writeFile(at('large.ndjson'), lines(7))
+    const add = ['append', at('large.ndjson'), '--records', '--receipts', at('large')]
+    const ended = await cairn([...add, ...as.submitter])
+    expectRefusal(ended, /line 2 of .*: \/action: expected a line .*1 record was added before that/)
+    const [, key = ''] = /--idempotency-key (\S+) to add the rest/.exec(ended.stderr) ?? []
+    const [first] = await readdir(at('large'))
+    await writeFile(at('large.ndjson'), lines('answer'))
+    const { records, indices } = await json<{ records: number; indices: number[] }>([
+      ...add,
+      ...['--idempotency-key', key],
+      ...as.submitter,
+    ])
+    expect([records, `${indices[0]}.leaf`]).toEqual([2, first])
+    expect(await readdir(at('large'))).toHaveLength(4)
   })
 
   it.each([
