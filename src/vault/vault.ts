@@ -156,6 +156,8 @@ export async function openVault({ store, masterKey, now }: VaultOptions): Promis
 
 /** Bytes of disclosures in one call. */
 const MAX_PUT_SIZE = 64 * 2 ** 20
+/** Records that are sealed before others get their turn. */
+const TURN = 200
 
 /** An entry on its way into the vault. */
 interface Draft {
@@ -319,7 +321,10 @@ class StoredVault implements Vault {
     }
     for (const [i, [, its]] of drafts.entries()) {
       const { tenant, keys: ownerKeys } = owners[i]!
-      for (const [at, draft] of its.entries()) add(tenant, ownerKeys[at]!, draft, keys, payloads)
+      for (const [at, draft] of its.entries()) {
+        add(tenant, ownerKeys[at]!, draft, keys, payloads)
+        if (at % TURN === TURN - 1) await new Promise((resume) => setImmediate(resume))
+      }
     }
     return { keys, payloads }
   }
