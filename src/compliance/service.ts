@@ -81,7 +81,7 @@ export interface Expiry {
   readonly type: string
   /** Records whose payload was destroyed. */
   readonly records: number
-  /** Records that are due, and kept by a hold. */
+  /** Records that are due, were not looked at before, and are kept by a hold. */
   readonly held: number
   /** The record that says so; absent when nothing was destroyed. */
   readonly expiry?: AcceptedRecord
