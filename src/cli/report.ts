@@ -27,7 +27,7 @@ import { clientOptions } from './connect.ts'
 import { exitFor } from './exit.ts'
 import { writeWhole } from './receipt-files.ts'
 import { byteCount, printable, type Style } from './style.ts'
-import { formatChecks, formatTable } from './table.ts'
+import { formatChecks } from './table.ts'
 
 /** Every record of the month is read for it. */
 const TIMEOUT_MS = 600_000
@@ -130,16 +130,16 @@ function printSummary(made: Report, { style, columns, line, text }: Terminal): v
   line()
   const tokens = BigInt(usage.input_tokens) + BigInt(usage.output_tokens)
   const figures: [string, string][] = [
-    [grouped(records.total), 'records'],
+    ['records', grouped(records.total)],
     ...records.by_type.map(({ type, records }): [string, string] => [
-      grouped(records),
       `  ${typeWords(type)}`,
+      grouped(records),
     ]),
-    [grouped(String(tokens)), 'tokens, in and out'],
-    ...usage.costs.map((cost): [string, string] => [costWords(cost), 'as recorded']),
-    ...lists(made).map(([what, { total }]): [string, string] => [grouped(total), what]),
+    ['tokens, in and out', grouped(String(tokens))],
+    ...usage.costs.map((cost): [string, string] => ['cost as recorded', costWords(cost)]),
+    ...lists(made).map(([what, { total }]): [string, string] => [what, grouped(total)]),
   ]
-  text(figureLines(figures, style, columns))
+  text(figureLines(figures, style))
 }
 
 /** What an auditor asks for first. */
@@ -155,17 +155,12 @@ function lists(made: Report): readonly (readonly [string, Events])[] {
   ]
 }
 
-/** Figures to the right, and what they count beside them. */
-function figureLines(
-  figures: readonly (readonly [string, string])[],
-  style: Style,
-  columns: number,
-): string {
-  const width = Math.max(...figures.map(([value]) => value.length))
-  const rows = figures.map(([value, what]) => [printable(value).padStart(width), printable(what)])
-  return formatTable(rows, {
-    columns,
-    indent: 2,
-    paint: (text, _, column) => (column === 0 ? style.bold(text) : text),
+/** What is counted, and the figures under each other. */
+function figureLines(figures: readonly (readonly [string, string])[], style: Style): string {
+  const widths = [0, 1].map((i) => Math.max(...figures.map((figure) => figure[i]!.length)))
+  const lines = figures.map(([what, value]) => {
+    const name = printable(what).padEnd(widths[0]!)
+    return `  ${name}  ${style.bold(printable(value).padStart(widths[1]!))}\n`
   })
+  return lines.join('')
 }

@@ -150,9 +150,9 @@ function checkDisclosures(counted: CountedRecords): ReportCheck {
     const detail = `${grouped(foreign)} of ${grouped(held + foreign)} do not open a commitment in their record; they were not used`
     return result(name, 'failed', detail)
   }
-  const detail =
-    held === 0 ? 'none was used' : `all ${grouped(held)} used open a commitment in their record`
-  return result(name, 'held', detail)
+  if (held === 0) return result(name, 'held', 'none was used')
+  if (held === 1) return result(name, 'held', 'the one used opens a commitment in its record')
+  return result(name, 'held', `all ${grouped(held)} used open a commitment in their record`)
 }
 
 function checkWitnesses({ end, witnesses }: IntegrityEvidence): ReportCheck {
