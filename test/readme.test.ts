@@ -112,7 +112,7 @@ describe.runIf(built)('the examples of the README', () => {
     const run = spawnSync('cairn', ['demo'], { cwd: place, env, encoding: 'utf8' })
     expect(run.status, run.stderr).toBe(0)
     const printed = flat(run.stdout)
-    for (const paragraph of transcript.split(/\n(?= *[^ ] )/)) {
+    for (const paragraph of transcript.split(/\n(?= *(?:[^ ]|\d+) )/)) {
       expect(printed).toContain(flat(paragraph))
     }
   })
