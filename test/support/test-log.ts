@@ -1,13 +1,15 @@
 /** A real log on a temporary directory, for tests. */
-import { generateKeyPairSync, randomBytes } from 'node:crypto'
+import { generateKeyPairSync, randomBytes, sign } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
+import { mlDsaSigningKey } from '../../src/formats/signing-key.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import { type LocalKeys, localSigner } from '../../src/log/local-signer.ts'
 import { type LogOptions, openLog } from '../../src/log/log.ts'
 import type { LogService } from '../../src/log/service.ts'
 import { openSignedState, type SignedState } from '../../src/log/signed-state.ts'
+import type { LogSigner } from '../../src/log/signer.ts'
 import { openLevelStore } from '../../src/storage/level.ts'
 import type { LogStore } from '../../src/storage/port.ts'
 
@@ -34,6 +36,22 @@ export function discard(place: TestLogPlace): Promise<void> {
   return rm(place.directory, { recursive: true, force: true })
 }
 
+/**
+ * The signer of these keys, except that published heads are signed on this thread: one of its own for each log would
+ * take longer to start than most tests do. Servers in tests have theirs.
+ */
+function signerOf(keys: LocalKeys): LogSigner {
+  const { mlDsaSeed, origin, treeHeadKey } = keys
+  return {
+    ...localSigner(keys),
+    async signPublication(checkpoint, treeHead) {
+      const signature = sign('sha256', treeHead, { key: treeHeadKey, dsaEncoding: 'der' })
+      const mlDsa = mlDsaSigningKey(origin, mlDsaSeed).sign(checkpoint)
+      return { mlDsa, treeHead: new Uint8Array(signature) }
+    },
+  }
+}
+
 /** Opens the log at a place; `wrap` may stand between it and its store to inject faults. */
 export async function openAt(
   place: TestLogPlace,
@@ -41,7 +59,7 @@ export async function openAt(
   wrap: (store: LogStore) => LogStore = (store) => store,
   fault: (state: SignedState) => SignedState = (state) => state,
 ): Promise<LogService> {
-  const signer = localSigner(place.keys)
+  const signer = signerOf(place.keys)
   const store = await openLevelStore(join(place.directory, 'store'))
   const state = join(place.directory, 'signed-head')
   const signedState = await openSignedState(state, formatVkey(signer.ed25519))
