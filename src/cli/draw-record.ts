@@ -90,10 +90,7 @@ function textLines(text: string, width: number): string[] {
   const lines = text.split(/\r\n|\n|\r/).flatMap((line) => wrap(printable(line), width))
   if (lines.length <= LONGEST_VALUE) return lines
   const more = lines.length - LONGEST_VALUE + 1
-  return [
-    ...lines.slice(0, LONGEST_VALUE - 1),
-    `… ${plural(more, 'more line')}: --json has all of it`,
-  ]
+  return [...lines.slice(0, LONGEST_VALUE - 1), `… ${plural(more, 'more line')}, see --json`]
 }
 
 function toned(text: string, tone: Tone, style: Style): string {
@@ -166,11 +163,11 @@ class Facts {
     }))
   }
 
-  /** `8 commitments, 3 of them shown`. */
+  /** `8 members, 3 of them opened by what is shown`. */
   summary(): string {
     const all = Object.keys(this.#commitments)
     const shown = all.filter((pointer) => this.#shown.has(pointer)).length
-    const what = plural(all.length, 'commitment')
+    const what = plural(all.length, 'member')
     return shown === 0 ? what : `${what}, ${count(shown)} of them opened by what is shown`
   }
 }

@@ -13,7 +13,12 @@ export function wrap(text: string, width: number): string[] {
       continue
     }
     if (line !== '') lines.push(line)
-    for (; rest.length > width; rest = rest.slice(width)) lines.push(rest.slice(0, width))
+    while (rest.length > width) {
+      // Not between the halves of a surrogate pair.
+      const end = width > 1 && /[\ud800-\udbff]/.test(rest[width - 1]!) ? width - 1 : width
+      lines.push(rest.slice(0, end))
+      rest = rest.slice(end)
+    }
     line = rest
   }
   lines.push(line)

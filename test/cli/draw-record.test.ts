@@ -1,3 +1,4 @@
+import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { type DrawnRecord, drawRecord } from '../../src/cli/draw-record.ts'
 import { styleFor } from '../../src/cli/style.ts'
@@ -6,7 +7,7 @@ import { openDisclosure } from '../../src/formats/disclosure.ts'
 import type { JsonObject } from '../../src/formats/json-strict.ts'
 import { parseRecord } from '../../src/formats/record.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
-import { ACTOR, prepared, SUBJECT } from '../support/records.ts'
+import { ACTOR, anySubmission, prepared, SUBJECT } from '../support/records.ts'
 
 const PLAIN = styleFor({}, {})
 
@@ -81,7 +82,7 @@ describe('the picture of a record', () => {
     expect(text).toContain('✗ tone block')
     expect(text).toContain('1,200 tokens in, 34 out · 1.2 s · EUR 0.25')
     expect(text).toMatch(/● output {6}text {11}▒+ sealed\n/)
-    expect(text).toMatch(/commits to {5}19 commitments$/)
+    expect(text).toMatch(/commits to {5}19 members$/)
     expect(text).not.toContain('ann@example.com')
   })
 
@@ -94,7 +95,7 @@ describe('the picture of a record', () => {
     expect(text).toContain('arguments      {"q":1}')
     expect(text).toContain('error          none found')
     expect(text).toMatch(/● besides {5}ward {11}cardio\n.* shift {10}night\n/)
-    expect(text).toContain('19 commitments, 19 of them opened')
+    expect(text).toContain('19 members, 19 of them opened')
     expect(text).not.toContain('sealed')
   })
 
@@ -125,7 +126,23 @@ describe('the picture of a record', () => {
     const long = { type: 'decision', decision: { reason: 'why so. '.repeat(1000) } }
     const lines = drawRecord(drawn(long, 'all'), PLAIN, 100)
     expect(lines.length).toBeLessThan(30)
-    expect(lines.join('\n')).toMatch(/… [0-9,]+ more lines: --json has all of it/)
+    expect(lines.join('\n')).toMatch(/… [0-9,]+ more lines, see --json/)
+  })
+
+  it('is text in lines, whatever is in the record', () => {
+    fc.assert(
+      fc.property(
+        anySubmission,
+        fc.constantFrom('nothing', 'all', 'erased'),
+        (submission, show) => {
+          for (const line of drawRecord(drawn(submission, show), PLAIN, 64)) {
+            expect(line.length, line).toBeLessThanOrEqual(64)
+            expect(line).not.toMatch(/[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/u)
+          }
+        },
+      ),
+      { numRuns: 100 },
+    )
   })
 
   it('draws the least that a record can be', () => {
@@ -134,7 +151,7 @@ describe('the picture of a record', () => {
       '2026-11-21 12:00:00.000 UTC · tenant acme',
       '',
       '  ● in the log  id             019a9bd4-5c00-7abc-8def-0123456789ab',
-      '                commits to     0 commitments',
+      '                commits to     0 members',
     ])
   })
 })

@@ -8,6 +8,8 @@ describe('wrap', () => {
   })
   it('breaks words that are too long', () => {
     expect(wrap('a 1234567890', 4)).toEqual(['a', '1234', '5678', '90'])
+    // No character is broken in two.
+    expect(wrap('123😀😀5', 4)).toEqual(['123', '😀😀', '5'])
   })
   it('keeps text that fits', () => {
     expect(wrap('', 4)).toEqual([''])
