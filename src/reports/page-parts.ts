@@ -10,7 +10,7 @@ import {
   type PlainCount,
   type Usage,
 } from './report.ts'
-import { costWords, counted, FACT_WORDS, grouped, shortTime } from './words.ts'
+import { costWords, counted, FACT_WORDS, factWords, grouped, shortTime } from './words.ts'
 
 export interface Column {
   readonly head: string
@@ -208,7 +208,7 @@ function factList(facts: Facts): Content {
   if (known.length === 0) return html`<span class="soft">–</span>`
   return html`<dl class="pairs">${known.map(
     ([name, value]) =>
-      html`<div><dt>${FACT_WORDS[name]}</dt><dd>${typeof value === 'number' ? grouped(value) : value}</dd></div>`,
+      html`<div><dt>${FACT_WORDS[name]}</dt><dd>${factWords(name, value)}</dd></div>`,
   )}</dl>`
 }
 

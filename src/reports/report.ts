@@ -154,6 +154,7 @@ export const FACT_NAMES = [
   'purpose',
   'ticket',
   'scope',
+  'tenant',
   'pseudonym',
   'records',
   'class',
@@ -162,7 +163,9 @@ export const FACT_NAMES = [
   'jurisdiction',
   'table',
   'keep',
+  'minutes',
   'until',
+  'sha256',
 ] as const
 export type FactName = (typeof FACT_NAMES)[number]
 

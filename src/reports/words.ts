@@ -117,6 +117,7 @@ export const FACT_WORDS: Readonly<Record<FactName, string>> = {
   purpose: 'Purpose',
   ticket: 'Ticket',
   scope: 'Scope',
+  tenant: 'Tenant',
   pseudonym: 'Pseudonym',
   records: 'Records',
   class: 'Retention class',
@@ -125,5 +126,26 @@ export const FACT_WORDS: Readonly<Record<FactName, string>> = {
   jurisdiction: 'Jurisdiction',
   table: 'Table',
   keep: 'Kept for',
+  minutes: 'Minutes',
   until: 'Until',
+  sha256: 'SHA-256 of the file',
+}
+
+/** What a fact says: numbers grouped, times without their letters, a scope as `request id req-1, model m`. */
+export function factWords(name: FactName, value: string | number): string {
+  if (typeof value === 'number') return grouped(value)
+  if (name === 'scope') return scopeWords(value)
+  const isTime = name === 'until' || name === 'before'
+  return isTime && /^\d{4}-\d\d-\d\dT[\d:.]+Z$/.test(value) ? timeWords(value) : value
+}
+
+/** A scope comes as JSON; one that was cut off stays as it is. */
+function scopeWords(json: string): string {
+  try {
+    const members = Object.entries(JSON.parse(json) as Readonly<Record<string, unknown>>)
+    const words = members.map(([name, value]) => `${name.replaceAll('_', ' ')} ${String(value)}`)
+    return words.length === 0 ? 'all records' : words.join(', ')
+  } catch {
+    return json
+  }
 }

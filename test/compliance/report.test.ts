@@ -125,7 +125,11 @@ describe('a report', () => {
       ['approve', undefined],
     ])
     expect(made.accesses.rows).toMatchObject([
-      { action: 'evidence', parent_id: id, facts: { purpose: 'complaint', records: 2 } },
+      {
+        action: 'evidence',
+        parent_id: id,
+        facts: { purpose: 'complaint', records: 2, sha256: expect.any(String) },
+      },
     ])
     expect(made.holds.rows).toMatchObject([{ action: 'place', facts: { name: 'smith' } }])
     expect(made.erasures.by_basis!.rows).toEqual([{ basis: 'GDPR art. 17(1)(b)', records: 1 }])

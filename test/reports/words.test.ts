@@ -1,7 +1,7 @@
 /** How numbers are written. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { amount, grouped, monthWords } from '../../src/reports/words.ts'
+import { amount, factWords, grouped, monthWords } from '../../src/reports/words.ts'
 
 describe('a number', () => {
   it('has its digits in groups of three', () => {
@@ -52,4 +52,23 @@ describe('a number', () => {
 it('names months', () => {
   expect(monthWords('2026-11')).toBe('November 2026')
   expect(monthWords('2024-01')).toBe('January 2024')
+})
+
+describe('a fact', () => {
+  it('is said as a person reads it', () => {
+    expect(factWords('records', 12345)).toBe('12,345')
+    expect(factWords('scope', '{"model":"m","request_id":"req-1"}')).toBe(
+      'model m, request id req-1',
+    )
+    expect(factWords('scope', '{}')).toBe('all records')
+    expect(factWords('until', '2026-11-21T22:19:31.418Z')).toBe('2026-11-21 22:19:31 UTC')
+    expect(factWords('until', 'soon')).toBe('soon')
+    expect(factWords('purpose', '2026-11-21T22:19:31.418Z')).toBe('2026-11-21T22:19:31.418Z')
+  })
+
+  it('that was cut off, or is something else than expected, stays as it is', () => {
+    for (const text of ['{"request_id":"req-…', 'everything', '']) {
+      expect(factWords('scope', text)).toBe(text)
+    }
+  })
 })
