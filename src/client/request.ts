@@ -117,15 +117,20 @@ export function createRequester(options: RequesterOptions, whose = 'a log'): Req
   }
 
   return async (request) => {
+    let isUnanswered = false
     for (let tried = 0; ; tried++) {
       request.signal?.throwIfAborted()
       const outcome = await attempt(request)
       if (outcome instanceof Uint8Array) return outcome
-      const mayRepeat = request.once !== true || outcome.error.code === 'OVERLOADED'
-      if (!outcome.retry || !mayRepeat || tried === retries) throw outcome.error
+      const { error } = outcome
+      // What it contradicts may be its own first attempt, which is under way although no answer came.
+      const mayBetter = outcome.retry || (isUnanswered && error.code === 'CONFLICT')
+      const mayRepeat = request.once !== true || error.code === 'OVERLOADED'
+      if (!mayBetter || !mayRepeat || tried === retries) throw error
+      isUnanswered ||= error.code === 'IO'
       const backoff = firstDelay * 2 ** tried * (0.5 + Math.random() / 2)
       const pause = Math.min(Math.max(backoff, outcome.waitMs ?? 0), MAX_PAUSE_MS)
-      options.onRetry?.(outcome.error.message, pause)
+      options.onRetry?.(error.message, pause)
       await sleep(pause, request.signal)
     }
   }

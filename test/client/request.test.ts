@@ -86,6 +86,20 @@ describe('requests', () => {
     expect(server!.seen).toHaveLength(1)
   })
 
+  it('are repeated until the first attempt is through, which got no answer', async () => {
+    const underWay = problem(422, 'CONFLICT', 'the key is being used')
+    const request = await requester({}, hangUp, underWay, underWay, ok)
+    await request(get)
+    expect(server!.seen).toHaveLength(4)
+  })
+
+  it('are not repeated when they contradict something else', async () => {
+    const busy = problem(503, 'OVERLOADED', 'the queue is full')
+    const request = await requester({}, busy, problem(422, 'CONFLICT', 'the key was used'), ok)
+    await expect(request(get)).rejects.toMatchObject({ code: 'CONFLICT' })
+    expect(server!.seen).toHaveLength(2)
+  })
+
   it('are repeated in any case when the log was too busy for them', async () => {
     const request = await requester({}, problem(503, 'OVERLOADED', 'the queue is full'), ok)
     await request({ ...get, once: true })
