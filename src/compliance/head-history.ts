@@ -22,7 +22,7 @@ export interface HeadHistoryOptions {
 export interface RunningHeadHistory extends HeadHistory {
   /** The log has published a head. */
   notify(): void
-  /** Stores what is not stored yet. The log must still be open. */
+  /** Stores what is not stored yet, if it can. The log must still be open. */
   close(): Promise<void>
 }
 
@@ -105,8 +105,9 @@ export async function openHeadHistory(options: HeadHistoryOptions): Promise<Runn
   }
   notify()
 
+  /** All that is known, and is not lost with the process if that can be helped. */
   async function all(): Promise<readonly number[]> {
-    await storePending()
+    await storePending().catch((error: unknown) => onError(messageOf(error)))
     return store.times()
   }
 
@@ -130,7 +131,7 @@ export async function openHeadHistory(options: HeadHistoryOptions): Promise<Runn
 
     async close() {
       notify()
-      await storePending()
+      await all()
     },
   }
 }
