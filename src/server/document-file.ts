@@ -1,7 +1,7 @@
 /** Documents that operators write, in YAML or JSON: a file is JSON when it begins with a brace, and YAML otherwise. */
-import { parse, YAMLError } from 'yaml'
+import { parse } from 'yaml'
 import { fromUtf8 } from '../bytes.ts'
-import { messageOf, usage } from '../errors.ts'
+import { malformed, messageOf, usage } from '../errors.ts'
 import type { DocumentSource } from '../formats/json-members.ts'
 import type { JsonValue } from '../formats/json-strict.ts'
 import { readFileUpTo } from './bounded-file.ts'
@@ -22,16 +22,25 @@ export async function readDocumentFile<Value>(
   { name, limit, parse }: DocumentKind<Value>,
 ): Promise<Value> {
   try {
-    const bytes = await readFileUpTo(file, limit)
-    const text = fromUtf8(bytes, file)
-    return parse(/^\s*\{/.test(text) ? bytes : fromYaml(text))
+    return parse(documentIn(await readFileUpTo(file, limit), file))
   } catch (cause) {
-    const what = cause instanceof YAMLError ? cause.message.split('\n')[0]! : messageOf(cause)
-    throw usage(`cannot use the ${name} ${file}: ${what.replace(/:$/, '')}`, cause)
+    throw usage(`cannot use the ${name} ${file}: ${messageOf(cause)}`, cause)
   }
 }
 
-/** What the text says; whether it can be said in JSON is looked at by whoever reads it. */
-function fromYaml(text: string): JsonValue {
-  return (parse(text, { strict: true, uniqueKeys: true, logLevel: 'error' }) ?? null) as JsonValue
+/**
+ * The document that a text is: JSON as it came, YAML as what it says. Whether that can be said in JSON is looked at by
+ * whoever reads it.
+ * @throws MALFORMED when it is neither
+ */
+export function documentIn(bytes: Uint8Array, what: string): DocumentSource {
+  const text = fromUtf8(bytes, what)
+  if (/^\s*\{/.test(text)) return bytes
+  try {
+    const value: unknown = parse(text, { strict: true, uniqueKeys: true, logLevel: 'error' })
+    return (value ?? null) as JsonValue
+  } catch (cause) {
+    // Beside YAMLError there are errors of their own kinds, such as one for too many aliases.
+    throw malformed(messageOf(cause).split('\n')[0]!.replace(/:$/, ''), { cause })
+  }
 }

@@ -9,10 +9,16 @@ import type { OtlpLogs } from '../../src/formats/otlp-logs.ts'
 import { parseOtlpProtobuf } from '../../src/formats/otlp-protobuf.ts'
 import { parsePolicy } from '../../src/formats/policy.ts'
 import { jsonOf, parseSubmission, prepareRecord } from '../../src/formats/record.ts'
-import { endedBefore, parseRetentionTable, retentionOf } from '../../src/formats/retention.ts'
+import {
+  endedBefore,
+  parseRetentionTable,
+  type RetentionTable,
+  retentionOf,
+} from '../../src/formats/retention.ts'
 import { compileSecretPattern } from '../../src/formats/secret-pattern.ts'
 import { findSecrets, maskSecrets, parseSecretRules } from '../../src/formats/secrets.ts'
 import { formatArchive, parseArchive } from '../../src/formats/ustar.ts'
+import { documentIn } from '../../src/server/document-file.ts'
 import type { Target } from './fuzz.ts'
 import { attempt, canonical, promise } from './promises.ts'
 import type { Seeds } from './seeds.ts'
@@ -31,7 +37,8 @@ export function recordTargets(seeds: Seeds): Target[] {
     evidenceTarget(seeds.evidence),
     otlpTarget('otlp-json', seeds.otlpJson, parseOtlpJson),
     otlpTarget('otlp-protobuf', seeds.otlpProtobuf, parseOtlpProtobuf),
-    retentionTarget(seeds.retentionTables),
+    retentionTarget('retention-table', seeds.retentionTables, parseRetentionTable),
+    yamlTarget(seeds.retentionYaml),
     secretRulesTarget(seeds.secretRules),
     secretPatternTarget(seeds.secretPatterns),
   ]
@@ -162,24 +169,36 @@ function otlpTarget(
   }
 }
 
+/** The same as YAML, whose reader is slow: short tables only. */
+function yamlTarget(seeds: readonly Uint8Array[]): Target {
+  const target = retentionTarget('retention-yaml', seeds, (bytes) =>
+    parseRetentionTable(documentIn(bytes, 'the table')),
+  )
+  return { ...target, run: (input) => input.length <= 2_000 && target.run(input) }
+}
+
 const NOW = Date.UTC(2026, 10, 21)
 const TYPES = ['llm_request', 'decision', 'erasure'] as const
 
 /** With any table, a record is kept for a while, and for as long as its regimes ask. */
-function retentionTarget(seeds: readonly Uint8Array[]): Target {
+function retentionTarget(
+  name: string,
+  seeds: readonly Uint8Array[],
+  parse: (bytes: Uint8Array) => RetentionTable,
+): Target {
   return {
-    name: 'retention-table',
+    name,
     seeds,
     run(input) {
-      const read = attempt(() => parseRetentionTable(input))
+      const read = attempt(() => parse(input))
       if (read === undefined) return false
       const table = read.value
       const [jurisdiction] = table.jurisdictions.keys()
       if (jurisdiction === undefined) return true
       const classes = [undefined, ...table.classes.keys()].slice(0, 4)
       for (const type of TYPES) {
-        for (const name of classes) {
-          const retention = retentionOf({ class: name, type, jurisdiction, table })
+        for (const one of classes) {
+          const retention = retentionOf({ class: one, type, jurisdiction, table })
           for (const time of [0, NOW]) {
             const end = retention.until(new Date(time)).getTime()
             promise(end > time && Number.isSafeInteger(end), 'a record is not kept at all')

@@ -1,5 +1,6 @@
 /** Inputs to begin with: the vectors of spec/vectors, and time-stamps that were made once. */
 import { readFileSync } from 'node:fs'
+import { stringify } from 'yaml'
 import { concat, fromBase64, fromBase64Url, fromHex, toBase64, u64, utf8 } from '../../src/bytes.ts'
 import { encodeCbor } from '../../src/formats/cbor.ts'
 import { type Policy, parsePolicy } from '../../src/formats/policy.ts'
@@ -78,6 +79,19 @@ const RETENTION_TABLE = {
   classes: { short: { about: 'Short', keep: 'P1D', regimes: ['a-law'] } },
   jurisdictions: { eu: { about: 'Union', class: 'short', regimes: ['custom'] } },
 }
+
+const RETENTION_YAML = `# ours
+version: ${RETENTION_VERSION}
+regimes: &none {}
+classes:
+  short: &short { about: Short, keep: P30D }
+  copy: *short
+  merged:
+    <<: *short
+    regimes: [*none]
+jurisdictions:
+  eu: {about: "Union", class: short}
+`
 
 const SECRET_RULES = {
   version: SECRET_RULES_VERSION,
@@ -222,6 +236,7 @@ export function makeSeeds(folder: URL) {
     retentionTables: texts(
       [DEFAULT_RETENTION_DOCUMENT, RETENTION_TABLE].map((one) => JSON.stringify(one)),
     ),
+    retentionYaml: texts([RETENTION_YAML, stringify(RETENTION_TABLE)]),
     secretPatterns: texts(SECRET_PATTERNS),
     secretRules: texts(
       [SECRET_RULES, { version: SECRET_RULES_VERSION }].map((one) => JSON.stringify(one)),
