@@ -26,13 +26,25 @@ export interface ServeProcess {
   stop(): Promise<number | null>
 }
 
+export interface ServeOptions {
+  /** Milliseconds that its clock is ahead of the real one; behind when negative. */
+  readonly clockMs?: number
+}
+
 /** Starts `cairn serve` on a directory and waits until it answers. @throws Error with its output when it ends instead */
 export function startServe(
   data: string,
   port: number,
   flags: readonly string[] = [],
+  { clockMs = 0 }: ServeOptions = {},
 ): Promise<ServeProcess> {
-  return startServer('serve', data, port, flags)
+  return startServer('serve', data, port, flags, clockMs === 0 ? {} : shiftedClock(clockMs))
+}
+
+/** The environment of a process whose clock is wrong, in all of its threads. */
+function shiftedClock(milliseconds: number): { readonly NODE_OPTIONS: string } {
+  const code = `const Real=Date,now=()=>Real.now()+(${milliseconds});globalThis.Date=class extends Real{constructor(...a){super(...(a.length?a:[now()]))}static now(){return now()}}`
+  return { NODE_OPTIONS: `--import=data:text/javascript,${encodeURIComponent(code)}` }
 }
 
 /** As startServe, for `cairn witness`. */
@@ -49,13 +61,17 @@ async function startServer(
   data: string,
   port: number,
   flags: readonly string[],
+  more: Readonly<Record<string, string>> = {},
 ): Promise<ServeProcess> {
   const args = [CLI, command, '--data', data, '--port', String(port), ...flags]
   // Settings of this test run are none of the server's, which refuses variables it does not know.
   const env = Object.fromEntries(
     Object.entries(process.env).filter(([name]) => !name.startsWith('CAIRN_')),
   )
-  const child = spawn(process.execPath, args, { env, stdio: ['ignore', 'pipe', 'pipe'] })
+  const child = spawn(process.execPath, args, {
+    env: { ...env, ...more },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
   let output = ''
   for (const stream of [child.stdout, child.stderr]) {
     stream.on('data', (chunk: Buffer) => {
