@@ -26,8 +26,8 @@ import type { RecordsGuard } from './records-guard.ts'
 import { Bytes, type Route, type RouteRequest, route, Text } from './route.ts'
 import { OtlpExport, OtlpResponse, OtlpStatus } from './schema.ts'
 
-/** Bytes of exports that are arriving, or being worked on, at the same time. */
-const MAX_AT_ONCE: number = 8 * MAX_OTLP_SIZE
+/** Bytes of exports that are arriving, or being worked on, at the same time; in memory they take several times as much. */
+const MAX_AT_ONCE: number = 4 * MAX_OTLP_SIZE
 
 /** When a client should send its export again, in seconds, for what will pass without a change of the export. */
 const AGAIN: Partial<Record<ProblemCode, number>> = {

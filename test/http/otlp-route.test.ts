@@ -368,7 +368,7 @@ it('lets in no more than there is memory for, and the others once there is', asy
     'Expect: 100-continue',
   ]
   const sockets = await Promise.all(
-    Array.from({ length: 8 }, async () => {
+    Array.from({ length: 4 }, async () => {
       const socket = connect(server.port, '127.0.0.1')
       socket.write(`${lines.join('\r\n')}\r\n\r\n`)
       const [continued] = (await once(socket, 'data')) as [Buffer]
