@@ -14,8 +14,8 @@ import { parsePolicy } from '../formats/policy.ts'
 import type { RecordLeaf } from '../formats/record.ts'
 import { MAX_PROOF_HASHES } from '../formats/tlog-proof.ts'
 import { verifyConsistency } from '../merkle/consistency.ts'
-import { EMPTY_ROOT, type RootHash } from '../merkle/hash.ts'
-import { type Finding, type OwnChecks, ownChecks } from './checks.ts'
+import { EMPTY_ROOT } from '../merkle/hash.ts'
+import { type Finding, type OwnChecks, ownChecks, unproven, witnessedWords } from './checks.ts'
 import { examineAnswer } from './evidence-answer.ts'
 import { examineDisclosures, type ShownValues } from './evidence-disclosures.ts'
 import { examineInclusion } from './evidence-inclusion.ts'
@@ -28,7 +28,7 @@ import {
 import { quorumFinding } from './quorum.ts'
 import { printable, signatureSentence } from './receipt-words.ts'
 import { openTrusted, trustedLogKeys } from './trust.ts'
-import type { Check, Trust } from './verdict.ts'
+import type { Check, Trust, Verdict } from './verdict.ts'
 
 /** The checks, in the order in which they are listed. */
 export type EvidenceCheckName =
@@ -83,20 +83,13 @@ export interface EvidenceVerdictRecord {
   readonly problems: readonly string[]
 }
 
-export interface EvidenceVerdict {
-  readonly ok: boolean
-  readonly kind: 'evidence'
-  /** The facts proven; absent unless `ok`. */
-  readonly origin?: string
-  readonly size?: number
-  readonly root?: RootHash
+export interface EvidenceVerdict extends Verdict<'evidence'> {
   /** What the maker of the file says, which nobody signed: what was asked, and that this is all of it. */
   readonly claims?: EvidenceManifest
   /** The trail. */
   readonly records: readonly EvidenceVerdictRecord[]
   /** All that is wrong with records, and with what belongs to them. */
   readonly problems: readonly EvidenceProblem[]
-  readonly checks: readonly Check[]
 }
 
 /** Checks that may be skipped in evidence that holds. */
@@ -116,7 +109,9 @@ export function verifyEvidence(bytes: Uint8Array, trust: Trust): EvidenceVerdict
     detail: 'the file is an archive of the files that evidence has',
   }))
   if (files === undefined) {
-    return { ok: false, kind: 'evidence', records: [], problems: [], checks: checks.list() }
+    const list = checks.list()
+    const none = { records: [], problems: [], checks: list }
+    return { ok: false, kind: 'evidence', finding: unproven(list), ...none }
   }
   attempt('contents', () => {
     checkSums(files)
@@ -138,12 +133,22 @@ export function verifyEvidence(bytes: Uint8Array, trust: Trust): EvidenceVerdict
   return {
     ok,
     kind: 'evidence',
+    finding: printable(ok ? provenWords(records.length, opened!, list) : unproven(list)),
     ...(ok && { origin: origin!, size: size!, root: root! }),
     ...(claims && { claims }),
     records,
     problems: trail.problems,
     checks: list,
   }
+}
+
+function provenWords(
+  records: number,
+  { checkpoint: { origin, size } }: OpenedCheckpoint,
+  checks: readonly Check[],
+): string {
+  const are = records === 1 ? 'the 1 record is an entry' : `the ${records} records are entries`
+  return `${are} of the tree of ${size} that ${origin} has signed, and what is shown of their payloads is what was recorded${witnessedWords(checks)}`
 }
 
 function failed(reason: string): CairnError {
@@ -261,8 +266,10 @@ function summary(details: readonly string[]): string {
 function shownSentence({ count, byEntry }: ShownValues): string {
   let hidden = 0
   for (const { undisclosed } of byEntry.values()) hidden += undisclosed.length
+  const rest = `${hidden} ${hidden === 1 ? 'is' : 'are'} not shown`
+  if (count === 0) return `no value of a payload is shown; ${rest}`
   const values = count === 1 ? 'the 1 value shown is' : `the ${count} values shown are`
-  return `${values} what the records commit to; ${hidden} ${hidden === 1 ? 'is' : 'are'} not shown`
+  return `${values} what the records commit to; ${rest}`
 }
 
 /** That the tree grew from the one of an earlier head, which the log has signed as well. */

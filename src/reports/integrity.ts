@@ -164,8 +164,9 @@ function checkWitnesses({ end, witnesses }: IntegrityEvidence): ReportCheck {
   if (end?.quorum !== true) {
     return result(name, 'open', 'the head at the end is not cosigned as the policy asks')
   }
+  const all = heads === 1 ? 'the head looked at is' : `all ${grouped(heads)} heads looked at are`
   return covered === heads
-    ? result(name, 'held', `all ${grouped(heads)} heads looked at are cosigned as the policy asks`)
+    ? result(name, 'held', `${all} cosigned as the policy asks`)
     : result(
         name,
         'open',
