@@ -69,6 +69,7 @@ async function submitAll(file: string, key: string, flags: AppendRecordsFlags): 
   const input = readRecords(file, { lines: flags.lines === true, onBytes, signal })
   try {
     const total = await sizeOf(file)
+    progress.update(0, total)
     const onLate = (records: number): void => {
       outcome.late += records
     }

@@ -3,7 +3,7 @@
  * under a grant, and do what the law asks for. Which of this a token allows is the log's to say (docs/access.md).
  */
 import { equal, toHex, utf8 } from '../bytes.ts'
-import { CairnError } from '../errors.ts'
+import { CairnError, malformed } from '../errors.ts'
 import { MAX_EVIDENCE_SIZE } from '../formats/evidence.ts'
 import type { EvidenceQuery } from '../formats/evidence-manifest.ts'
 import type { RecordSource } from '../formats/record.ts'
@@ -341,23 +341,23 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
     placeHold: ({ name, reason, scope }, options = {}) =>
       post('v1/holds', { name, reason, scope }, holdOf, options),
 
-    liftHold: (hold, reason, options = {}) =>
-      post(`v1/holds/${encodeURIComponent(hold)}/lift`, { reason }, holdOf, options),
+    liftHold: async (hold, reason, options = {}) =>
+      post(`v1/holds/${segment(hold)}/lift`, { reason }, holdOf, options),
 
     holds: (options = {}) => get('v1/holds', ({ holds }) => listOf(holds, holdOf), options),
 
     requestGrant: ({ purpose, ticket, scope, minutes }, options = {}) =>
       post('v1/grants', { purpose, ticket, scope, minutes }, grantOf, options),
 
-    decideGrant: (id, decision, options = {}) =>
-      post(`v1/grants/${encodeURIComponent(id)}/${decision}`, undefined, grantOf, options),
+    decideGrant: async (id, decision, options = {}) =>
+      post(`v1/grants/${segment(id)}/${decision}`, undefined, grantOf, options),
 
-    revokeGrant: (id, options = {}) =>
-      post(`v1/grants/${encodeURIComponent(id)}/revoke`, undefined, grantOf, options),
+    revokeGrant: async (id, options = {}) =>
+      post(`v1/grants/${segment(id)}/revoke`, undefined, grantOf, options),
 
     grants: (options = {}) => get('v1/grants', ({ grants }) => listOf(grants, grantOf), options),
 
-    grant: (id, options = {}) => get(`v1/grants/${encodeURIComponent(id)}`, grantOf, options),
+    grant: async (id, options = {}) => get(`v1/grants/${segment(id)}`, grantOf, options),
 
     evidence: ({ scope, purpose, grant }, { signal, onBytes } = {}) =>
       request({
@@ -369,9 +369,9 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
         signal,
       }),
 
-    report(month, format, { signal } = {}) {
+    async report(month, format, { signal } = {}) {
       const accept = format === 'html' ? 'text/html' : JSON_TYPE
-      const path = `v1/reports/${encodeURIComponent(month)}`
+      const path = `v1/reports/${segment(month)}`
       return request({ path, headers: { accept }, limit: MAX_REPORT_SIZE, signal })
     },
   }
@@ -399,6 +399,12 @@ function submission(
     if (status === ACCEPTED) onLate?.(records)
   }
   return { path: 'v1/records?wait=witnessed', onStatus, signal }
+}
+
+/** A part of a path. @throws MALFORMED for what would be another path */
+function segment(text: string): string {
+  if (!/^\.{0,2}$/.test(text)) return encodeURIComponent(text)
+  throw malformed(`'${text}' is neither an id nor a name`)
 }
 
 /** The query of an address; empty when nothing is asked for. */

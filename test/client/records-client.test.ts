@@ -399,6 +399,15 @@ describe('what the law asks for', () => {
     expect(server!.seen).toHaveLength(1)
   })
 
+  it.each(['', '.', '..'])('has no id or name that is another path: %j', async (id) => {
+    const client = await clientOf(json(GRANT))
+    await expect(client.grant(id)).rejects.toMatchObject({ code: 'MALFORMED' })
+    await expect(client.liftHold(id, 'r')).rejects.toMatchObject({
+      code: 'MALFORMED',
+    })
+    expect(server!.seen).toEqual([])
+  })
+
   it('says why it is refused', async () => {
     const client = await clientOf(problem(409, 'HELD', 'the hold acme-v-smith keeps it'))
     const request = { subject: 'ann', basis: 'GDPR 17' }
