@@ -6,7 +6,7 @@ import { sha256 } from '#sha256'
 import { toHex, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import type { Disclosure } from '../formats/disclosure.ts'
-import { type EvidenceRecord, formatEvidence } from '../formats/evidence.ts'
+import { type Evidence, type EvidenceRecord, formatEvidenceInSteps } from '../formats/evidence.ts'
 import { MAX_EVIDENCE_RECORDS } from '../formats/evidence-manifest.ts'
 import type { JsonObject } from '../formats/json-strict.ts'
 import { openCheckpoint } from '../formats/open-checkpoint.ts'
@@ -69,7 +69,7 @@ export async function makeEvidence(
   ])
   const indices = found.map(({ index }) => index)
   const purpose = request.purpose ?? grant?.purpose
-  const file = formatEvidence({
+  const file = await formatted({
     manifest: {
       origin: log.origin,
       tenant,
@@ -105,6 +105,21 @@ export async function makeEvidence(
     tenant,
   )
   return file
+}
+
+/** The file, made with room for others in between. */
+async function formatted(evidence: Evidence): Promise<Uint8Array> {
+  const steps = formatEvidenceInSteps(evidence)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+    await giveWay()
+  }
+}
+
+/** Lets others have a turn. */
+function giveWay(): Promise<void> {
+  return new Promise((resolve) => setImmediate(resolve))
 }
 
 /** For whom, and within what. */
@@ -208,6 +223,7 @@ async function read(
       // A view of its bundle, all of which it would keep in memory.
       made.push({ index, leaf: leaf.slice(), record: recordIn(leaf), disclosures })
     }
+    await giveWay()
   }
   return made
 }

@@ -26,6 +26,7 @@ import {
   formatHashes,
   formatProof,
   formatTimeline,
+  type TimelineRow,
   timelineRow,
 } from './evidence-lines.ts'
 import {
@@ -95,6 +96,18 @@ export function isEvidence(bytes: Uint8Array): boolean {
  * @throws TOO_LARGE beyond MAX_EVIDENCE_SIZE
  */
 export function formatEvidence(evidence: Evidence): Uint8Array {
+  const steps = formatEvidenceInSteps(evidence)
+  for (;;) {
+    const step = steps.next()
+    if (step.done === true) return step.value
+  }
+}
+
+/** Records that a step is about. */
+const STEP = 2_000
+
+/** The same, for whoever has other things to do in between: large evidence takes seconds. @throws as formatEvidence */
+export function* formatEvidenceInSteps(evidence: Evidence): Generator<undefined, Uint8Array> {
   const records = [...evidence.records].sort((a, b) => a.index - b.index)
   if (records.length < 1 || records.length > MAX_EVIDENCE_RECORDS) {
     throw new RangeError(`expected 1 to ${MAX_EVIDENCE_RECORDS} records, got ${records.length}`)
@@ -106,35 +119,37 @@ export function formatEvidence(evidence: Evidence): Uint8Array {
     records.map(({ index }) => index),
     size,
   )
-  const disclosures = records.map((record) => ({ ...record, disclosures: inOrder(record) }))
-  const rows = disclosures.map(({ index, leaf, record = parseRecord(leaf), disclosures: shown }) =>
-    timelineRow({
-      index,
-      leafHash: hashLeaf(leaf),
-      record,
-      disclosed: shown.map(({ pointer }) => pointer),
-    }),
-  )
-  const shown = disclosures.flatMap((record) =>
-    record.disclosures.map((one) => formatDisclosureLine(record.index, one)),
-  )
+  const rows: TimelineRow[] = []
+  const shown: Uint8Array[] = []
+  for (const one of records) {
+    const { index, leaf, record = parseRecord(leaf) } = one
+    const disclosures = inOrder(one)
+    const disclosed = disclosures.map(({ pointer }) => pointer)
+    rows.push(timelineRow({ index, leafHash: hashLeaf(leaf), record, disclosed }))
+    for (const disclosure of disclosures) shown.push(formatDisclosureLine(index, disclosure))
+    if (rows.length % STEP === 0) yield
+  }
   const manifest = { ...evidence.manifest, records: records.length, disclosures: shown.length }
   const newline = Uint8Array.of(0x0a)
   const { older } = evidence
-  const parts = new Map<EvidencePart, Uint8Array>([
-    ['manifest.json', formatManifest(manifest)],
-    ['timeline.txt', formatTimeline(rows)],
-    ['records.jsonl', join(records.flatMap(({ leaf }) => [leaf, newline]))],
-    ['disclosures.txt', join(shown)],
-    ['proof.txt', formatProof(positions, evidence.proof)],
-    ['checkpoint.txt', utf8(evidence.checkpoint)],
-    ['policy.txt', evidence.policy],
-  ])
+  const parts = new Map<EvidencePart, Uint8Array>()
+  parts.set('manifest.json', formatManifest(manifest))
+  parts.set('timeline.txt', formatTimeline(rows))
+  yield
+  parts.set('records.jsonl', join(records.flatMap(({ leaf }) => [leaf, newline])))
+  yield
+  parts.set('disclosures.txt', join(shown))
+  yield
+  parts.set('proof.txt', formatProof(positions, evidence.proof))
+  parts.set('checkpoint.txt', utf8(evidence.checkpoint))
+  parts.set('policy.txt', evidence.policy)
+  yield
   if (older !== undefined) {
     parts.set('older-checkpoint.txt', utf8(older.checkpoint))
     parts.set('consistency.txt', formatHashes(older.proof))
   }
   const sums: [EvidencePart, Uint8Array] = ['SHA256SUMS', utf8(sumsOf(parts).join(''))]
+  yield
   const files = [sums, ...parts].map(([name, bytes]) => ({ name: `${FOLDER}${name}`, bytes }))
   checkSize(files.reduce((sum, { bytes }) => sum + bytes.length + 1024, 1024))
   return formatArchive({ time: secondsOf(manifest.made), files })
