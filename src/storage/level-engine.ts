@@ -1,4 +1,5 @@
 /** LevelDB as the store uses it: how it is tuned, opened, and how its failures become ours. */
+import { readdir } from 'node:fs/promises'
 import { type DatabaseOptions, Level } from 'level'
 import { CairnError, messageOf } from '../errors.ts'
 
@@ -40,6 +41,7 @@ export async function openDatabase(
   directory: string,
   options: DatabaseTuning,
 ): Promise<LevelDatabase> {
+  await assertWhole(directory)
   const database: LevelDatabase = new Level(directory, { ...TUNING, ...options })
   try {
     await database.open()
@@ -58,6 +60,19 @@ export async function openDatabase(
     }
     throw engineFailure(`open ${directory}`, cause)
   }
+}
+
+const DATA_FILE = /^[0-9]+\.(ldb|log)$/
+
+/** Where CURRENT is missing the engine begins anew, and deletes the tables that are there: nothing would be left to mend. */
+async function assertWhole(directory: string): Promise<void> {
+  // What cannot be read the engine will complain about.
+  const names = await readdir(directory).catch((): string[] => [])
+  if (names.includes('CURRENT') || !names.some((name) => DATA_FILE.test(name))) return
+  throw new CairnError(
+    'CORRUPT',
+    `${directory} has lost its file CURRENT; keep a copy of the directory and restore a backup`,
+  )
 }
 
 function codeOf(error: unknown): unknown {

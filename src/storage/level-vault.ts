@@ -35,6 +35,7 @@ export async function openLevelVaultStore(
   const [payloadsIn, keysIn] = [join(directory, 'payloads'), join(directory, 'keys')]
   if (createIfMissing) await makeDirectory(directory)
   else await assertThere(directory)
+  await assertPayloadsAreThere(payloadsIn, keysIn)
   // First the payloads: their lock stays with this process while the keys are opened anew.
   const database = await openDatabase(payloadsIn, { createIfMissing, compression: false })
   let keys: LevelVaultKeys
@@ -78,6 +79,17 @@ async function assertThere(directory: string): Promise<void> {
   } catch (cause) {
     throw new CairnError('NOT_FOUND', `there is no vault in ${directory}`, { cause })
   }
+}
+
+/** The payloads are made before the keys, so that there are never keys alone. */
+async function assertPayloadsAreThere(payloadsIn: string, keysIn: string): Promise<void> {
+  const isThere = (path: string): Promise<boolean> =>
+    access(path).then(
+      () => true,
+      () => false,
+    )
+  if ((await isThere(payloadsIn)) || !(await isThere(keysIn))) return
+  throw new CairnError('CORRUPT', `${payloadsIn} is missing; restore a backup of the vault`)
 }
 
 async function makeDirectory(directory: string): Promise<void> {

@@ -45,7 +45,7 @@ import { formatPseudonym, parsePseudonym, parseRecordId } from './names.ts'
 import { MAX_PARTS, type PartName, sealPart } from './parts.ts'
 import { People } from './people.ts'
 import { Reader } from './reader.ts'
-import { encodePayload, encodeRecordKey, payloadKey, recordKeyKey } from './rows.ts'
+import { encodePayload, encodeRecordKey, HEADER_KEY, payloadKey, recordKeyKey } from './rows.ts'
 import { contextFor } from './sealing.ts'
 import { type Staged, Staging } from './staging.ts'
 import { type Tenant, Tenants } from './tenants.ts'
@@ -147,11 +147,22 @@ export interface VaultOptions {
  * @throws USAGE when it was closed with another master key; CORRUPT, NEWER_FORMAT, DISK_FULL, IO
  */
 export async function openVault({ store, masterKey, now }: VaultOptions): Promise<Vault> {
+  await assertKeysAreThere(store)
   const tenants = await Tenants.open(store.keys, masterKey)
   const people = new People(store.keys)
   const erasures = new Erasures(store, people, now)
   await erasures.finish()
   return new StoredVault(store, tenants, people, erasures)
+}
+
+/** Before anything is made: with a new header it would look like an empty vault. @throws CORRUPT, IO */
+async function assertKeysAreThere({ keys, payloads }: VaultStore): Promise<void> {
+  const [header] = await keys.get([HEADER_KEY])
+  if (header !== undefined) return
+  for await (const _ of payloads.list(new Uint8Array())) {
+    const message = 'the vault has payloads and no keys; keep a copy of it and restore a backup'
+    throw new CairnError('CORRUPT', message)
+  }
 }
 
 /** Bytes of disclosures in one call. */
