@@ -43,6 +43,8 @@ export interface ComplianceOptions {
   readonly policy?: Uint8Array
   /** The heads that reports look at; without it they cannot tell what the log held when. */
   readonly heads?: HeadHistory
+  /** A time that has passed, in milliseconds since 1970: that of a head, whatever the clock says by now. */
+  readonly notBefore?: number
   /** How often payloads expire by themselves, and first at once; 0 for never. A day unless told otherwise. */
   readonly expireEveryMs?: number
 }
@@ -52,8 +54,8 @@ const DAY_MS = 86_400_000
 /** Takes up the compliance work of a log whose records are open. They are closed after it. */
 export function openCompliance(options: ComplianceOptions): ComplianceService {
   const { log, records, vault, now = Date.now, onEvent = () => undefined } = options
-  const { expireEveryMs = DAY_MS } = options
-  const core = newCore({ log, records, vault, now: neverBack(now), onEvent })
+  const { expireEveryMs = DAY_MS, notBefore } = options
+  const core = newCore({ log, records, vault, now: neverBack(now, notBefore), onEvent })
   const refusals = newRefusals(core)
   const context: ComplianceContext = {
     ...core,
@@ -80,8 +82,9 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     return done
   }
 
-  // A large one takes some hundred MB.
+  // Large evidence takes some hundred MB, and a report reads all records of a month.
   const evidenceTurn = newTurns({ atOnce: 2, waiting: 32 })
+  const reportTurn = newTurns({ atOnce: 2, waiting: 32 })
   const memory = newExpiryMemory()
   const closing = new AbortController()
   let expiring: Promise<readonly Expiry[]> | undefined
@@ -132,7 +135,7 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     expire: (progress) => whileOpen(() => expireOnce(progress)),
     evidence: (request, by) =>
       whileOpen(() => evidenceTurn(() => makeEvidence(context, request, by))),
-    report: (month, by) => whileOpen(() => makeReport(context, month, by)),
+    report: (month, by) => whileOpen(() => reportTurn(() => makeReport(context, month, by))),
     async close() {
       isClosed = true
       clearInterval(timer)
@@ -143,11 +146,14 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
   }
 }
 
-/** A clock that is set back gives no grant another hour. */
-function neverBack(now: () => number): () => number {
-  let latest = Number.NEGATIVE_INFINITY
+/** A clock that is set back gives no grant another hour: while it is behind, time goes on from where it was. */
+function neverBack(now: () => number, notBefore = Number.NEGATIVE_INFINITY): () => number {
+  let latest = notBefore
+  let asked = performance.now()
   return () => {
-    latest = Math.max(latest, now())
-    return latest
+    const since = asked
+    asked = performance.now()
+    latest = Math.max(now(), latest + asked - since)
+    return Math.floor(latest)
   }
 }

@@ -37,6 +37,7 @@ import {
   type SubmitterKey,
 } from './read-submissions.ts'
 import { RecordClock } from './record-clock.ts'
+import { repeatErasures } from './repeat-erasures.ts'
 import type {
   AcceptedRecords,
   ErasureOutcome,
@@ -85,6 +86,8 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
   if (index.next > log.head().size) await index.clear()
   const follower = new Follower({ log, vault, index, onEvent })
   await follower.reached(log.head().size)
+  const again = await repeatErasures(vault, index)
+  if (again > 0) onEvent({ event: 'erased-again', people: again })
   const clock = new RecordClock(now, index.latest ?? 0)
   if (clock.behind > 0) onEvent({ event: 'clock-behind', milliseconds: clock.behind })
   const intake = new Intake({

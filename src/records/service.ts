@@ -88,6 +88,8 @@ export type RecordsEvent =
   | { readonly event: 'vault-damaged'; readonly id: string; readonly reason: string }
   /** Disclosures whose records were never logged were taken away at the start. */
   | { readonly event: 'withdrawn'; readonly batches: number }
+  /** The vault, put back from a backup, still had people whom the log says were erased. */
+  | { readonly event: 'erased-again'; readonly people: number }
   /** The clock is behind the newest record; until it catches up, time stands still. */
   | { readonly event: 'clock-behind'; readonly milliseconds: number }
   /** A rule found what may be a secret, and lets it pass. */

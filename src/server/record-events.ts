@@ -21,6 +21,8 @@ export function describeRecords(event: HostedRecordsEvent): string {
       return `other users can read ${event.file}; make it private with chmod 600`
     case 'withdrawn':
       return `disclosures of ${event.batches} submissions that never came to be were removed`
+    case 'erased-again':
+      return `${event.people} people whom the vault still had were erased again, as the log says; it is older than the log, so what was recorded since its backup has no payload`
     case 'clock-behind':
       return `the clock is ${event.milliseconds} ms behind the newest record; records get its time until then`
     case 'secret-found':

@@ -1,10 +1,11 @@
 /** The records of a log from its data directory: vault, search index, kept heads, and all that is done with them. */
+import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { openCompliance } from '../compliance/compliance.ts'
 import type { RetentionPolicy } from '../compliance/context.ts'
 import { openHeadHistory } from '../compliance/head-history.ts'
-import { CairnError } from '../errors.ts'
+import { CairnError, type CairnErrorCode } from '../errors.ts'
 import type { SecretRules } from '../formats/secrets.ts'
 import type { HostedRecords } from '../http/record-submission.ts'
 import type { LogService } from '../log/service.ts'
@@ -16,7 +17,8 @@ import { openHeadDirectory } from '../storage/head-directory.ts'
 import type { IndexStore } from '../storage/index-port.ts'
 import { openLevelIndexStore } from '../storage/level-index.ts'
 import { openLevelVaultStore } from '../storage/level-vault.ts'
-import { openVault } from '../vault/vault.ts'
+import type { MasterKey } from '../vault/master-key.ts'
+import { openVault, type Vault } from '../vault/vault.ts'
 import type { HostedRecordsEvent } from './record-events.ts'
 import { findOrMakeVaultKey } from './vault-key.ts'
 
@@ -43,7 +45,7 @@ export interface OpenedRecords extends HostedRecords {
 
 /**
  * Opens the records of an open log, making what is not there yet.
- * @throws USAGE without the vault's master key; LOCKED, CORRUPT, NEWER_FORMAT, DISK_FULL, IO
+ * @throws USAGE without the vault's master key; CORRUPT also when the vault is gone; LOCKED, NEWER_FORMAT, DISK_FULL, IO
  */
 export async function openHostedRecords(options: HostedRecordsOptions): Promise<OpenedRecords> {
   const { log, directory, retention, policy, onEvent } = options
@@ -52,6 +54,9 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
     for (const part of opened.splice(0).reverse()) await part.close()
   }
   try {
+    const { store, index } = await openIndex(directory.index, onEvent)
+    opened.push(store)
+    if (index.latest !== undefined) assertVaultIsThere(directory)
     const file = options.vaultKey ?? join(directory.keys, 'vault.key')
     const masterKey = await findOrMakeVaultKey({
       file,
@@ -63,14 +68,8 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
           file,
         }),
     })
-    const vault = await openVault({
-      store: await openLevelVaultStore(directory.vault),
-      masterKey,
-      now: Date.now,
-    })
+    const vault = await openVaultIn(directory.vault, masterKey)
     opened.push(vault)
-    const { store, index } = await openIndex(directory.index, onEvent)
-    opened.push(store)
     const heads = await openHeadHistory({
       log,
       store: await openHeadDirectory(directory.heads),
@@ -94,6 +93,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       onEvent,
       retention,
       heads,
+      notBefore: log.publication().timestamp,
       ...(policy && { policy }),
     })
     opened.push(compliance)
@@ -104,6 +104,28 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
   }
 }
 
+/** Without this, one whose disk is not mounted would begin another vault, and then have two. */
+function assertVaultIsThere({ vault, index }: DataDirectory): void {
+  if (existsSync(join(vault, 'payloads'))) return
+  throw new CairnError(
+    'CORRUPT',
+    `the log has records, but their vault is missing from ${vault}; restore a backup of it, or remove ${index} to go on without what it held`,
+  )
+}
+
+async function openVaultIn(directory: string, masterKey: MasterKey): Promise<Vault> {
+  const store = await openLevelVaultStore(directory)
+  try {
+    return await openVault({ store, masterKey, now: Date.now })
+  } catch (error) {
+    await store.close()
+    throw error
+  }
+}
+
+/** The errors of an index that is of no use any more. A disk that cannot be written to fails again. */
+const USELESS: readonly CairnErrorCode[] = ['CORRUPT', 'NEWER_FORMAT', 'IO']
+
 /** The index, begun anew when it cannot be used: all that it says is in the log and the vault. */
 async function openIndex(
   directory: string,
@@ -112,9 +134,7 @@ async function openIndex(
   try {
     return await openIndexIn(directory)
   } catch (error) {
-    const isUseless =
-      error instanceof CairnError && (error.code === 'CORRUPT' || error.code === 'NEWER_FORMAT')
-    if (!isUseless) throw error
+    if (!(error instanceof CairnError) || !USELESS.includes(error.code)) throw error
     onEvent({ event: 'index-discarded', reason: error.message })
     await rm(directory, { recursive: true, force: true })
     return openIndexIn(directory)
