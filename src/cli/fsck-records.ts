@@ -1,7 +1,7 @@
 /** What `cairn fsck` does about records: looks at every payload in the vault, and builds the search index again. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
-import { messageOf } from '../errors.ts'
+import { messageOf, usage } from '../errors.ts'
 import { storedEntries } from '../log/stored-entries.ts'
 import type { LogStore } from '../storage/port.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -23,6 +23,20 @@ export interface VaultFinding {
   readonly detail: string
 }
 
+/** Where the vault should be, when records were found by an index that is still there, and it is not. */
+export function missingVault({ folder }: RecordsPlace): string | undefined {
+  const directory = join(folder, 'vault')
+  const isMissing = !existsSync(directory) && existsSync(join(folder, 'index'))
+  return isMissing ? directory : undefined
+}
+
+/** Where the vault's master key would be, when it is kept elsewhere and nobody has said where. */
+export function missingKey({ folder, keyFile }: RecordsPlace): string | undefined {
+  const file = join(folder, 'keys', 'vault.key')
+  const isMissing = keyFile === undefined && existsSync(join(folder, 'vault')) && !existsSync(file)
+  return isMissing ? file : undefined
+}
+
 /**
  * Opens the vault of a data directory, or undefined when it has none. An erasure that was interrupted is finished by it.
  * @throws USAGE without the master key, or with another one; LOCKED, CORRUPT, IO
@@ -35,8 +49,10 @@ export async function openVaultIn({ folder, keyFile }: RecordsPlace): Promise<Va
     import('../storage/level-vault.ts'),
     import('../vault/vault.ts'),
   ])
+  const file = keyFile ?? join(folder, 'keys', 'vault.key')
+  if (!existsSync(file)) throw usage(`the master key of the vault is missing from ${file}`)
   const masterKey = await findOrMakeVaultKey({
-    file: keyFile ?? join(folder, 'keys', 'vault.key'),
+    file,
     vault: directory,
     passphrase: process.env.CAIRN_PASSPHRASE,
     onEvent: () => {},

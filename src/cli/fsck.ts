@@ -16,6 +16,8 @@ import { interruptible, note, printJson, terminal, withCommonHelp } from './comm
 import { exitFor } from './exit.ts'
 import {
   checkVault,
+  missingKey,
+  missingVault,
   openVaultIn,
   type RecordsPlace,
   rebuildIndex,
@@ -59,7 +61,7 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
   let vaultRows: number | undefined
   let indexed: number | undefined
   try {
-    vault = await vaultIn(place, flags)
+    vault = await vaultIn(place, flags, found)
     summary = await checkStore(store, place, found, signal)
     vaultRows = vault && (await checkVault(vault, place, found, signal))
     if (flags.reindex === true) {
@@ -85,13 +87,32 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
   if (indexed !== undefined) line(`  the index was built again: ${plural(indexed, 'record')}`)
 }
 
-/** The vault, where there is one; without its key all else can be checked. */
-async function vaultIn(place: RecordsPlace, { reindex }: FsckFlags): Promise<Vault | undefined> {
+/** The vault, where there is one. Its key may be kept elsewhere: without it all else can be checked. */
+async function vaultIn(
+  place: RecordsPlace,
+  { reindex }: FsckFlags,
+  found: (finding: VaultFinding) => void,
+): Promise<Vault | undefined> {
+  const vault = missingVault(place)
+  if (vault !== undefined) {
+    found({
+      kind: 'vault',
+      name: 'vault',
+      detail: `is missing from ${vault}; restore a backup of it`,
+    })
+    return undefined
+  }
+  const key = missingKey(place)
+  if (key !== undefined && reindex !== true) {
+    const missing = `the master key of the vault is missing from ${key}`
+    note(`payloads are not checked: ${missing}; say with --vault-key where it is`)
+    return undefined
+  }
   try {
     return await openVaultIn(place)
   } catch (error) {
-    if (reindex === true || !(error instanceof CairnError) || error.code !== 'USAGE') throw error
-    note(`payloads are not checked: ${error.message}`)
+    if (reindex === true || !(error instanceof CairnError) || error.code !== 'CORRUPT') throw error
+    found({ kind: 'vault', name: 'vault', detail: error.message })
     return undefined
   }
 }
