@@ -7,6 +7,7 @@ type Undo = () => unknown
 const afterTest: Undo[] = []
 const afterFile: Undo[] = []
 
+/** Not for tests that run at the same time as others of their file. */
 export function afterThisTest(undo: Undo): void {
   afterTest.push(undo)
 }
@@ -16,7 +17,15 @@ export function afterThisFile(undo: Undo): void {
 }
 
 async function undoAll(list: Undo[]): Promise<void> {
-  for (const undo of list.splice(0).reverse()) await undo()
+  const failures: unknown[] = []
+  for (const undo of list.splice(0).reverse()) {
+    try {
+      await undo()
+    } catch (error) {
+      failures.push(error)
+    }
+  }
+  if (failures.length > 0) throw failures[0]
 }
 
 /** For the setup of every test file. */
