@@ -1,4 +1,4 @@
-/** Work that takes much memory, a few at a time. */
+/** Work that takes much memory or time, a few at once. */
 import { CairnError } from '../errors.ts'
 
 export interface TurnsOptions {
