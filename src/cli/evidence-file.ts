@@ -1,6 +1,7 @@
 /** The verdict on an evidence file, as `cairn verify` gives it, and the trail that it proves. */
 import { open } from 'node:fs/promises'
 import { toHex } from '../bytes.ts'
+import { drawnRecord } from '../client/trail-rows.ts'
 import type { Trust } from '../client/verdict.ts'
 import {
   type EvidenceVerdict,
@@ -14,7 +15,7 @@ import { exitFor } from './exit.ts'
 import { scopeWords } from './scope-flags.ts'
 import { count, plural, printable, type Style } from './style.ts'
 import { formatChecks, formatTable, wrap } from './table.ts'
-import { formatTrail, type TrailRecord } from './trail.ts'
+import { formatTrail } from './trail.ts'
 
 /** Records that are shown, unless all are asked for. */
 const MAX_SHOWN = 50
@@ -112,12 +113,6 @@ function shownOf(
   if (full) return { shown: records, omitted: 0 }
   const shown = records.filter(({ problems }, i) => i < MAX_SHOWN || problems.length > 0)
   return { shown, omitted: records.length - shown.length }
-}
-
-/** A record of a verdict, to be drawn. */
-export function drawnRecord({ ok, ...record }: EvidenceVerdictRecord): TrailRecord {
-  const state = ok ? 'good' : record.problems.length > 0 ? 'bad' : 'open'
-  return { ...record, state }
 }
 
 /** Those that no record is to blame for, or that were told of none that is listed. */
