@@ -32,6 +32,15 @@ describe('requests', () => {
     expect(fromUtf8(await request(get))).toBe('good')
   })
 
+  it('tell how much of the answer has come', async () => {
+    const told: number[] = []
+    const long = 'x'.repeat(300_000)
+    const request = await requester({}, answer(200, long))
+    await request({ path: 'x', limit: 400_000, onBytes: (bytes) => told.push(bytes) })
+    expect(told.at(-1)).toBe(long.length)
+    expect(told).toEqual([...told].sort((a, b) => a - b))
+  })
+
   it('go below the address of the log, with the token', async () => {
     server = await flakyServer(ok)
     const request = createRequester({ url: `${server.url}/logs/one/`, token: 'secret' })
