@@ -33,6 +33,8 @@ const MAX_MADE_SIZE = 134_217_728
 /** Records whose disclosures are read at once. */
 const READ_AT_ONCE = 32
 const DAY_MS = 86_400_000
+/** So long after the newest record an earlier head is looked for. */
+const LOOKED_AFTER_MS = 32 * DAY_MS
 
 export interface EvidenceOptions {
   /** How long to wait for a published head that has all records, in milliseconds; 10,000 when left out. */
@@ -255,7 +257,8 @@ async function earlierHead(
   const today = Math.floor(now() / DAY_MS) * DAY_MS
   if (heads === undefined || newest.time >= today) return undefined
   const vkeys = log.vkeys.map(parseVkey)
-  for (const { checkpoint } of await heads.between(newest.time, today)) {
+  const before = Math.min(today, newest.time + LOOKED_AFTER_MS)
+  for (const { checkpoint } of await heads.between(newest.time, before)) {
     try {
       const { size, root } = openCheckpoint(utf8(checkpoint), vkeys).checkpoint
       if (size <= newest.index || size >= head.size) continue
