@@ -12,7 +12,8 @@ for (const entry of readdirSync(dist, { recursive: true, withFileTypes: true }))
   if (!entry.isFile()) continue
   const file = join(entry.parentPath, entry.name)
   const source = join(src, relative(dist, file))
-  if (!existsSync(source.replace(/(\.d)?\.ts$|\.js$/, '.ts')) && !existsSync(source)) rmSync(file)
+  const sources = ['.ts', '.tsx'].map((end) => source.replace(/(\.d)?\.ts$|\.js$/, end))
+  if (![source, ...sources].some(existsSync)) rmSync(file)
 }
 
 const command = join(dist, 'cli/main.js')

@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 import { codeOnly, filesBelow, importsOf, readText } from './support/sources.ts'
 
-const SOURCES = filesBelow('src').filter((path) => path.endsWith('.ts'))
+const SOURCES = filesBelow('src').filter((path) => /\.tsx?$/.test(path))
 
 const BASE = ['errors', 'bytes', 'crypto']
 const CORE = [...BASE, 'merkle', 'formats', 'tiles']
@@ -31,14 +31,15 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   records: [...CORE, 'storage port', 'log', 'vault', 'search'],
   reports: CORE,
   compliance: [...CORE, 'storage port', 'log', 'vault', 'search', 'records', 'reports', 'client'],
-  http: [...CORE, ...JOBS, 'reports', 'compliance'],
+  http: [...CORE, ...JOBS, 'reports', 'compliance', 'web'],
   server: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'compliance', 'http'],
   cli: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'compliance', 'http', 'server'],
-  web: [...CORE, 'client'],
+  web: [...CORE, 'client', 'reports'],
   'entry verify': [...CORE, 'client'],
   'entry client': [...CORE, 'client'],
   'entry time-stamp': [...CORE, 'client'],
   'entry evidence': [...CORE, 'client'],
+  'entry verify-file': [...CORE, 'client'],
   'entry server': [...CORE, ...STORAGE, 'client', ...JOBS, 'compliance', 'http', 'server'],
 }
 
@@ -62,7 +63,7 @@ const STORAGE_FILES: Readonly<Record<string, string>> = {
   'durable-file.ts': 'durable file',
 }
 
-const ENTRIES = ['verify', 'client', 'time-stamp', 'evidence', 'server']
+const ENTRIES = ['verify', 'verify-file', 'client', 'time-stamp', 'evidence', 'server']
 /** What a storage adapter's files are called: `level.ts`, `level-keys.ts`. All others of the folder are shared. */
 const ADAPTERS = ['level', 'postgres', 's3']
 

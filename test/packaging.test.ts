@@ -43,8 +43,8 @@ describe.runIf(built)('the npm package', () => {
       .filter((path) => path.startsWith('dist/'))
       .map((path) => ({ path, source: path.replace(/^dist/, 'src') }))
       .filter(({ source }) => {
-        const compiled = source.replace(/(\.d)?\.ts$|\.js$/, '.ts')
-        return !existsSync(join(ROOT, compiled)) && !existsSync(join(ROOT, source))
+        const compiled = ['.ts', '.tsx'].map((end) => source.replace(/(\.d)?\.ts$|\.js$/, end))
+        return ![source, ...compiled].some((path) => existsSync(join(ROOT, path)))
       })
     expect(stale.map(({ path }) => path)).toEqual([])
   })

@@ -2,7 +2,7 @@
  * HTML in which every text is escaped by construction: a template's own words are markup, whatever is put into it is
  * text unless it came from such a template itself.
  */
-import { escapeHtml } from '../formats/html.ts'
+import { escapeHtml, visible } from '../formats/html.ts'
 
 // A symbol, so that nothing that was read from JSON can pass for markup.
 const MARKUP: unique symbol = Symbol('markup')
@@ -40,12 +40,4 @@ function written(content: Content): string {
 // Array.isArray does not tell a readonly array from the rest of a union.
 function isList(content: Markup | readonly Content[]): content is readonly Content[] {
   return Array.isArray(content)
-}
-
-/** Controls, halves of surrogate pairs and what reorders a line cannot be seen; they are spelled out. */
-function visible(text: string): string {
-  return text.replace(
-    /[\p{Cc}\p{Cs}\u2028\u2029\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu,
-    (character) => `\\u{${character.codePointAt(0)!.toString(16)}}`,
-  )
 }
