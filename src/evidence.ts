@@ -4,7 +4,7 @@
  */
 
 export type { EvidenceProblem, EvidenceProblemKind } from './client/evidence-trail.ts'
-export type { Check, Trust } from './client/verdict.ts'
+export type { Check, Trust, Verdict } from './client/verdict.ts'
 export {
   type EvidenceCheckName,
   type EvidenceVerdict,

@@ -3,7 +3,7 @@
  * the verifier because it weighs more, and needs Web Crypto; runs in Node and in browsers.
  */
 
-export type { Check } from './client/verdict.ts'
+export type { Check, Verdict } from './client/verdict.ts'
 export {
   type ProvenTime,
   type TimeStampCheckName,

@@ -3,7 +3,15 @@
  * network, no files, no clock; runs in Node and in browsers.
  */
 
-export type { Check, ReceiptKind, Trust, Verdict } from './client/verdict.ts'
+export type {
+  Check,
+  ReceiptKind,
+  ReceiptVerdict,
+  Trust,
+  Verdict,
+  VerdictKind,
+} from './client/verdict.ts'
+export { type CheckpointVerdict, verifyCheckpoint } from './client/verify-checkpoint.ts'
 export {
   type ReceiptCheckName,
   type ReceiptToVerify,

@@ -135,7 +135,7 @@ export async function forkLog({ trust, out, signal }: Stage, fork: Fork): Promis
     `     ${out.style.red('refused')}  no witness cosigns the second story; the log stops writing`,
   )
   out.line(
-    `     ${out.style.red('kept')}     ${wrap(verdict.finding ?? '', out.columns - 16).join(`\n${' '.repeat(14)}`)}`,
+    `     ${out.style.red('kept')}     ${wrap(verdict.finding, out.columns - 16).join(`\n${' '.repeat(14)}`)}`,
   )
   const detail = verdict.ok ? 'found out, and provable to anyone with the public key' : 'NOT PROVEN'
   result(out, verdict.ok, detail)

@@ -32,13 +32,13 @@ function jsonOf(file: string, { heads, ...verdict }: SplitViewVerdict): unknown 
   return { file, ...verdict, ...(shown && { heads: shown }) }
 }
 
-function printVerdict(file: string, { origin, finding, checks }: SplitViewVerdict): void {
+function printVerdict(file: string, { ok, origin, finding, checks }: SplitViewVerdict): void {
   const { style, columns, line, text } = terminal()
   const of = origin === undefined ? '' : ` of ${printable(origin)}`
   line(style.bold(`${printable(file)}: split view${of}`))
   text(formatChecks(checks, style, columns))
   line(
-    finding === undefined
+    !ok
       ? style.red(style.bold('NOT CONFIRMED: this file proves nothing about the log'))
       : style.bold(`confirmed: ${printable(finding)}`),
   )

@@ -71,3 +71,17 @@ export function ownChecks<Name extends string>(order: readonly Name[]): OwnCheck
       order.map((name): Check => made.get(name) ?? { name, status: 'skipped', detail: UNMADE }),
   }
 }
+
+/** The sentence of a verdict that proves nothing: the first check that failed, and which others did. */
+export function unproven(checks: readonly Check[]): string {
+  const [first, ...others] = checks.filter(({ status }) => status === 'failed')
+  if (first === undefined) return 'nothing is proven'
+  const more = others.map(({ name }) => name).join(', ')
+  return `nothing is proven: ${first.detail}${more === '' ? '' : ` (failed as well: ${more})`}`
+}
+
+/** That the quorum was there, as the end of a sentence about a tree; empty when it was not asked for. */
+export function witnessedWords(checks: readonly Check[]): string {
+  const isHeld = checks.some(({ name, status }) => name === 'witnesses' && status === 'held')
+  return isHeld ? ', and the witnesses that the policy demands have cosigned that tree' : ''
+}

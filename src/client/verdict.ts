@@ -1,4 +1,7 @@
-/** The outcome of verifying something: one answer, and the checks it rests on in words for people. */
+/**
+ * The outcome of verifying something, the same for all that can be verified: one answer, the sentence it comes to, and
+ * the checks it rests on, in words for people.
+ */
 import type { Policy } from '../formats/policy.ts'
 import type { VerifierKey } from '../formats/vkey.ts'
 
@@ -21,10 +24,21 @@ export interface Check {
 
 export type ReceiptKind = 'tlog-proof' | 'cose' | 'json' | 'unknown'
 
-export interface Verdict {
-  /** Whether the leaf is proven to be in the log. Nothing less is worth anything. */
+/** What was verified; `unknown` is nothing that a log hands out. */
+export type VerdictKind =
+  | ReceiptKind
+  | 'checkpoint'
+  | 'time-stamp'
+  | 'split-view'
+  | 'evidence'
+  | 'audit'
+
+export interface Verdict<Kind extends VerdictKind = VerdictKind> {
+  /** Whether what it is for is proven. Nothing less is worth anything. */
   readonly ok: boolean
-  readonly kind: ReceiptKind
+  readonly kind: Kind
+  /** What it comes to, in one sentence that can be quoted: what is proven, or why nothing is. */
+  readonly finding: string
   /** The facts proven; absent unless `ok`, so that a mere claim is never taken for one. */
   readonly origin?: string
   readonly index?: number
@@ -33,3 +47,6 @@ export interface Verdict {
   /** Every check, in the order in which they are made. */
   readonly checks: readonly Check[]
 }
+
+/** The verdict on a receipt: whether the leaf is proven to be in the log. */
+export type ReceiptVerdict = Verdict<ReceiptKind>

@@ -15,11 +15,11 @@ import { parseTlogProof, TLOG_PROOF_HEADER } from '../formats/tlog-proof.ts'
 import { hashLeaf, type LeafHash, type NodeHash } from '../merkle/hash.ts'
 import { rootFromInclusion, verifyInclusion } from '../merkle/inclusion.ts'
 import type { LeafIndex } from '../merkle/position.ts'
-import { type Checker, runChecks } from './checks.ts'
+import { type Checker, runChecks, unproven, witnessedWords } from './checks.ts'
 import { quorumFinding } from './quorum.ts'
-import { inclusionSentence, notIncluded, signatureSentence } from './receipt-words.ts'
+import { inclusionSentence, notIncluded, printable, signatureSentence } from './receipt-words.ts'
 import { openTrusted, trustedLogKeys } from './trust.ts'
-import type { ReceiptKind, Trust, Verdict } from './verdict.ts'
+import type { Check, ReceiptKind, ReceiptVerdict, Trust } from './verdict.ts'
 
 export interface ReceiptToVerify {
   /** The bytes that were logged, exactly. */
@@ -53,7 +53,7 @@ const ORDER: readonly ReceiptCheckName[] = [
   'inclusion',
 ]
 
-type Proven = Required<Pick<Verdict, 'origin' | 'index' | 'size' | 'root'>>
+type Proven = Required<Pick<ReceiptVerdict, 'origin' | 'index' | 'size' | 'root'>>
 
 type ReceiptChecker = Checker<ReceiptCheckName>
 
@@ -61,12 +61,12 @@ type ReceiptChecker = Checker<ReceiptCheckName>
  * Verifies that `receipt` proves `leaf` to be in a log that `trust` names. Never throws: whatever the bytes are, the
  * verdict says in words which check they fail.
  */
-export function verifyReceipt({ leaf, receipt, trust }: ReceiptToVerify): Verdict {
+export function verifyReceipt({ leaf, receipt, trust }: ReceiptToVerify): ReceiptVerdict {
   return receiptVerifier(trust)(leaf, receipt)
 }
 
-/** Verifies one receipt as `verifyReceipt` does. */
-export type ReceiptVerifier = (leaf: Uint8Array, receipt: Uint8Array) => Verdict
+/** Verifies one receipt as `verifyReceipt` does. Without the leaf, the verdict is that it proves nothing. */
+export type ReceiptVerifier = (leaf: Uint8Array | undefined, receipt: Uint8Array) => ReceiptVerdict
 
 /** Checkpoints that a verifier of many receipts remembers. */
 const REMEMBERED = 64
@@ -85,23 +85,29 @@ export function receiptVerifier(trust: Trust): ReceiptVerifier {
   return (leaf, receipt) => judge({ leaf, receipt, trust, open })
 }
 
-interface Request extends ReceiptToVerify {
+interface Request extends Omit<ReceiptToVerify, 'leaf'> {
+  readonly leaf: Uint8Array | undefined
   /** Verifies the signatures of a checkpoint by the keys that are trusted. @throws VERIFICATION_FAILED */
   open(checkpoint: string): OpenedCheckpoint
 }
 
-function judge(request: Request): Verdict {
+function judge(request: Request): ReceiptVerdict {
   const kind = receiptKind(request.receipt)
   const { proven, checks } = runChecks(ORDER, (check) =>
     kind === 'cose' ? verifyCose(request, check) : verifyNote(kind, request, check),
   )
-  return { ok: proven !== undefined, kind, ...proven, checks }
+  const finding = proven === undefined ? unproven(checks) : provenWords(proven, checks)
+  return { ok: proven !== undefined, kind, finding: printable(finding), ...proven, checks }
+}
+
+function provenWords({ origin, index, size }: Proven, checks: readonly Check[]): string {
+  return `${inclusionSentence(index, size, origin)}, which ${origin} has signed${witnessedWords(checks)}`
 }
 
 const WHITE_SPACE: readonly number[] = [0x20, 0x09, 0x0a, 0x0d]
 
-/** What the first bytes promise; nothing is checked. */
-function receiptKind(receipt: Uint8Array): ReceiptKind {
+/** What the first bytes of a receipt promise; nothing is checked. */
+export function receiptKind(receipt: Uint8Array): ReceiptKind {
   // Up to the version, so that a tlog-proof of another version is refused as what it is.
   const header = utf8(TLOG_PROOF_HEADER.slice(0, TLOG_PROOF_HEADER.indexOf('@') + 1))
   if (equal(receipt.subarray(0, header.length), header)) return 'tlog-proof'
@@ -168,8 +174,9 @@ function verifyCose(request: Request, check: ReceiptChecker): Proven {
         candidate.type === 'ed25519' && candidate.name === origin && candidate.keyId === keyId,
     )
     if (key === undefined) {
-      const reason = `no given log key is the Ed25519 key ${keyId} of ${origin}, which the receipt names`
-      throw new CairnError('VERIFICATION_FAILED', reason)
+      throw failed(
+        `no given log key is the Ed25519 key ${keyId} of ${origin}, which the receipt names`,
+      )
     }
     explained(`${origin} has not signed that the leaf is entry ${index} of ${size}`, () =>
       verifyCoseSign1(receipt.message, key.publicKey, { payload: root }),
@@ -211,11 +218,14 @@ function parseReceipt<T>(format: string, check: ReceiptChecker, parse: () => T):
 }
 
 function checkLeaf(
-  leaf: Uint8Array,
+  leaf: Uint8Array | undefined,
   stated: LeafHash | undefined,
   check: ReceiptChecker,
 ): LeafHash {
   return check('leaf', () => {
+    if (leaf === undefined) {
+      throw failed('a receipt proves nothing without the leaf that it is for, and none was given')
+    }
     if (leaf.length === 0) throw malformed('the leaf is empty, and no log has empty leaves')
     if (leaf.length > MAX_ENTRY_SIZE) {
       throw malformed(
@@ -225,7 +235,7 @@ function checkLeaf(
     const hash = hashLeaf(leaf)
     if (stated !== undefined && !equal(stated, hash)) {
       const reason = `the receipt is for another leaf: it names leaf hash ${toHex(stated)}, the leaf given has ${toHex(hash)}`
-      throw new CairnError('VERIFICATION_FAILED', reason)
+      throw failed(reason)
     }
     return {
       value: hash,
@@ -243,10 +253,14 @@ function checkQuorum(
   check('witnesses', () => {
     if (policy?.quorum !== undefined && cosignatures === undefined) {
       const reason = `the policy demands the quorum ${policy.quorum}, and a COSE receipt carries no witness signatures; verify the tlog-proof or the JSON receipt of the leaf instead`
-      throw new CairnError('VERIFICATION_FAILED', reason)
+      throw failed(reason)
     }
     return quorumFinding(policy, cosignatures ?? [])
   })
+}
+
+function failed(reason: string): CairnError {
+  return new CairnError('VERIFICATION_FAILED', reason)
 }
 
 /** Puts what a failure means before what it was. */

@@ -12,10 +12,10 @@ import { type ParsedSplitView, parseSplitView } from '../formats/split-view.ts'
 import type { VerifierKey } from '../formats/vkey.ts'
 import { verifyConsistency } from '../merkle/consistency.ts'
 import { EMPTY_ROOT, type RootHash } from '../merkle/hash.ts'
-import { type Checker, runChecks } from './checks.ts'
+import { type Checker, runChecks, unproven } from './checks.ts'
 import { keyWords, printable } from './receipt-words.ts'
 import { trustedLogKeys } from './trust.ts'
-import type { Check, Trust } from './verdict.ts'
+import type { Trust, Verdict } from './verdict.ts'
 
 /** The checks, in the order in which they are made. */
 export type SplitViewCheckName =
@@ -37,17 +37,13 @@ export interface SplitHead {
   readonly root: RootHash
 }
 
-export interface SplitViewVerdict {
-  /** Whether it is proven that the log signed two heads that cannot both be true. */
-  readonly ok: boolean
-  readonly kind: 'split-view'
-  /** The facts proven; absent unless `ok`, so that a mere claim is never taken for one. */
-  readonly origin?: string
+/**
+ * Whether it is proven that the log signed two heads that cannot both be true. Then the finding says what the log did;
+ * it is bad news about the log.
+ */
+export interface SplitViewVerdict extends Verdict<'split-view'> {
+  /** Absent unless `ok`. */
   readonly heads?: readonly [SplitHead, SplitHead]
-  /** One sentence that says what the log did, fit to be quoted. */
-  readonly finding?: string
-  /** Every check, in the order in which they are made. */
-  readonly checks: readonly Check[]
 }
 
 /**
@@ -69,7 +65,13 @@ export function verifySplitView(bytes: Uint8Array, trust: Trust): SplitViewVerdi
     const { first, second } = evidence.heads
     return { origin, heads: [headOf(first), headOf(second)] as const, finding: printable(finding) }
   })
-  return { ok: proven !== undefined, kind: 'split-view', ...proven, checks }
+  return {
+    ok: proven !== undefined,
+    kind: 'split-view',
+    finding: unproven(checks),
+    ...proven,
+    checks,
+  }
 }
 
 function headOf({ size, root }: Checkpoint): SplitHead {

@@ -12,8 +12,9 @@ import {
   type TimeStampToken,
 } from '../formats/time-stamp.ts'
 import { findPath } from './certificate-path.ts'
+import { unproven } from './checks.ts'
 import { printable } from './receipt-words.ts'
-import type { Check } from './verdict.ts'
+import type { Check, Verdict } from './verdict.ts'
 import { digest, hashName, verifySignature } from './verify-signature.ts'
 
 export interface TimeStampToVerify {
@@ -59,11 +60,9 @@ export interface ProvenTime {
   readonly policy: string
 }
 
-export interface TimeStampVerdict {
-  readonly ok: boolean
+export interface TimeStampVerdict extends Verdict<'time-stamp'> {
   /** Absent unless `ok`. */
   readonly proven?: ProvenTime
-  readonly checks: readonly Check[]
 }
 
 const TIME_STAMPING = '1.3.6.1.5.5.7.3.8'
@@ -116,7 +115,19 @@ export async function verifyTimeStamp(request: TimeStampToVerify): Promise<TimeS
     const detail = 'not checked, because an earlier check failed'
     checks.push({ name, status: 'skipped', detail })
   }
-  return { ok: proven !== undefined, ...(proven && { proven }), checks }
+  const finding = proven === undefined ? unproven(checks) : statedWords(proven, 'these bytes')
+  return {
+    ok: proven !== undefined,
+    kind: 'time-stamp',
+    finding,
+    ...(proven && { proven }),
+    checks,
+  }
+}
+
+/** What an authority has stated of what it was shown. */
+export function statedWords(proven: ProvenTime, what: string): string {
+  return `${proven.authority} has signed that it was shown ${what} on ${timeInWords(proven)}`
 }
 
 /** `21 November 2026, 17:43:19 UTC, give or take 1 second`. */

@@ -66,7 +66,7 @@ function expectRefusal(verdict: Verdict, name: string, reason: RegExp): void {
   expect(verdict.ok).toBe(false)
   expect(failures(verdict)).toEqual([name])
   expect(detail(verdict, name)).toMatch(reason)
-  expect(Object.keys(verdict).sort()).toEqual(['checks', 'kind', 'ok'])
+  expect(Object.keys(verdict).sort()).toEqual(['checks', 'finding', 'kind', 'ok'])
 }
 
 const FORMATS = [

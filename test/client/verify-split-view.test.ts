@@ -59,8 +59,9 @@ const [low, high] = inSplitOrder(headOf(fork, 12), headOf(honest, 12))
 const twins = evidenceOf(low, high)
 
 function expectRefusal(verdict: SplitViewVerdict, name: SplitViewCheckName, why: RegExp): void {
-  const { checks, ...rest } = verdict
+  const { checks, finding, ...rest } = verdict
   expect(rest).toEqual({ ok: false, kind: 'split-view' })
+  expect(finding).toMatch(/^nothing is proven: /)
   expect(checks.map((check) => check.name)).toEqual([
     'format',
     'one log',

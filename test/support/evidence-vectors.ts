@@ -295,7 +295,8 @@ export function evidenceVectors(): EvidenceVectors {
     ],
     archives_refused: [
       { name: 'another mode', at: 106, bytes: toBase64(utf8('5')) },
-      { name: 'another time of one file', at: 512 * 4 + 146, bytes: toBase64(utf8('7')) },
+      { name: 'another time of one file', at: 512 * 3 + 146, bytes: toBase64(utf8('7')) },
+      { name: 'another byte of the manifest', at: 512 * 4 + 146, bytes: toBase64(utf8('7')) },
       { name: 'another checksum', at: 148, bytes: toBase64(utf8('7')) },
       { name: 'an owner by name', at: 265, bytes: toBase64(utf8('root')) },
       { name: 'a name that leads elsewhere', at: 0, bytes: toBase64(utf8('/')) },
