@@ -1,14 +1,8 @@
 /** Records that were found, as a table: a row each, with the columns that have something in them. */
 import type { FoundRecord } from '../client/record-answers.ts'
+import { hasPassed } from '../reports/record-stages.ts'
 import { shortTime, typeWords } from '../reports/words.ts'
-import {
-  costOf,
-  guardrailWords,
-  hasPassed,
-  modelWords,
-  shortPerson,
-  typeToned,
-} from './record-words.ts'
+import { costOf, guardrailWords, modelWords, shortPerson, typeToned } from './record-words.ts'
 import { count, printable, type Style } from './style.ts'
 import { formatTable } from './table.ts'
 

@@ -1,9 +1,10 @@
 import { describe, expect, it } from 'vitest'
 import { formatRecords } from '../../src/cli/record-table.ts'
-import { costOf, metricsWords } from '../../src/cli/record-words.ts'
+import { costOf } from '../../src/cli/record-words.ts'
 import { styleFor } from '../../src/cli/style.ts'
 import type { FoundRecord } from '../../src/client/record-answers.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
+import { metricsText } from '../../src/reports/record-stages.ts'
 import { RECORD_ID, SUBJECT } from '../support/records.ts'
 
 const PLAIN = styleFor({}, {})
@@ -83,7 +84,7 @@ describe('what a record took', () => {
     [{ input_tokens: 5, output_tokens: 6 }, '5 tokens in, 6 out'],
     [{ latency_ms: 350, cost: 1 }, '350 ms · 1.00'],
   ])('%j is said as %j', (metrics, words) => {
-    expect(metricsWords(metrics)).toBe(words)
+    expect(metricsText(metrics)).toBe(words)
   })
 
   it.each([
