@@ -1,8 +1,14 @@
 /** Whether the records of evidence are an answer to what its manifest says was asked. */
 import type { EvidenceManifest } from '../formats/evidence-manifest.ts'
 import { unaskedMember } from '../formats/evidence-manifest.ts'
+import type { RecordLeaf } from '../formats/record.ts'
 import type { ShownValues } from './evidence-disclosures.ts'
 import { type EvidenceProblem, problemOf, type TrailEntry } from './evidence-trail.ts'
+
+/** Whether a record asked for the grant, or decided about it. */
+function isOfGrant({ id, type, parent_id }: RecordLeaf, grant: string | undefined): boolean {
+  return grant !== undefined && (id === grant || (type === 'grant' && parent_id === grant))
+}
 
 /** Adds to the problems of entries; gives those that belong to none. */
 export function examineAnswer(
@@ -20,10 +26,9 @@ export function examineAnswer(
       entry.problems.push(problemOf(entry, 'foreign', what))
       continue
     }
+    if (isOfGrant(record, claims.grant)) continue
     // What belongs to an answer without having been asked for.
-    if (record.id === claims.grant || (record.corrects !== undefined && ids.has(record.corrects))) {
-      continue
-    }
+    if (record.corrects !== undefined && ids.has(record.corrects)) continue
     const resource = shown.byEntry.get(entry)?.held.find(({ pointer }) => pointer === '/resource')
     const member = unaskedMember(claims.query, record, resource?.value)
     if (member === undefined) continue

@@ -142,7 +142,7 @@ interface Found {
   readonly isGranted: boolean
 }
 
-/** The records that match, those that correct them, and the one that asked for the grant; by their indices. */
+/** The records that match, those that correct them, and those by which the grant was asked for and given; by index. */
 async function gather(
   context: ComplianceContext,
   scope: Scope,
@@ -168,10 +168,14 @@ async function gather(
   for await (const record of corrections) {
     if (record.corrects !== undefined && found.has(record.corrects)) add(record)
   }
-  if (grant !== undefined && !found.has(grant.id)) {
-    const time = Date.parse(grant.requested)
-    const asked = context.ownRecords({ type: 'grant', from: time, before: time + 1 }, tenant)
-    for await (const { record } of asked) if (record.id === grant.id) add(record)
+  for (const time of [grant?.requested, grant?.decided]) {
+    if (time === undefined) continue
+    const from = Date.parse(time)
+    const then = context.ownRecords({ type: 'grant', from, before: from + 1 }, tenant)
+    for await (const { record } of then) {
+      const isOfGrant = record.id === grant?.id || record.parent_id === grant?.id
+      if (isOfGrant && !found.has(record.id)) add(record)
+    }
   }
   return [...found.values()].sort((a, b) => a.index - b.index)
 }

@@ -90,7 +90,7 @@ describe('cairn evidence', () => {
     expect(run.code).toBe(0)
     expect(run.stdout).toContain('◆ May I?')
     expect(run.stdout).toMatch(/◆ ann@example\.com \(p_/)
-    expect(run.stdout).toMatch(/verified: 3 records/)
+    expect(run.stdout).toMatch(/verified: 4 records/)
     expect(run.stderr).toMatch(/granted\.cairn: .* KiB, SHA-256 [0-9a-f]{64}\n$/)
     const { records } = await admin.search({ type: 'access' })
     expect(records).toMatchObject([{ action: 'evidence', parent_id: id }])

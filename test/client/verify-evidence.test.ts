@@ -717,6 +717,9 @@ describe('what was asked', () => {
     { type: 'grant' },
     { ...LEAST, tenant: 'other' },
     { type: 'decision' },
+    { type: 'grant', parent_id: recordId(2) },
+    { type: 'grant', parent_id: recordId(1) },
+    { type: 'decision', parent_id: recordId(2) },
   ])
   const answer = (
     indices: readonly number[],
@@ -758,12 +761,18 @@ describe('what was asked', () => {
     expect(answer([4], { query: { resource: 'file/2' } }, hidden).ok).toBe(false)
   })
 
-  it('may come with the corrections of what it is answered by, and with the grant', () => {
+  it('may come with the corrections of what it is answered by, and with the grant and who gave it', () => {
     const query = { request_id: 'req-1' }
     expect(answer([0, 1], { query }).ok).toBe(true)
     expectProblems(answer([1], { query }), [['foreign', 1, /request_id/]])
     expect(answer([0, 2], { query, grant: recordId(2) }).ok).toBe(true)
     expectProblems(answer([0, 2], { query }), [['foreign', 2, /request_id/]])
+    expect(answer([0, 2, 5], { query, grant: recordId(2) }).ok).toBe(true)
+    expectProblems(answer([0, 5], { query }), [['foreign', 5, /request_id/]])
+    expectProblems(answer([0, 2, 6, 7], { query, grant: recordId(2) }), [
+      ['foreign', 6, /request_id/],
+      ['foreign', 7, /request_id/],
+    ])
   })
 
   it("is never answered by what is another tenant's", () => {

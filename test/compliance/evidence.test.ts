@@ -146,12 +146,14 @@ describe('evidence', () => {
     )
     const verdict = verifyEvidence(file, trust())
     expect(verdict.ok).toBe(true)
-    expect(typesOf(verdict)).toEqual(['llm_request', 'llm_request', 'grant'])
+    expect(typesOf(verdict)).toEqual(['llm_request', 'llm_request', 'grant', 'grant'])
     expect(verdict.claims).toMatchObject({ grant: id, purpose: 'complaint 117' })
-    const [outside, inside, asked] = shownBy(verdict)
+    const [outside, inside, asked, approved] = shownBy(verdict)
     expect(outside).toEqual([])
     expect(inside).toEqual(['/input/prompt', '/output/text', '/resource', '/subject'])
-    expect(asked).toEqual(['/extra'])
+    expect([asked, approved]).toEqual([['/extra'], ['/extra']])
+    const [by, other] = verdict.records.slice(2).map(({ record }) => record!.actor)
+    expect(by).not.toBe(other)
     const values = verdict.records[1]!.disclosed.map(({ value }) => value)
     expect(values).toEqual(['question 1', 'answer 1', 'file-1', 'person-1@example.com'])
 
@@ -163,7 +165,7 @@ describe('evidence', () => {
       purpose: 'complaint 117',
       ticket: 'CASE-1',
       scope: { request_id: 'req-1' },
-      records: 3,
+      records: 4,
       sha256: createHash('sha256').update(file).digest('hex'),
     })
   })
@@ -176,6 +178,7 @@ describe('evidence', () => {
       false,
       true,
       true,
+      false,
       false,
     ])
     expect(shownBy(verdict)[0]).toEqual([])

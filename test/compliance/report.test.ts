@@ -128,7 +128,7 @@ describe('a report', () => {
       {
         action: 'evidence',
         parent_id: id,
-        facts: { purpose: 'complaint', records: 2, sha256: expect.any(String) },
+        facts: { purpose: 'complaint', records: 3, sha256: expect.any(String) },
       },
     ])
     expect(made.holds.rows).toMatchObject([{ action: 'place', facts: { name: 'smith' } }])
