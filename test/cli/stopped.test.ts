@@ -36,6 +36,7 @@ describe('a stopped log', () => {
       folder: place(),
       ok: true,
       size: 300,
+      vault_rows: 1,
       bytes: expect.any(Number),
       findings: [],
     })

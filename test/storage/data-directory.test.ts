@@ -24,6 +24,9 @@ describe('a data directory that is not there yet', () => {
     expect(directory).toEqual({
       path,
       store: join(path, 'store'),
+      vault: join(path, 'vault'),
+      index: join(path, 'index'),
+      heads: join(path, 'heads'),
       keys: join(path, 'keys'),
       vkeyFile: join(path, 'log.vkey'),
       adminTokenFile: join(path, 'admin.token'),
