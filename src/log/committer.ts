@@ -12,6 +12,7 @@
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
+import { isMapRoot } from '../formats/completeness-root.ts'
 import { type LeafIndex, leafIndex } from '../merkle/position.ts'
 import type { Commit, LogStore } from '../storage/port.ts'
 import type { DoubleCheck } from './double-check.ts'
@@ -125,7 +126,7 @@ export class Committer {
   submit(leaves: readonly Uint8Array[], options: SubmitOptions = {}): Promise<Acceptance> {
     let bytes = 0
     for (const leaf of leaves) bytes += leaf.length
-    const refusal = this.#refusal(leaves, bytes)
+    const refusal = this.#refusal(leaves, bytes, options)
     if (refusal !== undefined) {
       this.#counters.refused += leaves.length
       return Promise.reject(refusal)
@@ -151,7 +152,11 @@ export class Committer {
     await this.#released
   }
 
-  #refusal(leaves: readonly Uint8Array[], bytes: number): CairnError | undefined {
+  #refusal(
+    leaves: readonly Uint8Array[],
+    bytes: number,
+    { ownStatement = false }: SubmitOptions,
+  ): CairnError | undefined {
     if (this.#mode.mode !== 'writable') return refusalOf(this.#mode)
     if (leaves.length === 0) return new CairnError('MALFORMED', 'there is no leaf to add')
     if (leaves.length > LONGEST_SUBMISSION) {
@@ -167,6 +172,10 @@ export class Committer {
           'TOO_LARGE',
           `a leaf has at most ${MAX_ENTRY_SIZE} bytes, this one has ${leaf.length}`,
         )
+      }
+      if (!ownStatement && isMapRoot(leaf)) {
+        const message = 'a leaf that begins with cairn-map/ is written by the log itself only'
+        return new CairnError('MALFORMED', message)
       }
     }
     if (!this.#queue.hasRoom(leaves.length, bytes)) {

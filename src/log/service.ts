@@ -50,6 +50,8 @@ export interface SubmitOptions {
    * request, whatever leaves came with it, marked as duplicates; `leafHash` is that of the leaves that came.
    */
   readonly request?: Uint8Array
+  /** The leaves are the log's own statements about itself (spec/completeness.md), which no submitter can write. */
+  readonly ownStatement?: boolean
 }
 
 export type LogMode =
@@ -76,7 +78,7 @@ export interface LogService {
   /**
    * Adds leaves (1 to 65,535 bytes each), all or none. Resolves once they are durable and their head is signed.
    * New leaves of one submission get consecutive indices.
-   * @throws MALFORMED, TOO_LARGE, OVERLOADED, DISK_FULL, READ_ONLY, STOPPED
+   * @throws MALFORMED, also when one begins as the log's own statements do; TOO_LARGE, OVERLOADED, DISK_FULL, READ_ONLY, STOPPED
    * @throws CONFLICT when the idempotency key was used for other leaves
    */
   submit(leaves: readonly Uint8Array[], options?: SubmitOptions): Promise<Acceptance>

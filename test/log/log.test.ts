@@ -243,6 +243,19 @@ describe('a log', () => {
     expect(reopened.publication().size).toBe(500)
   })
 
+  it('takes no statement about itself from a submitter', async () => {
+    const log = await open()
+    const statement = utf8('cairn-map/v1\n')
+    const refused = log.submit([...leaves(1), statement])
+    await expect(refused).rejects.toThrow(
+      'a leaf that begins with cairn-map/ is written by the log itself only',
+    )
+    expect(log.head().size).toBe(0)
+    await log.submit([utf8('cairn-map'), ...leaves(1)])
+    const { leaves: accepted } = await log.submit([statement], { ownStatement: true })
+    expect(accepted[0]!.index).toBe(2)
+  })
+
   it('honours an idempotency key, also after a restart, and refuses it for other leaves', async () => {
     let log = await open({ dedup: false })
     const idempotencyKey = randomBytes(16)

@@ -9,6 +9,7 @@ import { formatSkey } from '../../src/formats/signing-key.ts'
 import { bundlePath, tilePath } from '../../src/formats/tile.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import { EMPTY_ROOT } from '../../src/merkle/hash.ts'
+import { completenessVectors } from './completeness-vectors.ts'
 import { evidenceVectors } from './evidence-vectors.ts'
 import {
   COSIGNED_AT,
@@ -298,6 +299,7 @@ export function vectorFiles(): ReadonlyMap<string, string> {
     'witness.json': witness(),
     'records.json': recordVectors(),
     'evidence.json': evidenceVectors(),
+    'completeness.json': completenessVectors(),
   }
   return new Map(
     Object.entries(files).map(([name, value]) => [name, `${JSON.stringify(value, null, 1)}\n`]),
