@@ -336,7 +336,7 @@ function watchSpace(
 ): NodeJS.Timeout {
   const floor = options.freeSpaceFloor ?? DEFAULT_FLOOR
   let low = false
-  return setInterval(async () => {
+  const look = async (): Promise<void> => {
     const usage = await options.store.usage().catch(() => undefined)
     if (usage === undefined || usage.free < floor === low) return
     low = !low
@@ -347,5 +347,7 @@ function watchSpace(
       })
     else committer.resume()
     onEvent({ event: low ? 'disk-low' : 'disk-ok', free: usage.free })
-  }, options.spaceCheckMs ?? SPACE_CHECK_MS).unref()
+  }
+  void look()
+  return setInterval(look, options.spaceCheckMs ?? SPACE_CHECK_MS).unref()
 }

@@ -48,6 +48,8 @@ export interface IntakeOptions {
   readonly vault: Vault
   readonly clock: RecordClock
   readonly onLogged: (records: readonly Logged[]) => void
+  /** Told once, when the vault can be written to no more. */
+  readonly onFailed: (reason: string) => void
 }
 
 interface Waiting {
@@ -76,6 +78,7 @@ export class Intake {
   #bytes = 0
   #records = 0
   #running = false
+  #hasFailed = false
   /** Records on their way into the log, and what tells when some are through. */
   #logging = 0
   #through: (() => void) | undefined
@@ -174,6 +177,7 @@ export class Intake {
         })),
       )
     } catch (error) {
+      this.#tell(error)
       if (made.length === 1) made[0]!.waiting.reject(explained(error))
       // One of them is to blame, and not the others.
       else for (const one of made) await this.#stage([one])
@@ -181,6 +185,14 @@ export class Intake {
     }
     // None waits for the one before it: the log keeps their order.
     for (const [i, one] of made.entries()) void this.#log(one, staged[i]!)
+  }
+
+  #tell(error: unknown): void {
+    const isFailure =
+      error instanceof CairnError && ['DISK_FULL', 'IO', 'STOPPED'].includes(error.code)
+    if (!isFailure || this.#hasFailed) return
+    this.#hasFailed = true
+    this.#options.onFailed(error.message)
   }
 
   async #log({ waiting, records }: Made, staged: Staged): Promise<void> {

@@ -95,6 +95,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
     vault,
     clock,
     onLogged: (records) => follower.remember(records),
+    onFailed: (reason) => onEvent({ event: 'vault-failed', reason }),
   })
   const leaving = new Leaving()
   const people = new People(vault)

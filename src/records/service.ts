@@ -84,6 +84,8 @@ export interface ErasureOutcome {
 export type RecordsEvent =
   /** The index follows the log no more; searches answer from what it has. */
   | { readonly event: 'index-failed'; readonly reason: string }
+  /** The vault could not be written to: it takes nothing more, and the log no records, until the next start. */
+  | { readonly event: 'vault-failed'; readonly reason: string }
   /** Disclosures of a record could not be read; it can be found, but not by its resource. */
   | { readonly event: 'vault-damaged'; readonly id: string; readonly reason: string }
   /** Disclosures whose records were never logged were taken away at the start. */

@@ -27,6 +27,8 @@ export function describeRecords(event: HostedRecordsEvent): string {
       return `the clock is ${event.milliseconds} ms behind the newest record; records get its time until then`
     case 'secret-found':
       return `what may be a secret (rule ${event.rule}) was let pass in a record of ${event.tenant}`
+    case 'vault-failed':
+      return `no record is taken any more, since the vault cannot be written to; mend that and restart: ${event.reason}`
     case 'vault-damaged':
       return `the payload of the record ${event.id} is damaged: ${event.reason}`
     case 'index-failed':

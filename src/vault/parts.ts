@@ -5,6 +5,7 @@
 import type { KeyObject } from 'node:crypto'
 import { CairnError } from '../errors.ts'
 import { type Disclosure, disclosureOf } from '../formats/disclosure.ts'
+import { formatRecordId } from './names.ts'
 import { contextFor, KEY_SIZE, random, seal, unseal, unsealKey } from './sealing.ts'
 import type { Tenant } from './tenants.ts'
 
@@ -48,11 +49,11 @@ export function sealPart(
 /** @throws CORRUPT when it was not sealed as this part */
 export function unsealPart(name: PartName, ownerKey: KeyObject, sealed: SealedPart): Disclosure[] {
   const key = unsealKey(ownerKey, sealed.key, contextOf(keyContext, name))
-  if (key === undefined) throw damaged('The key')
+  if (key === undefined) throw damaged('key', name)
   const packed = unseal(key, sealed.disclosures, contextOf(disclosuresContext, name))
   key.fill(0)
-  if (packed === undefined) throw damaged('The payload')
-  return unpack(packed)
+  if (packed === undefined) throw damaged('payload', name)
+  return unpack(packed, name)
 }
 
 /** The note that takes the place of an erased part's key. */
@@ -63,7 +64,7 @@ export function sealErasedPart(name: PartId, time: Uint8Array): Uint8Array {
 /** The time in such a note. @throws CORRUPT when it was not the vault that erased the part */
 export function unsealErasedPart(name: PartId, note: Uint8Array): Uint8Array {
   const time = unseal(name.tenant.sealing, note, erasedContext(name))
-  if (time === undefined) throw damaged('The note of the erasure')
+  if (time === undefined) throw damaged('note of the erasure', name)
   return time
 }
 
@@ -105,22 +106,22 @@ function pack(disclosures: readonly Disclosure[]): Uint8Array {
 }
 
 /** @throws CORRUPT */
-function unpack(packed: Uint8Array): Disclosure[] {
+function unpack(packed: Uint8Array, name: PartId): Disclosure[] {
   const view = new DataView(packed.buffer, packed.byteOffset, packed.length)
   const disclosures: Disclosure[] = []
   for (let at = 0; at < packed.length; ) {
     const from = at + 4
     const end = from <= packed.length ? from + view.getUint32(at) : from
-    if (end > packed.length) throw damaged('The payload')
+    if (end > packed.length) throw damaged('payload', name)
     disclosures.push(disclosureOf(packed.slice(from, end)))
     at = end
   }
   return disclosures
 }
 
-function damaged(what: string): CairnError {
+function damaged(what: string, { record }: Pick<PartId, 'record'>): CairnError {
   return new CairnError(
     'CORRUPT',
-    `${what} of a record in the vault is damaged or was moved from elsewhere; keep a copy of the vault and restore a backup`,
+    `the ${what} of ${formatRecordId(record)} in the vault is damaged or was moved from elsewhere; keep a copy of the vault and restore a backup`,
   )
 }
