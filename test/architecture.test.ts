@@ -7,7 +7,17 @@ const SOURCES = filesBelow('src').filter((path) => /\.tsx?$/.test(path))
 const BASE = ['errors', 'bytes', 'crypto']
 const CORE = [...BASE, 'merkle', 'formats', 'tiles']
 const STORAGE = ['storage port', 'durable file', 'storage adapter']
-const JOBS = ['log', 'witness', 'monitor', 'gossip', 'audit', 'vault', 'search', 'records']
+const JOBS = [
+  'log',
+  'witness',
+  'monitor',
+  'gossip',
+  'audit',
+  'vault',
+  'search',
+  'records',
+  'completeness',
+]
 
 /** What each layer may import beside itself. Type-only imports count. */
 const LAYERS: Readonly<Record<string, readonly string[]>> = {
@@ -29,8 +39,18 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   vault: [...CORE, 'storage port', 'durable file'],
   search: [...CORE, 'storage port'],
   records: [...CORE, 'storage port', 'log', 'vault', 'search'],
-  reports: CORE,
-  compliance: [...CORE, 'storage port', 'log', 'vault', 'search', 'records', 'reports', 'client'],
+  reports: [...CORE, 'client'],
+  compliance: [
+    ...CORE,
+    'storage port',
+    'log',
+    'vault',
+    'search',
+    'records',
+    'completeness',
+    'reports',
+    'client',
+  ],
   http: [...CORE, ...JOBS, 'reports', 'compliance', 'web'],
   server: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'compliance', 'http'],
   cli: [...CORE, ...STORAGE, 'client', ...JOBS, 'reports', 'compliance', 'http', 'server'],

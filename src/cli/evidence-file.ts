@@ -1,8 +1,8 @@
 /** The verdict on an evidence file, as `cairn verify` gives it, and the trail that it proves. */
 import { open } from 'node:fs/promises'
-import { toHex } from '../bytes.ts'
 import { drawnRecord } from '../client/trail-rows.ts'
 import type { Trust } from '../client/verdict.ts'
+import { verdictJson } from '../client/verdict-json.ts'
 import {
   type EvidenceVerdict,
   type EvidenceVerdictRecord,
@@ -48,23 +48,12 @@ export function reportEvidence(
 ): void {
   const verdict = verifyEvidence(bytes, trust)
   process.exitCode = exitFor(verdict.ok)
-  if (json) printJson(jsonOf(file, verdict))
-  else printVerdict(file, verdict, full)
+  if (json) printJson({ file, ...verdictJson(verdict) })
+  else printEvidence(file, verdict, full)
 }
 
-function jsonOf(file: string, { root, records, ...verdict }: EvidenceVerdict): unknown {
-  return {
-    file,
-    ...verdict,
-    ...(root && { root: toHex(root) }),
-    records: records.map(({ disclosed, ...record }) => ({
-      ...record,
-      disclosed: disclosed.map(({ pointer, value }) => ({ pointer, value })),
-    })),
-  }
-}
-
-function printVerdict(file: string, verdict: EvidenceVerdict, full: boolean): void {
+/** The checks, what was asked for, the trail, and what it comes to. */
+export function printEvidence(file: string, verdict: EvidenceVerdict, full: boolean): void {
   const { style, columns, line, text } = terminal()
   const { claims, records, checks } = verdict
   line(

@@ -15,9 +15,14 @@ export function leafFileOf(receipt: string): string {
   return join(dirname(receipt), `${basename(receipt, extname(receipt))}${LEAF_EXTENSION}`)
 }
 
-/** The receipts in a folder, numbered ones in order of their numbers. */
-export async function receiptFiles(folder: string): Promise<string[]> {
-  const names = (await readdir(folder)).filter((name) => RECEIPT_EXTENSIONS.includes(extname(name)))
+/** The receipts in a folder. */
+export function receiptFiles(folder: string): Promise<string[]> {
+  return filesOfFolder(folder, RECEIPT_EXTENSIONS)
+}
+
+/** The files of a folder with one of these endings, numbered ones in order of their numbers. */
+export async function filesOfFolder(folder: string, endings: readonly string[]): Promise<string[]> {
+  const names = (await readdir(folder)).filter((name) => endings.includes(extname(name)))
   const order = new Intl.Collator('en', { numeric: true })
   return names.sort(order.compare).map((name) => join(folder, name))
 }

@@ -7,7 +7,9 @@ import { CairnError } from '../errors.ts'
 export async function readFileUpTo(path: string, limit: number): Promise<Uint8Array> {
   const file = await open(path)
   try {
-    const { size } = await file.stat()
+    const found = await file.stat()
+    const { size } = found
+    if (found.isFile() && size > limit) throw tooLarge(path, limit)
     // The size is only a guess for what is no plain file, so the end is looked for all the same.
     let buffer = new Uint8Array(Math.min(size, limit) + 1)
     let length = 0
@@ -21,15 +23,18 @@ export async function readFileUpTo(path: string, limit: number): Promise<Uint8Ar
         buffer = larger
       }
     }
-    if (length > limit) {
-      throw new CairnError('TOO_LARGE', `${path} is larger than ${limit} bytes`)
-    }
-    return buffer.slice(0, length)
+    if (length > limit) throw tooLarge(path, limit)
+    // No copy: a file may be as large as half of the memory.
+    return buffer.subarray(0, length)
   } catch (error) {
     throw withPath(error, path)
   } finally {
     await file.close()
   }
+}
+
+function tooLarge(name: string, limit: number): CairnError {
+  return new CairnError('TOO_LARGE', `${name} is larger than ${limit} bytes`)
 }
 
 /** An error with the path that it is about: reading a directory fails without naming it. */
@@ -50,7 +55,7 @@ export async function readStreamUpTo(
   let length = 0
   for await (const part of stream) {
     length += part.length
-    if (length > limit) throw new CairnError('TOO_LARGE', `${name} is larger than ${limit} bytes`)
+    if (length > limit) throw tooLarge(name, limit)
     parts.push(part)
   }
   return join(parts)

@@ -1,5 +1,5 @@
 /** `cairn verify` on time-stamps: offline, with words that a lawyer can read, and openssl as a second opinion. */
-import { copyFile, readFile, writeFile } from 'node:fs/promises'
+import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { sha256 } from '#sha256'
 import { utf8 } from '../../src/bytes.ts'
@@ -7,7 +7,7 @@ import { ed25519SigningKey } from '../../src/formats/signing-key.ts'
 import { formatTimeStampRequest, nonceFrom } from '../../src/formats/time-stamp.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import { newFolder, type Place } from '../gossip/heads.ts'
-import { checkpointAt, LOG_KEY, ORIGIN } from '../support/example-log.ts'
+import { checkpointAt, LEAVES, LOG_KEY, ORIGIN, tlogProofAt } from '../support/example-log.ts'
 import { hasOpenssl, opensslAuthority } from '../support/openssl-authority.ts'
 import {
   identity,
@@ -67,6 +67,7 @@ describe('cairn verify on a time-stamp', () => {
       file: place.at('7.tsr'),
       kind: 'time-stamp',
       ok: true,
+      finding: `CN=TSA has signed that it was shown this checkpoint on 15 January 2026, 12:00:00 UTC; so by then ${ORIGIN} had signed its tree of 7 entries`,
       data: place.at('7.checkpoint'),
       origin: ORIGIN,
       size: 7,
@@ -169,10 +170,57 @@ describe('cairn verify on a time-stamp', () => {
       () => ['lonely.checkpoint', ...trusted],
       /--tsa and --data go with a time-stamp/,
     ],
-    ['--tsa with a folder', () => ['', ...trusted], /not with a folder/],
+    ['--data with a folder', () => ['', '--data', 'x', ...trusted], /not with a folder/],
   ])('asks for what is missing or does not fit: %s', async (_, args, message) => {
     const [file, ...rest] = args()
     expectRefusal(await cairn(['verify', place.at(file!), ...rest]), message)
+  })
+
+  describe('in a folder', () => {
+    beforeAll(async () => {
+      await mkdir(place.at('kept'))
+      for (const name of ['7.checkpoint', '7.tsr', '7-20260115T120000Z.tsr', 'other.checkpoint']) {
+        await copyFile(place.at(name), place.at('kept', name))
+      }
+    })
+
+    it('is verified with the checkpoints and receipts that are there', async () => {
+      const index = 4
+      await writeFile(place.at('kept', '4.tlog-proof'), tlogProofAt(index, 9))
+      await writeFile(place.at('kept', '4.leaf'), LEAVES[index]!)
+      const run = await cairn(['verify', place.at('kept'), ...trusted])
+      expect(run).toEqual({
+        code: 0,
+        stdout: 'verified: 1 receipt under 1 head, 2 checkpoints and 2 time-stamps\n',
+        stderr: '',
+      })
+    })
+
+    it('is left alone, and counted, where nobody is trusted with the time', async () => {
+      const run = await cairn(['verify', place.at('kept'), ...vkey])
+      expect(run.code).toBe(0)
+      expect(run.stdout).toMatch(/and 2 checkpoints\n2 time-stamps not checked: .* --tsa\n$/)
+      const json = JSON.parse((await cairn(['verify', place.at('kept'), ...vkey, '--json'])).stdout)
+      expect(json).toMatchObject({ ok: true, time_stamps: 0, unchecked: 2, checkpoints: 2 })
+    })
+
+    it('fails when one is of another checkpoint, or has lost its own', async () => {
+      await copyFile(place.at('7.tsr'), place.at('kept', 'other.tsr'))
+      await copyFile(place.at('lost.tsr'), place.at('kept', 'lost.tsr'))
+      const run = await cairn(['verify', place.at('kept'), ...trusted])
+      expect(run.code).toBe(1)
+      expect(run.stdout).toContain('other.tsr: time-stamp of a checkpoint')
+      expect(run.stdout.replace(/\s+/g, ' ')).toContain('without the checkpoint that it is of')
+      expect(run.stdout).toMatch(
+        /NOT VERIFIED: 2 of 1 receipt, 2 checkpoints and 4 time-stamps failed/,
+      )
+    })
+
+    it('needs an authority when there is nothing else', async () => {
+      await mkdir(place.at('stamps'))
+      await copyFile(place.at('7.tsr'), place.at('stamps', '7.tsr'))
+      expectRefusal(await cairn(['verify', place.at('stamps'), ...vkey]), /whose time-stamp is it/)
+    })
   })
 
   it.runIf(hasOpenssl())("verifies what openssl's authority stamped", async () => {

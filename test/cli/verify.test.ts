@@ -27,6 +27,8 @@ describe('cairn verify', () => {
       file: receipt(),
       kind: 'tlog-proof',
       ok: true,
+      finding:
+        "the leaf is entry 7 of the 300 in cli.example/log's tree (the first is entry 0), which cli.example/log has signed",
       origin: 'cli.example/log',
       index: 7,
       size: 300,

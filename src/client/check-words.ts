@@ -1,0 +1,30 @@
+/** What each check is about, for readers who do not know the formats; the finding beside it says what came of it. */
+const MEANINGS: Readonly<Record<string, string>> = {
+  format: 'The file is written as its format demands, so that it can only be read in one way.',
+  'signed facts': 'What the receipt states is what was signed, and not something added to it.',
+  leaf: 'The record given is one that a log can hold, and the one that the receipt names.',
+  'log signature':
+    'The log has signed the state of its tree with a key that you trust, and cannot deny it.',
+  witnesses:
+    'Organisations other than the log have seen the same state, so that it was not made up for you.',
+  inclusion:
+    'The record is in the tree that was signed: had one byte of it been changed, this would fail.',
+  'time-stamp': 'An authority for time was asked, and has given a time-stamp.',
+  'time-stamped data': 'The time-stamp is for exactly these bytes.',
+  'time-stamp signature': 'The authority has signed the time-stamp.',
+  'time-stamp authority': 'The authority is certified for this by somebody whom you trust.',
+  'one log': 'Both states of the tree are of the same log.',
+  contradiction: 'The two states cannot both be true: a log that only grows has only one of them.',
+  contents: 'Every part of the file is as it was when the file was made.',
+  policy:
+    'The witnesses that the log itself asks for have seen the state. You need not trust them.',
+  manifest: 'What the file says of itself (who asked, for what, when) belongs to this log.',
+  records: 'The records that are listed are there, in order, and are what was asked for.',
+  disclosures: 'What is shown of contents is what was recorded at the time, and nothing else.',
+  'earlier head': 'The log has only grown since an earlier state that it had signed.',
+}
+
+/** One sentence, or undefined for a check that is not known here. */
+export function checkMeaning(name: string): string | undefined {
+  return Object.hasOwn(MEANINGS, name) ? MEANINGS[name] : undefined
+}
