@@ -93,13 +93,23 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       onEvent,
       retention,
       heads,
-      notBefore: log.publication().timestamp,
+      notBefore: lastPublished(log),
       ...(policy && { policy }),
     })
     opened.push(compliance)
     return { records, compliance, notify: heads.notify, close: closeAll }
   } catch (error) {
     await closeAll().catch(() => undefined)
+    throw error
+  }
+}
+
+/** When the log last published a head; never, while its witnesses have not cosigned the first. */
+function lastPublished(log: LogService): number {
+  try {
+    return log.publication().timestamp
+  } catch (error) {
+    if (error instanceof CairnError && error.code === 'NOT_FOUND') return 0
     throw error
   }
 }
