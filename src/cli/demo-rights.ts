@@ -38,9 +38,9 @@ export async function answerComplaint(stage: Stage): Promise<Complaint> {
   const { id: grant } = await auditor.requestGrant(asked, { signal })
   const own = await refusal(auditor.decideGrant(grant, 'approve', { signal }))
   fact(out, 'a grant to read it', `asked for by an auditor: ${purpose}, for 30 minutes`)
-  fact(out, '', `${out.style.red('refused')} when they approve it themselves`)
+  fact(out, '', 'refused when they approve it themselves', out.style.red)
   const { decidedBy } = await approver.decideGrant(grant, 'approve', { signal })
-  fact(out, '', `${out.style.green('approved')} by ${decidedBy}; what is read is recorded`)
+  fact(out, '', `approved by ${decidedBy}; what is read is recorded`, out.style.green)
 
   const file = join(folder, `${CUSTOMER.request}.cairn`)
   const evidence = await auditor.evidence({ scope, purpose, grant }, { signal })
@@ -66,7 +66,7 @@ function showEvidence(
   const trail = formatTrail(verdict.records.map(drawnRecord), { style: out.style, columns })
   out.text(trail.replace(/^/gm, '   ').replace(/ +$/, ''))
   const what = plural(verdict.records.length, 'record')
-  const detail = `${what} with proof in one file of ${byteCount(evidence.length)}, verified offline with public keys`
+  const detail = `${what} with proof in a file of ${byteCount(evidence.length)}, verified offline`
   result(out, verdict.ok, detail)
   return { ok: verdict.ok, detail }
 }
@@ -91,12 +91,12 @@ export async function erasePerson(stage: Stage, complaint: Complaint): Promise<S
   const held = await refusal(erase(), (message) => {
     reason = message
   })
-  fact(out, 'erasure', `${out.style.red('refused')}: ${reason}`)
+  fact(out, 'erasure', `refused: ${reason}`, out.style.red)
   await officer.liftHold(hold.name, 'settled', { signal })
   fact(out, 'legal hold', 'lifted: settled')
   const { records, pseudonym, erasure } = await erase()
-  const done = `${out.style.green('done')}: ${plural(records, 'record')} lost what was kept of her`
-  fact(out, 'erasure', `${done}; entry ${erasure.index} of the log says so`)
+  const done = `done: ${plural(records, 'record')} lost what was kept of her`
+  fact(out, 'erasure', `${done}; entry ${erasure.index} of the log says so`, out.style.green)
 
   const receipts = await checkReceipts(stage)
   result(out, receipts.ok, `${receipts.held} of ${receipts.total} receipts hold as before`)

@@ -47,9 +47,15 @@ export function heading(out: Terminal, number: number, text: string): void {
   out.line(`${out.style.cyan(String(number).padEnd(3))}${out.style.bold(text)}`)
 }
 
-export function fact(out: Terminal, name: string, value: string): void {
+/** Says what something is. Its first word is painted. */
+export function fact(
+  out: Terminal,
+  name: string,
+  value: string,
+  paint: (text: string) => string = (text) => text,
+): void {
   const lines = wrap(value, out.columns - 23).join(`\n${' '.repeat(23)}`)
-  out.line(`   ${out.style.dim(name.padEnd(20))}${lines}`)
+  out.line(`   ${out.style.dim(name.padEnd(20))}${lines.replace(/^\w+/, paint)}`)
 }
 
 export function result(out: Terminal, ok: boolean, text: string): void {

@@ -3,14 +3,14 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { fromUtf8 } from '../bytes.ts'
 import { auditLog } from '../client/audit-log.ts'
 import { verifyReceipt } from '../client/verify-receipt.ts'
-import { parseJsonReceipt } from '../formats/json-receipt.ts'
+import { type ParsedJsonReceipt, parseJsonReceipt } from '../formats/json-receipt.ts'
 import type { RecordLeaf, SubmittedRecord } from '../formats/record.ts'
 import { formatTlogProof } from '../formats/tlog-proof.ts'
 import { CUSTOMER } from './demo-records.ts'
 import { checks, heading, result, type Stage, type Step } from './demo-stage.ts'
 import { drawInclusionPath } from './draw-path.ts'
 import { startProgress } from './progress.ts'
-import { leafFileOf, receiptFiles, writeReceipt } from './receipt-files.ts'
+import { leafFileOf, receiptFiles, writeReceipts } from './receipt-files.ts'
 import { byteCount, duration, plural } from './style.ts'
 import { wrap } from './table.ts'
 
@@ -22,19 +22,29 @@ export async function submitRecords(stage: Stage): Promise<Step> {
   const progress = startProgress({ label: '  submitting', unit: 'records', total, quiet })
   await mkdir(receipts)
   const times: number[] = []
+  const kept: ParsedJsonReceipt[] = []
   for (const [i, submission] of submissions.entries()) {
     const asked = performance.now()
     const options = { signal, idempotencyKey: keyOf(i) }
-    const { index, receipt } = await application.submit(submission, options)
+    kept.push((await application.submit(submission, options)).receipt)
     times.push(performance.now() - asked)
-    const leaf = await application.leaf(index, receipt.leafHash, { signal })
-    await writeReceipt(receipts, index, formatTlogProof(receipt), leaf)
-    records.push(leaf)
     progress.update(i + 1)
   }
   progress.clear()
-  const types = countTypes(submissions).map(([type, number]) => `${number} ${type}`)
-  for (const line of wrap(types.join(' · '), out.columns - 3)) out.line(`   ${line}`)
+  const leaves = kept.map(({ index, leafHash }) => application.leaf(index, leafHash, { signal }))
+  records.push(...(await Promise.all(leaves)))
+  await writeReceipts(
+    receipts,
+    kept.map((receipt, i) => ({
+      index: receipt.index,
+      receipt: formatTlogProof(receipt),
+      leaf: records[i],
+    })),
+  )
+  // What belongs together stays on one line.
+  const types = countTypes(submissions).map(([type, number]) => `${number}\u00a0${type}`)
+  const lines = wrap(types.join(' · '), out.columns - 3)
+  for (const line of lines) out.line(`   ${line.replaceAll('\u00a0', ' ')}`)
   showCommitments(stage)
   const again = await application.submit(submissions[41]!, { signal, idempotencyKey: keyOf(41) })
   const ok = again.index === 41

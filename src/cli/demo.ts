@@ -81,8 +81,9 @@ async function play(
   const { policy, policyFile } = witnesses
   const flags = { data, port: 0, origin: ORIGIN, policy: policyFile }
   const restart = async (): Promise<RunningServer> => serve(await loadConfig({ flags, env: {} }))
-  const server = await restart()
+  let server: RunningServer | undefined
   try {
+    server = await restart()
     await witnesses.watch(await readVkeyFile(join(data, 'log.vkey')))
     const token = fromUtf8(await readFile(join(data, 'admin.token'))).trim()
     const stage: Stage = {
@@ -120,7 +121,7 @@ async function play(
     const honest = [submitted, verified, explained, audited, cosigned]
     return [...honest, complaint.step, erased, reported, ...frauds, forked]
   } finally {
-    await server.close()
+    await server?.close()
     await witnesses.close()
   }
 }
