@@ -60,6 +60,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   'entry time-stamp': [...CORE, 'client'],
   'entry evidence': [...CORE, 'client'],
   'entry verify-file': [...CORE, 'client'],
+  'entry browser': [...CORE, 'client', 'entry verify', 'entry verify-file'],
   'entry server': [...CORE, ...STORAGE, 'client', ...JOBS, 'compliance', 'http', 'server'],
 }
 
@@ -90,6 +91,7 @@ const ADAPTERS = ['level', 'postgres', 's3']
 function layerOf(path: string): string {
   const [folder = '', file = ''] = path.replace(/^src\//, '').split('/')
   if (folder === 'storage') return STORAGE_FILES[file] ?? 'storage adapter'
+  if (folder === 'browser') return 'entry browser'
   const name = folder.replace(/\.ts$/, '')
   return file === '' && ENTRIES.includes(name) ? `entry ${name}` : name
 }

@@ -1,0 +1,48 @@
+/** What the layers above see of the map of a log. `upkeep.ts` implements it. */
+import type { CompletenessProof } from '../formats/completeness.ts'
+import type { MapTerm } from '../formats/completeness-terms.ts'
+import type { LeafIndex, TreeSize } from '../merkle/position.ts'
+
+/** A map root that is in the log. */
+export interface CommittedMap {
+  /** The entries that the map is of. */
+  readonly size: TreeSize
+  /** Where it is in the log. */
+  readonly entry: LeafIndex
+}
+
+export type CompletenessEvent =
+  /** The map follows the log no more; no proof is made of later entries. */
+  | { readonly event: 'map-failed'; readonly reason: string }
+  /** A map root could not be put into the log; it is tried again. */
+  | { readonly event: 'map-root-failed'; readonly reason: string }
+  /** What was kept of the map could not be used, and is made again from the log. */
+  | { readonly event: 'map-discarded'; readonly reason: string }
+
+export interface CompletenessStatistics {
+  /** The entries that the map has taken in. */
+  readonly next: number
+  /** The newest map root in the log, as far as it is known. */
+  readonly committed: CommittedMap | undefined
+}
+
+export interface CompletenessService {
+  /** A map root of all entries before `size`: the newest, if it is of as many, or a new one. @throws as LogService.submit(); CORRUPT, IO, STOPPED */
+  committed(size: number): Promise<CommittedMap>
+
+  /**
+   * Proves what a map lists under a term, against the head of a tree of `treeSize` entries, its map root among them.
+   * @throws MALFORMED when no record can have the term
+   * @throws OVERLOADED when there have been newer map roots meanwhile: ask for a new one
+   * @throws CORRUPT, IO, STOPPED, NOT_FOUND
+   */
+  prove(term: MapTerm, map: CommittedMap, treeSize: TreeSize): Promise<CompletenessProof>
+
+  /** Resolves once the map has taken in everything accepted so far. @throws what ended it */
+  settled(): Promise<void>
+
+  statistics(): CompletenessStatistics
+
+  /** Finishes what was begun. The log and the store stay open. */
+  close(): Promise<void>
+}

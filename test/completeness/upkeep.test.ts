@@ -1,0 +1,234 @@
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
+import { afterEach, beforeEach, describe, expect, it } from 'vitest'
+import { utf8 } from '../../src/bytes.ts'
+import { MapAudit } from '../../src/client/recompute-map.ts'
+import type { CompletenessEvent, CompletenessService } from '../../src/completeness/service.ts'
+import { type CompletenessOptions, openCompleteness } from '../../src/completeness/upkeep.ts'
+import { CairnError } from '../../src/errors.ts'
+import { decodeBundle } from '../../src/formats/bundle.ts'
+import {
+  formatCompleteness,
+  parseCompleteness,
+  verifyCompleteness,
+} from '../../src/formats/completeness.ts'
+import { isMapRoot, parseMapRoot } from '../../src/formats/completeness-root.ts'
+import type { MapTerm } from '../../src/formats/completeness-terms.ts'
+import type { LogService } from '../../src/log/service.ts'
+import { leafIndex } from '../../src/merkle/position.ts'
+import type { IndexStore } from '../../src/storage/index-port.ts'
+import { openLevelIndexStore } from '../../src/storage/level-index.ts'
+import { prepared } from '../support/records.ts'
+import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
+
+let place: TestLogPlace
+let log: LogService
+let store: IndexStore
+let map: CompletenessService
+let events: CompletenessEvent[]
+
+const mapDirectory = (): string => join(place.directory, 'map')
+
+async function open(options: Partial<CompletenessOptions> = {}): Promise<void> {
+  log = await openAt(place)
+  store = await openLevelIndexStore(mapDirectory())
+  await openMap(options)
+}
+
+async function openMap(options: Partial<CompletenessOptions> = {}): Promise<void> {
+  const onEvent = (event: CompletenessEvent): unknown => events.push(event)
+  map = await openCompleteness({ log, store, everyMs: 0, onEvent, ...options })
+}
+
+async function close(): Promise<void> {
+  await map.close()
+  await log.close()
+  await store.close()
+}
+
+beforeEach(async () => {
+  place = await newPlace()
+  events = []
+  await open()
+})
+
+afterEach(async () => {
+  await close()
+  await discard(place)
+})
+
+let made = 0
+function record(request: string, more: object = {}): Uint8Array {
+  const digits = String(made++).padStart(12, '0')
+  const id = `019a9bd4-5c00-7000-8000-${digits}`
+  return prepared({ type: 'llm_request', request_id: request, ...more }, { id }).leaf
+}
+
+function others(count: number): Uint8Array[] {
+  return Array.from({ length: count }, () => utf8(`leaf ${made++}`))
+}
+
+const request = (value: string): MapTerm => ({ tenant: 'acme', field: 'request', value })
+
+async function entries(): Promise<Uint8Array[]> {
+  const { size } = log.head()
+  const leaves: Uint8Array[] = []
+  for (let first = 0; first < size; first += 256) {
+    const width = Math.min(256, size - first)
+    leaves.push(...decodeBundle((await log.bundle(first / 256, width))!, width))
+  }
+  return leaves
+}
+
+/** What is proven to be listed under a term, as somebody would see it who has the head and the proof. */
+async function listed(term: MapTerm, covers = log.head().size): Promise<readonly number[]> {
+  const committed = await map.committed(covers)
+  expect(committed.size).toBeGreaterThanOrEqual(covers)
+  const { size, root } = log.head()
+  const proof = await map.prove(term, committed, size)
+  const { origin } = log
+  const read = parseCompleteness(formatCompleteness(proof))
+  expect(read).toEqual(proof)
+  const { indices, entry } = verifyCompleteness(read, { origin, size, root })
+  expect(entry).toBe(committed.entry)
+  return indices
+}
+
+/** An auditor goes through the whole log; gives how many map roots were right. */
+async function audited(): Promise<number> {
+  const audit = new MapAudit({ origin: log.origin })
+  for (const leaf of await entries()) expect(audit.next(leaf)).toBe(undefined)
+  return audit.statistics().roots
+}
+
+describe('the map of a log', () => {
+  it('proves what is listed, and that nothing is', async () => {
+    await log.submit([record('req-1'), ...others(2), record('req-2'), record('req-1')])
+    expect(await listed(request('req-1'))).toEqual([0, 4])
+    expect(await listed(request('req-2'), 5)).toEqual([3])
+    expect(await listed(request('req-3'), 5)).toEqual([])
+    expect(await listed({ ...request('req-1'), tenant: 'other' }, 5)).toEqual([])
+    await log.submit([record('req-1'), record('req-3')])
+    expect(await listed(request('req-1'))).toEqual([0, 4, log.head().size - 3])
+    expect(await audited()).toBe(2)
+    expect(events).toEqual([])
+  })
+
+  it('commits once to the same entries', async () => {
+    await log.submit([record('req-1')])
+    const first = await map.committed(1)
+    expect(await map.committed(1)).toEqual(first)
+    expect(first).toEqual({ size: 1, entry: 1 })
+    expect(map.statistics()).toEqual({ next: 1, committed: first })
+    expect((await entries()).filter(isMapRoot)).toHaveLength(1)
+  })
+
+  it('goes on over small blocks, and after a restart where it was', async () => {
+    for (let i = 0; i < 12; i++) await log.submit([record(`req-${i % 3}`), ...others(700)])
+    const before = await listed(request('req-1'))
+    expect(before).toHaveLength(4)
+    await close()
+    await open()
+    expect(map.statistics().next).toBeGreaterThan(0)
+    expect(await listed(request('req-1'))).toEqual(before)
+    await log.submit([record('req-1')])
+    expect(await listed(request('req-1'))).toHaveLength(5)
+    expect(await audited()).toBe(3)
+  })
+
+  it('goes on over large blocks', async () => {
+    const batch = 8_192
+    for (let i = 0; i < 33; i++) {
+      await log.submit([record(`req-${i % 4}`), record('req-9'), ...others(batch - 2)])
+      if (i === 20) await map.committed(log.head().size)
+    }
+    expect(log.head().size).toBeGreaterThan(262_144 + 4_096)
+    expect(await listed(request('req-9'))).toHaveLength(33)
+    expect(await listed(request('req-2'), 0)).toHaveLength(8)
+    expect(await listed(request('req-4'), 0)).toEqual([])
+    // Proofs of the older map root hold as long as there are not too many newer ones.
+    const older = { size: 172_032, entry: leafIndex(172_032) }
+    const { size } = log.head()
+    const proof = await map.prove(request('req-9'), older as never, size)
+    const { origin } = log
+    const { indices } = verifyCompleteness(proof, { ...log.head(), origin })
+    expect(indices).toHaveLength(21)
+    await map.committed(size)
+    await map.committed(log.head().size)
+    await expect(map.prove(request('req-9'), older as never, size)).rejects.toThrow('newer maps')
+    expect(await listed(request('req-9'))).toHaveLength(33)
+    const smallPages = { gte: Uint8Array.of(1, 1), lt: Uint8Array.of(1, 2) }
+    const [first] = await store.scan(smallPages, { limit: 1 })
+    // What the large block has taken the place of is gone.
+    expect(first![0][7]).toBeGreaterThanOrEqual(64)
+    expect(await audited()).toBeGreaterThan(2)
+    await close()
+    await open()
+    expect(await listed(request('req-9'), 0)).toHaveLength(33)
+  })
+
+  it('is made again, with the same key, when what was stored is lost or damaged', async () => {
+    await log.submit([record('req-1'), ...others(5_000), record('req-1')])
+    const before = await listed(request('req-1'))
+    await close()
+    await rm(mapDirectory(), { recursive: true })
+    await open()
+    expect(await listed(request('req-1'))).toEqual(before)
+    expect(await audited()).toBe(2)
+    await map.close()
+    await store.write({ put: [[Uint8Array.of(0), Uint8Array.of(1, 2, 3)]] })
+    await openMap()
+    expect(events).toEqual([
+      { event: 'map-discarded', reason: 'what is stored of the map is damaged' },
+    ])
+    expect(await listed(request('req-1'))).toEqual(before)
+    await map.close()
+    await store.write({ put: [[Uint8Array.of(0), Uint8Array.of(2)]] })
+    await openMap()
+    expect(events.at(-1)).toMatchObject({ event: 'map-discarded' })
+    expect(await audited()).toBe(3)
+    const keys = (await entries()).filter(isMapRoot).map((leaf) => parseMapRoot(leaf).key)
+    expect(new Set(keys.map(String)).size).toBe(1)
+  })
+
+  it('of another log is not gone on with', async () => {
+    await log.submit([record('req-1')])
+    await map.committed(1)
+    await map.close()
+    await log.close()
+    const another = await newPlace()
+    log = await openAt(another)
+    await log.submit([record('req-2'), record('req-3'), record('req-4')])
+    await openMap()
+    expect(await listed(request('req-1'))).toEqual([])
+    expect(await listed(request('req-3'))).toEqual([1])
+    await discard(another)
+  })
+
+  it('is committed to by itself when there are new records, and not otherwise', async () => {
+    await map.close()
+    await openMap({ everyMs: 20 })
+    await log.submit(others(3))
+    await new Promise((resolve) => setTimeout(resolve, 60))
+    expect(log.head().size).toBe(3)
+    await log.submit([record('req-1')])
+    await expect.poll(() => log.head().size).toBe(5)
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    expect(log.head().size).toBe(5)
+    await close()
+    await open({ everyMs: 20 })
+    await new Promise((resolve) => setTimeout(resolve, 80))
+    expect(log.head().size).toBe(5)
+    expect(await audited()).toBe(1)
+  })
+
+  it('refuses what no map can answer', async () => {
+    await expect(map.committed(0)).rejects.toThrow('no map of no entries')
+    await log.submit([record('req-1')])
+    const committed = await map.committed(1)
+    const refused = map.prove(request(''), committed, log.head().size)
+    await expect(refused).rejects.toThrow('the request of a term is a line of text')
+    await map.close()
+    await expect(map.committed(9)).rejects.toThrow(CairnError)
+  })
+})
