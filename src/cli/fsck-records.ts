@@ -30,11 +30,17 @@ export function missingVault({ folder }: RecordsPlace): string | undefined {
   return isMissing ? directory : undefined
 }
 
-/** Where the vault's master key would be, when it is kept elsewhere and nobody has said where. */
-export function missingKey({ folder, keyFile }: RecordsPlace): string | undefined {
+/** Why the vault cannot be opened, when nobody has said how: its key, or the passphrase of it, is kept elsewhere. */
+export async function withoutKey({ folder, keyFile }: RecordsPlace): Promise<string | undefined> {
   const file = join(folder, 'keys', 'vault.key')
-  const isMissing = keyFile === undefined && existsSync(join(folder, 'vault')) && !existsSync(file)
-  return isMissing ? file : undefined
+  if (keyFile !== undefined || !existsSync(join(folder, 'vault'))) return undefined
+  if (!existsSync(file)) {
+    return `the master key of the vault is missing from ${file}; say with --vault-key where it is`
+  }
+  if (process.env.CAIRN_PASSPHRASE !== undefined) return undefined
+  const { needsPassphrase } = await import('../server/vault-key.ts')
+  if (!(await needsPassphrase(file))) return undefined
+  return `their master key is made out of a passphrase; give it in CAIRN_PASSPHRASE`
 }
 
 /**

@@ -16,12 +16,12 @@ import { interruptible, note, printJson, terminal, withCommonHelp } from './comm
 import { exitFor } from './exit.ts'
 import {
   checkVault,
-  missingKey,
   missingVault,
   openVaultIn,
   type RecordsPlace,
   rebuildIndex,
   type VaultFinding,
+  withoutKey,
 } from './fsck-records.ts'
 import { startProgress } from './progress.ts'
 import { openStore } from './stored-log.ts'
@@ -102,10 +102,9 @@ async function vaultIn(
     })
     return undefined
   }
-  const key = missingKey(place)
-  if (key !== undefined && reindex !== true) {
-    const missing = `the master key of the vault is missing from ${key}`
-    note(`payloads are not checked: ${missing}; say with --vault-key where it is`)
+  const reason = reindex === true ? undefined : await withoutKey(place)
+  if (reason !== undefined) {
+    note(`payloads are not checked: ${reason}`)
     return undefined
   }
   try {

@@ -51,8 +51,13 @@ export async function findOrMakeVaultKey(place: VaultKeyPlace): Promise<MasterKe
 
 const FORM = 'cairn-master-key/'
 
+/** Whether the master key in a file is made out of a passphrase. @throws IO */
+export function needsPassphrase(file: string): Promise<boolean> {
+  return startsWith(file, FORM)
+}
+
 async function open(file: string, passphrase: string | undefined): Promise<OpenedMasterKey> {
-  if (!(await startsWith(file, FORM))) return openMasterKeyFile(file)
+  if (!(await needsPassphrase(file))) return openMasterKeyFile(file)
   if (passphrase === undefined) {
     throw usage(
       `the master key in ${file} is made out of a passphrase; give it in CAIRN_PASSPHRASE or a passphrase file`,
