@@ -4,7 +4,7 @@
  * the tree above decides which of the two is wrong, and the pass goes on with the other.
  */
 import { equal } from '../bytes.ts'
-import { CairnError } from '../errors.ts'
+import { CairnError, malformed } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import {
@@ -39,9 +39,24 @@ export interface CheckTreeOptions {
   readonly concurrency?: number
   /** Given the leaf hashes of each bundle, in order, as far as they are settled. */
   readonly onLeaves?: (first: number, leafHashes: Uint8Array) => void | Promise<void>
-  /** Told how many entries are behind. */
-  readonly progress?: (entries: number) => void
+  /** Given the entries of each bundle that could be read, in order, before their hashes are settled. */
+  readonly onEntries?: (first: number, entries: readonly Uint8Array[]) => void
+  /**
+   * Told how many entries are behind, and where the pass stands, from which a later one can go on; that is undefined
+   * while something is missing that no other value replaces, and at the last entries when they fill no bundle.
+   */
+  readonly progress?: (entries: number, place: () => TreePlace | undefined) => void
+  /** Goes on from there. Roots of earlier sizes than its own are not recomputed. @throws MALFORMED when it is none */
+  readonly from?: TreePlace
   readonly signal?: AbortSignal
+}
+
+/** Where a pass stands: all that it has to know of what is behind it. */
+export interface TreePlace {
+  /** Entries behind: whole bundles. */
+  readonly size: number
+  /** Of each level from 1 up, the hashes that do not fill a tile yet, one after the other. */
+  readonly levels: readonly Uint8Array[]
 }
 
 export interface CheckedTree {
@@ -49,7 +64,7 @@ export interface CheckedTree {
   readonly root: RootHash | undefined
   /** The roots of the earlier sizes that were asked for, as far as they could be recomputed. */
   readonly earlier: ReadonlyMap<number, RootHash>
-  /** Bytes of all entries together. */
+  /** Bytes of all entries together, from where the pass began. */
   readonly bytes: number
 }
 
@@ -94,6 +109,34 @@ class OpenTile {
   isKnown(): boolean {
     return !this.known.subarray(0, this.count).includes(0)
   }
+}
+
+/** Where a pass stands that has these levels. */
+function placeOf(size: number, levels: readonly OpenTile[]): TreePlace | undefined {
+  if (size % TILE_WIDTH !== 0 || !levels.every((level) => level.isKnown())) return undefined
+  return { size, levels: levels.map(({ hashes, count }) => hashes.slice(0, count * HASH_SIZE)) }
+}
+
+/** The levels of a place. @throws MALFORMED when they are not those of a tree of its size */
+function levelsOf({ size, levels }: TreePlace): OpenTile[] {
+  if (size % TILE_WIDTH !== 0) throw malformed(`no bundle ends at entry ${size}`)
+  const opened: OpenTile[] = []
+  for (let count = size / TILE_WIDTH; count > 0; count = Math.floor(count / TILE_WIDTH)) {
+    const hashes = levels[opened.length] ?? new Uint8Array()
+    if (hashes.length !== (count % TILE_WIDTH) * HASH_SIZE) {
+      throw malformed(
+        `a tree of ${size} leaves has ${count % TILE_WIDTH} hashes in its last tile of level ${opened.length + 1}`,
+      )
+    }
+    const level = new OpenTile()
+    level.tile = Math.floor(count / TILE_WIDTH)
+    level.count = count % TILE_WIDTH
+    level.hashes.set(hashes)
+    level.known.fill(1, 0, level.count)
+    opened.push(level)
+  }
+  if (levels.length > opened.length) throw malformed(`a tree of ${size} leaves has fewer levels`)
+  return opened
 }
 
 function hashAt(hashes: Uint8Array, index: number): NodeHash {
@@ -159,11 +202,12 @@ function readableEntries(framed: Uint8Array, stored: Uint8Array): number {
 async function* readGroups(
   source: TileSource,
   size: TreeSize,
+  from: number,
   ahead: number,
 ): AsyncGenerator<LeafGroup> {
   const groups = Math.ceil(size / TILE_WIDTH)
   const waiting: Promise<LeafGroup>[] = []
-  for (let next = 0; next < groups || waiting.length > 0; ) {
+  for (let next = from; next < groups || waiting.length > 0; ) {
     while (next < groups && waiting.length < ahead) {
       const group = readGroup(source, next, bundleWidth(next, size))
       // Whoever awaits it in its turn sees the failure; until then it is not unhandled.
@@ -184,13 +228,21 @@ export async function* checkTree(
   size: TreeSize,
   options: CheckTreeOptions = {},
 ): AsyncGenerator<TreeFault, CheckedTree> {
-  const wanted = [...(options.earlier ?? [])].filter((earlier) => earlier <= size)
+  const { from } = options
+  const behind = from?.size ?? 0
+  if (behind > size) throw malformed(`a tree of ${size} leaves cannot be checked from ${behind} on`)
+  const levels = from === undefined ? [] : levelsOf(from)
+  const wanted = [...(options.earlier ?? [])].filter((mark) => mark <= size && mark >= behind)
   const earlier = new Map<number, RootHash>()
-  const levels: OpenTile[] = []
   let bytes = 0
   let edge: Uint8Array | undefined = new Uint8Array()
 
-  for await (const group of readGroups(source, size, options.concurrency ?? 8)) {
+  for await (const group of readGroups(
+    source,
+    size,
+    behind / TILE_WIDTH,
+    options.concurrency ?? 8,
+  )) {
     options.signal?.throwIfAborted()
     const first = group.bundle * TILE_WIDTH
     let computed: Uint8Array | undefined
@@ -200,6 +252,7 @@ export async function* checkTree(
         computed.set(hashLeaf(entry), i * HASH_SIZE)
         bytes += entry.length
       }
+      options.onEntries?.(first, group.entries.value)
     }
     const hashes = yield* settleLeaves(source, size, group, {
       computed,
@@ -214,7 +267,8 @@ export async function* checkTree(
     }
     if (group.width < TILE_WIDTH) edge = hashes
     else yield* raise(source, size, levels, hashes && foldHashes(hashes, 0, TILE_WIDTH))
-    options.progress?.(first + group.width)
+    const done = first + group.width
+    options.progress?.(done, () => placeOf(done, levels))
   }
 
   for (const [i, level] of levels.entries()) {

@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest'
 import { CairnError } from '../../src/errors.ts'
 import { type RootHash, rootHash } from '../../src/merkle/hash.ts'
 import { treeSize } from '../../src/merkle/position.ts'
-import { type CheckTreeOptions, checkTree, type TreeFault } from '../../src/tiles/check-tree.ts'
+import {
+  type CheckTreeOptions,
+  checkTree,
+  type TreeFault,
+  type TreePlace,
+} from '../../src/tiles/check-tree.ts'
 import type { TileSource } from '../../src/tiles/source.ts'
 import { countingTree } from '../merkle/naive.ts'
 import { treeSource } from './tree-source.ts'
@@ -194,5 +199,82 @@ describe('checkTree', () => {
   it('stops when it is told to', async () => {
     const signal = AbortSignal.abort(new CairnError('STOPPED', 'enough'))
     await expect(check(treeSource(tree, 600), 600, { signal })).rejects.toThrow('enough')
+  })
+})
+
+describe('checkTree from a place', () => {
+  /** The places at which a pass over a tree can stop. */
+  async function placesOf(source: TileSource, size: number): Promise<TreePlace[]> {
+    const places: TreePlace[] = []
+    await check(source, size, {
+      progress: (_, place) => {
+        const at = place()
+        if (at !== undefined) places.push(at)
+      },
+    })
+    return places
+  }
+
+  it.each([256, 600, 1_024])('goes on in a tree of %i leaves wherever it stopped', async (size) => {
+    const source = treeSource(tree, size)
+    const places = await placesOf(source, size)
+    expect(places.map((place) => place.size)).toEqual(
+      Array.from({ length: Math.floor(size / 256) }, (_, i) => 256 * (i + 1)),
+    )
+    for (const from of places) {
+      const earlier = [0, 1, from.size, size - 1].map(treeSize)
+      const { root, faults, ...rest } = await check(source, size, { from, earlier })
+      expect({ root, faults }).toEqual({ root: rootAt(size), faults: [] })
+      const reached = earlier.filter((mark) => mark >= from.size)
+      expect([...rest.earlier.keys()].sort()).toEqual([...new Set(reached)].sort())
+      for (const [mark, found] of rest.earlier) expect(found).toEqual(rootAt(mark))
+    }
+  })
+
+  it('goes on across the end of a tile of level 1', async () => {
+    const source = treeSource(tree, LARGE)
+    const from = (await placesOf(source, LARGE)).find(({ size }) => size === 65_536)!
+    expect(from.levels.map(({ length }) => length)).toEqual([0, 32])
+    expect(await check(source, LARGE, { from })).toMatchObject({ root: rootAt(LARGE), faults: [] })
+  })
+
+  it('sees that what is behind it was of another tree', async () => {
+    const source = treeSource(tree, 600)
+    const [from] = await placesOf(source, 600)
+    from!.levels[0]![3]! ^= 1
+    const { root, faults } = await check(source, 600, { from: from! })
+    expect(root).not.toEqual(rootAt(600))
+    expect(faults.map(({ name }) => name)).toEqual(['tile 1/0 hash 0'])
+  })
+
+  it('gives no place where something is missing', async () => {
+    const source = changed(600, [
+      { name: 'bundle 1', change: gone },
+      { name: 'tile 0/1', change: gone },
+    ])
+    expect((await placesOf(source, 600)).map(({ size }) => size)).toEqual([256])
+  })
+
+  it.each([
+    ['in the middle of a bundle', { size: 100, levels: [] }],
+    ['without its hashes', { size: 512, levels: [] }],
+    ['with too many hashes', { size: 512, levels: [new Uint8Array(96)] }],
+    ['with too many levels', { size: 256, levels: [new Uint8Array(32), new Uint8Array(32)] }],
+    ['beyond the tree', { size: 1_024, levels: [new Uint8Array(128)] }],
+  ])('refuses a place %s', async (_, from) => {
+    const pass = check(treeSource(tree, 600), 600, { from })
+    await expect(pass).rejects.toMatchObject({ code: 'MALFORMED' })
+  })
+
+  it('gives the entries of each bundle that can be read', async () => {
+    const seen: number[][] = []
+    const source = changed(600, [{ name: 'bundle 1', change: gone }])
+    await check(source, 600, {
+      onEntries: (first, entries) => void seen.push([first, entries.length]),
+    })
+    expect(seen).toEqual([
+      [0, 256],
+      [512, 88],
+    ])
   })
 })
