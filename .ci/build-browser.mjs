@@ -1,0 +1,51 @@
+// After tsc: each module of src/browser with all that it needs in one file, so that a page or a worker can import it as
+// it stands, without a bundler, an import map or a network.
+import { readdirSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath, pathToFileURL } from 'node:url'
+import { build } from 'esbuild'
+
+const ROOT = fileURLToPath(new URL('../', import.meta.url))
+/** Of these, what is behind `#ml-dsa` is left out. */
+const WITHOUT_ML_DSA = ['verify-ed25519.ts']
+
+/** Follows the package's `#…` imports as for browsers, but to the sources. */
+export function webImports({ withoutMlDsa = false } = {}) {
+  const { imports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
+  return {
+    name: 'web-imports',
+    setup(plugins) {
+      plugins.onResolve({ filter: /^#/ }, ({ path }) => {
+        if (withoutMlDsa && path === '#ml-dsa') {
+          return { path: join(ROOT, 'src/crypto/ml-dsa-absent.ts') }
+        }
+        const target = imports[path]?.default
+        if (target === undefined) return { errors: [{ text: `${path} is not for browsers` }] }
+        return { path: join(ROOT, target.replace('./dist/', 'src/').replace(/js$/, 'ts')) }
+      })
+    },
+  }
+}
+
+/** The options of esbuild for one of the modules. */
+export function browserModule(file) {
+  return {
+    absWorkingDir: ROOT,
+    entryPoints: [join('src/browser', file)],
+    bundle: true,
+    minify: true,
+    platform: 'browser',
+    format: 'esm',
+    target: 'es2022',
+    legalComments: 'eof',
+    plugins: [webImports({ withoutMlDsa: WITHOUT_ML_DSA.includes(file) })],
+    logLevel: 'warning',
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? '').href) {
+  for (const file of readdirSync(join(ROOT, 'src/browser'))) {
+    const outfile = join('dist/browser', file.replace(/ts$/, 'js'))
+    await build({ ...browserModule(file), outfile, allowOverwrite: true })
+  }
+}
