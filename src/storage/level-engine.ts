@@ -34,14 +34,18 @@ export interface DatabaseTuning {
   readonly writeBufferSize?: number
   /** Whether blocks are compressed. Default true. */
   readonly compression?: boolean
+  /** What to do about damage; to restore a backup unless it says otherwise. */
+  readonly remedy?: string
 }
+
+const RESTORE = 'keep a copy of the directory and restore a backup'
 
 /** @throws LOCKED, NOT_FOUND, CORRUPT, DISK_FULL, IO */
 export async function openDatabase(
   directory: string,
-  options: DatabaseTuning,
+  { remedy = RESTORE, ...options }: DatabaseTuning,
 ): Promise<LevelDatabase> {
-  await assertWhole(directory)
+  await assertWhole(directory, remedy)
   const database: LevelDatabase = new Level(directory, { ...TUNING, ...options })
   try {
     await database.open()
@@ -58,21 +62,18 @@ export async function openDatabase(
     if (/does not exist \(create_if_missing is false\)/.test(messageOf(cause))) {
       throw new CairnError('NOT_FOUND', `there is no store in ${directory}`, { cause })
     }
-    throw engineFailure(`open ${directory}`, cause)
+    throw engineFailure(`open ${directory}`, cause, remedy)
   }
 }
 
 const DATA_FILE = /^[0-9]+\.(ldb|log)$/
 
 /** Where CURRENT is missing the engine begins anew, and deletes the tables that are there: nothing would be left to mend. */
-async function assertWhole(directory: string): Promise<void> {
+async function assertWhole(directory: string, remedy: string): Promise<void> {
   // What cannot be read the engine will complain about.
   const names = await readdir(directory).catch((): string[] => [])
   if (names.includes('CURRENT') || !names.some((name) => DATA_FILE.test(name))) return
-  throw new CairnError(
-    'CORRUPT',
-    `${directory} has lost its file CURRENT; keep a copy of the directory and restore a backup`,
-  )
+  throw new CairnError('CORRUPT', `${directory} has lost its file CURRENT; ${remedy}`)
 }
 
 function codeOf(error: unknown): unknown {
@@ -80,7 +81,7 @@ function codeOf(error: unknown): unknown {
 }
 
 /** Our error for one of the engine or the file system, met while trying to do `what`. */
-export function engineFailure(what: string, error: unknown): CairnError {
+export function engineFailure(what: string, error: unknown, remedy: string = RESTORE): CairnError {
   if (error instanceof CairnError) return error
   const message = messageOf(error)
   const code = codeOf(error)
@@ -88,11 +89,7 @@ export function engineFailure(what: string, error: unknown): CairnError {
     return new CairnError('STOPPED', `cannot ${what}: the store is closed`, { cause: error })
   }
   if (code === 'LEVEL_CORRUPTION') {
-    return new CairnError(
-      'CORRUPT',
-      `cannot ${what}: ${message}; keep a copy of the directory and restore a backup`,
-      { cause: error },
-    )
+    return new CairnError('CORRUPT', `cannot ${what}: ${message}; ${remedy}`, { cause: error })
   }
   if (code === 'ENOSPC' || /no space left|quota exceeded/i.test(message)) {
     return new CairnError('DISK_FULL', `cannot ${what}: ${message}; free space and restart`, {

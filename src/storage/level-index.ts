@@ -16,6 +16,8 @@ import {
   plain,
 } from './level-engine.ts'
 
+/** Nothing of it is needed. */
+const REMEDY = 'build it again with cairn fsck --reindex'
 /** Enough for a scan to come in one trip to the engine. */
 const SCAN_BYTES = 2 ** 24
 
@@ -38,7 +40,10 @@ export async function openLevelIndexStore(
   directory: string,
   { createIfMissing = true }: LevelIndexStoreOptions = {},
 ): Promise<IndexStore> {
-  return new LevelIndexStore(directory, await openDatabase(directory, { createIfMissing }))
+  return new LevelIndexStore(
+    directory,
+    await openDatabase(directory, { createIfMissing, remedy: REMEDY }),
+  )
 }
 
 class LevelIndexStore implements IndexStore {
@@ -114,7 +119,7 @@ class LevelIndexStore implements IndexStore {
     try {
       return await directoryBytes(this.#directory)
     } catch (error) {
-      throw engineFailure('measure the search index', error)
+      throw engineFailure('measure the search index', error, REMEDY)
     }
   }
 
@@ -123,7 +128,7 @@ class LevelIndexStore implements IndexStore {
     try {
       await this.#database.close()
     } catch (error) {
-      throw engineFailure('close the search index', error)
+      throw engineFailure('close the search index', error, REMEDY)
     }
   }
 
@@ -148,7 +153,7 @@ class LevelIndexStore implements IndexStore {
     try {
       return await reading
     } catch (error) {
-      throw engineFailure('read the search index', error)
+      throw engineFailure('read the search index', error, REMEDY)
     } finally {
       this.#reading.delete(reading)
     }
@@ -170,7 +175,7 @@ class LevelIndexStore implements IndexStore {
       try {
         await change()
       } catch (error) {
-        this.#failure = engineFailure(what, error)
+        this.#failure = engineFailure(what, error, REMEDY)
         throw this.#failure
       }
     })
