@@ -17,6 +17,7 @@ import { verifyConsistency } from '../merkle/consistency.ts'
 import { EMPTY_ROOT } from '../merkle/hash.ts'
 import { type Finding, type OwnChecks, ownChecks, unproven, witnessedWords } from './checks.ts'
 import { examineAnswer } from './evidence-answer.ts'
+import { examineCompleteness } from './evidence-completeness.ts'
 import { examineDisclosures, type ShownValues } from './evidence-disclosures.ts'
 import { examineInclusion } from './evidence-inclusion.ts'
 import {
@@ -52,6 +53,8 @@ export type EvidenceCheckName =
   | 'disclosures'
   /** The earlier head, when there is one, is of the same log. */
   | 'earlier head'
+  /** The records, when the file says so, are all that the log has of what was asked for. */
+  | 'completeness'
 
 const ORDER: readonly EvidenceCheckName[] = [
   'format',
@@ -64,6 +67,7 @@ const ORDER: readonly EvidenceCheckName[] = [
   'inclusion',
   'disclosures',
   'earlier head',
+  'completeness',
 ]
 
 /** A record of the trail, in the order of the timeline. */
@@ -93,7 +97,7 @@ export interface EvidenceVerdict extends Verdict<'evidence'> {
 }
 
 /** Checks that may be skipped in evidence that holds. */
-const OPTIONAL: readonly EvidenceCheckName[] = ['witnesses', 'earlier head']
+const OPTIONAL: readonly EvidenceCheckName[] = ['witnesses', 'earlier head', 'completeness']
 
 type Attempt = OwnChecks<EvidenceCheckName>['attempt']
 
@@ -121,6 +125,8 @@ export function verifyEvidence(bytes: Uint8Array, trust: Trust): EvidenceVerdict
   const claims = attempt('manifest', () => readManifest(files, opened))
   const trail = examine(files, opened, claims, attempt)
   attempt('earlier head', () => earlierHead(files, trust, opened))
+  const proof = files.parts.get('completeness.txt')
+  attempt('completeness', () => examineCompleteness(proof, trail.entries, opened, claims))
 
   const list = checks.list()
   const ok = list.every(

@@ -5,6 +5,7 @@
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, malformed } from '../errors.ts'
 import { checkOrigin } from './checkpoint.ts'
+import type { MapTerm } from './completeness-terms.ts'
 import { readObject, readText, wrongAt } from './json-members.ts'
 import { type JsonObject, type JsonValue, parseJson } from './json-strict.ts'
 import type { RecordLeaf } from './record.ts'
@@ -27,6 +28,25 @@ export const EVIDENCE_VERSION = 'cairn-evidence/v1'
 export const MAX_EVIDENCE_RECORDS = 100_000
 /** The largest manifest, in bytes. */
 export const MAX_MANIFEST_SIZE = 65_536
+
+/** Members of a query that are terms of the log's map (spec/completeness.md). */
+const TERMS = [
+  ['request_id', 'request'],
+  ['session_id', 'session'],
+  ['subject', 'subject'],
+  ['actor', 'actor'],
+] as const
+
+/** What the records asked for are listed under in the log's map: each is under all of these. */
+export function queriedTerms({
+  tenant,
+  query,
+}: Pick<EvidenceManifest, 'tenant' | 'query'>): MapTerm[] {
+  return TERMS.flatMap(([member, field]) => {
+    const value = query[member]
+    return value === undefined ? [] : [{ tenant, field, value }]
+  })
+}
 
 /** What was asked for: records that have all of this. Empty: all of the tenant. */
 export interface EvidenceQuery {
@@ -154,16 +174,18 @@ function checkManifest(value: JsonValue): EvidenceManifest {
   if (records < 1 || records > MAX_EVIDENCE_RECORDS) {
     throw wrongAt('/records', `expected 1 to ${MAX_EVIDENCE_RECORDS}`)
   }
-  checkQuery(object.query!)
+  checkQuery(object.query!, '/query')
   return object as unknown as EvidenceManifest
 }
 
-function checkQuery(value: JsonValue): void {
-  const query: JsonObject = readObject(value, '/query', [], Object.keys(QUERY))
+/** A query that names people by their pseudonyms; `pointer` is where it stands. @throws MALFORMED */
+export function checkQuery(value: JsonValue, pointer: string): EvidenceQuery {
+  const query: JsonObject = readObject(value, pointer, [], Object.keys(QUERY))
   for (const [name, member] of Object.entries(query)) {
     const type = QUERY[name as keyof EvidenceQuery]
-    if (!type.holds(member)) throw wrongAt(`/query/${name}`, `expected ${type.expected}`)
+    if (!type.holds(member)) throw wrongAt(`${pointer}/${name}`, `expected ${type.expected}`)
   }
+  return query
 }
 
 const LAST_SECOND = 8 ** 11 - 1

@@ -12,6 +12,7 @@
  *     checkpoint.txt        the signed head of that tree
  *     policy.txt            whose cosignatures its log asks for
  *     older-checkpoint.txt  and consistency.txt: that an earlier head is of the same log
+ *     completeness.txt      the proof that these are all the records of what was asked for
  */
 import { sha256 } from '#sha256'
 import { equal, fromUtf8, join, toHex, utf8 } from '../bytes.ts'
@@ -20,6 +21,7 @@ import { hashLeaf, type NodeHash } from '../merkle/hash.ts'
 import type { LeafIndex } from '../merkle/position.ts'
 import { sharedInclusionPath } from '../merkle/shared-inclusion.ts'
 import { parseCheckpoint } from './checkpoint.ts'
+import { type CompletenessProof, formatCompleteness } from './completeness.ts'
 import type { Disclosure } from './disclosure.ts'
 import {
   formatDisclosureLine,
@@ -53,10 +55,11 @@ const PARTS = [
   'policy.txt',
 ] as const
 const HISTORY = ['older-checkpoint.txt', 'consistency.txt'] as const
+const COMPLETENESS = 'completeness.txt'
 const FOLDER = 'cairn-evidence/'
 
 /** The name of a file in the archive, without the folder they are all in. */
-export type EvidencePart = (typeof PARTS)[number] | (typeof HISTORY)[number]
+export type EvidencePart = (typeof PARTS)[number] | (typeof HISTORY)[number] | typeof COMPLETENESS
 
 /** A record to be shown. */
 export interface EvidenceRecord {
@@ -81,6 +84,8 @@ export interface Evidence {
   readonly policy: Uint8Array
   /** A head from before, and the consistency proof from it to the checkpoint. */
   readonly older?: { readonly checkpoint: string; readonly proof: readonly NodeHash[] }
+  /** The proof, under the checkpoint, of all entries that a term of the query has. */
+  readonly completeness?: CompletenessProof
 }
 
 /** Whether the bytes begin as evidence does. */
@@ -131,7 +136,7 @@ export function* formatEvidenceInSteps(evidence: Evidence): Generator<undefined,
   }
   const manifest = { ...evidence.manifest, records: records.length, disclosures: shown.length }
   const newline = Uint8Array.of(0x0a)
-  const { older } = evidence
+  const { older, completeness } = evidence
   const parts = new Map<EvidencePart, Uint8Array>()
   parts.set('manifest.json', formatManifest(manifest))
   parts.set('timeline.txt', formatTimeline(rows))
@@ -148,6 +153,7 @@ export function* formatEvidenceInSteps(evidence: Evidence): Generator<undefined,
     parts.set('older-checkpoint.txt', utf8(older.checkpoint))
     parts.set('consistency.txt', formatHashes(older.proof))
   }
+  if (completeness !== undefined) parts.set(COMPLETENESS, formatCompleteness(completeness))
   const sums: [EvidencePart, Uint8Array] = ['SHA256SUMS', utf8(sumsOf(parts).join(''))]
   yield
   const files = [sums, ...parts].map(([name, bytes]) => ({ name: `${FOLDER}${name}`, bytes }))
@@ -190,8 +196,14 @@ export interface EvidenceFiles {
 export function readEvidence(bytes: Uint8Array): EvidenceFiles {
   if (!isEvidence(bytes)) throw malformed(`evidence begins with the file ${FOLDER}${PARTS[0]}`)
   checkSize(bytes.length)
-  const { time, files } = parseArchive(bytes, PARTS.length + HISTORY.length)
-  const expected = files.length > PARTS.length ? [...PARTS, ...HISTORY] : PARTS
+  const { time, files } = parseArchive(bytes, PARTS.length + HISTORY.length + 1)
+  const optional = files.slice(PARTS.length).map(({ name }) => name)
+  const isComplete = optional.at(-1) === `${FOLDER}${COMPLETENESS}`
+  const expected: readonly EvidencePart[] = [
+    ...PARTS,
+    ...(optional.length > (isComplete ? 1 : 0) ? HISTORY : []),
+    ...(isComplete ? [COMPLETENESS as typeof COMPLETENESS] : []),
+  ]
   for (const [i, name] of expected.entries()) {
     const found = files[i]?.name
     if (found === `${FOLDER}${name}`) continue
@@ -201,7 +213,9 @@ export function readEvidence(bytes: Uint8Array): EvidenceFiles {
         : `the evidence has the file ${found} where ${FOLDER}${name} should be`,
     )
   }
-  const parts = new Map(expected.map((name, i) => [name as EvidencePart, files[i]!.bytes]))
+  const more = files[expected.length]
+  if (more !== undefined) throw malformed(`the evidence has the file ${more.name}, too`)
+  const parts = new Map(expected.map((name, i) => [name, files[i]!.bytes]))
   const sums = parts.get('SHA256SUMS')!
   parts.delete('SHA256SUMS')
   return { time, parts, sums }

@@ -109,6 +109,7 @@ describe('evidence', () => {
       `inclusion held: all 7 are entries of the 23 in ${ORIGIN}'s tree, where they are listed`,
       'disclosures held: the 14 values shown are what the records commit to; 7 are not shown',
       `earlier head held: the tree of 23 begins with that of 11, which ${ORIGIN} signed earlier`,
+      'completeness skipped: the file has no proof that these are all the records asked for',
     ])
   })
 

@@ -54,40 +54,53 @@ function termsIn(leaves: readonly Uint8Array[]): (index: number) => readonly Map
   return (index) => terms[index] ?? []
 }
 
-/** A log of these leaves, then the root of their map, then one leaf more. */
+/** The entry that says what the map of these leaves is. */
+export function mapRootOf(leaves: readonly Uint8Array[]): Uint8Array {
+  const size = treeSize(leaves.length)
+  const root = rootHash(naiveMap(MAP_KEY, termsIn(leaves), size).root)
+  return formatMapRoot({ origin: ORIGIN, size, root, key: MAP_KEY })
+}
+
+/** What the map of the first leaves of a tree of `treeSize` leaves lists under a term; its root is at `entry`. */
+export function completenessOf(
+  { leaves, tree }: { readonly leaves: readonly Uint8Array[]; readonly tree: NaiveTree },
+  term: MapTerm,
+  { size, entry, of = leaves.length }: { size: number; entry: number; of?: number },
+): CompletenessProof {
+  const map = naiveMap(MAP_KEY, termsIn(leaves.slice(0, size)), size)
+  return {
+    term,
+    entry: leafIndex(entry),
+    size: treeSize(size),
+    root: rootHash(map.root),
+    key: MAP_KEY,
+    inclusion: tree.path(entry, of).map(nodeHash),
+    blocks: map.prove(term),
+  }
+}
+
+/** A log of these leaves, then some more, then the root of the map of the first, then one leaf more. */
 export function completeLog(
   first: readonly Uint8Array[],
   lag: readonly Uint8Array[] = [],
 ): CompleteLog {
-  const size = treeSize(first.length)
-  const map = naiveMap(MAP_KEY, termsIn(first), size)
-  const root = rootHash(map.root)
-  const said = formatMapRoot({ origin: ORIGIN, size, root, key: MAP_KEY })
-  const leaves = [...first, ...lag, said, utf8('more')]
-  const entry = first.length + lag.length
+  const size = first.length
+  const entry = size + lag.length
+  const leaves = [...first, ...lag, mapRootOf(first), utf8('more')]
   const tree = naiveTreeOf(leaves)
-  const head = {
+  const text = formatCheckpoint({
     origin: ORIGIN,
     size: treeSize(leaves.length),
     root: rootHash(tree.root(0, leaves.length)),
     extensions: [],
-  }
-  const text = formatCheckpoint(head)
+  })
   return {
     leaves,
     tree,
     note: formatNote({ text, signatures: [LOG_KEY.sign(text)] }),
-    map,
+    map: naiveMap(MAP_KEY, termsIn(first), size),
     entry,
-    prove: (term) => ({
-      term,
-      entry: leafIndex(entry),
-      size,
-      root,
-      key: MAP_KEY,
-      inclusion: tree.path(entry, leaves.length).map(nodeHash),
-      blocks: map.prove(term),
-    }),
+    prove: (term) => completenessOf({ leaves, tree }, term, { size, entry }),
   }
 }
 

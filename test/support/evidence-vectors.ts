@@ -4,6 +4,8 @@ import { toBase64, utf8 } from '../../src/bytes.ts'
 import { makeDisclosure } from '../../src/formats/disclosure.ts'
 import { readEvidence } from '../../src/formats/evidence.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
+import { naiveTreeOf } from '../merkle/naive.ts'
+import { completenessOf, mapRootOf } from './completeness-vectors.ts'
 import {
   type EvidenceOptions,
   evidenceFile,
@@ -90,6 +92,15 @@ function vector(name: string, evidence: Uint8Array, expected: Expectation = {}):
     failed_checks: failed,
     problems: problems.map(([kind, index]) => ({ kind, ...(index !== undefined && { index }) })),
   }
+}
+
+/** The log with the root of its map, and evidence of the request with the proof of completeness. */
+function complete(indices: readonly number[]): Uint8Array {
+  const leaves = [...LOG.leaves, mapRootOf(LOG.leaves)]
+  const log = { leaves, disclosures: LOG.disclosures, tree: naiveTreeOf(leaves) }
+  const term = { tenant: 'acme', field: 'request', value: 'req-7' } as const
+  const completeness = completenessOf(log, term, { size: 7, entry: 7 })
+  return evidenceFile(log, indices, { ...OPTIONS, completeness })
 }
 
 export function evidenceVectors(): EvidenceVectors {
@@ -291,6 +302,18 @@ export function evidenceVectors(): EvidenceVectors {
         'another proof from the earlier head',
         lines('consistency.txt', (all) => all.slice(1)),
         ['earlier head'],
+      ),
+      vector('all records of a request', complete([2, 3, 5, 6])),
+      vector('all records of a request but one', complete([2, 5, 6]), {
+        failed: ['completeness'],
+      }),
+      vector(
+        'all records of a request, by a changed proof',
+        forged(
+          complete([2, 3, 5, 6]),
+          lines('completeness.txt', (all) => all.map((line) => line.replace('has 2 3', 'has 3'))),
+        ),
+        { failed: ['completeness'] },
       ),
     ],
     archives_refused: [

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { utf8 } from '../../src/bytes.ts'
 import type { Trust } from '../../src/client/verdict.ts'
 import { formatCheckpoint } from '../../src/formats/checkpoint.ts'
+import type { CompletenessProof } from '../../src/formats/completeness.ts'
 import type { Disclosure } from '../../src/formats/disclosure.ts'
 import { type Evidence, formatEvidence } from '../../src/formats/evidence.ts'
 import { formatNote } from '../../src/formats/note.ts'
@@ -89,6 +90,7 @@ export interface EvidenceOptions {
   readonly policy?: Uint8Array
   readonly checkpoint?: string
   readonly olderSize?: number
+  readonly completeness?: CompletenessProof
 }
 
 export const MANIFEST: Evidence['manifest'] = {
@@ -124,6 +126,7 @@ export function evidenceOf(
         proof: olderSize === 0 ? [] : log.tree.proof(olderSize, size).map(nodeHash),
       },
     }),
+    ...(options.completeness && { completeness: options.completeness }),
   }
 }
 
