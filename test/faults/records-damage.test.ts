@@ -136,8 +136,15 @@ describe('a vault', () => {
     // Those of the erased person, and the one that came after the backup.
     const isGone = (n: number): boolean => n % 4 === 1 || n === RECORDS
     expect(states).toEqual(states.map((_, n) => (isGone(n) ? 'erased' : 'shown')))
-    await served(data, async ({ events }) => {
+    await served(data, async ({ events, found }) => {
       expect(events.map(({ event }) => event)).not.toContain('erased-again')
+      expect(await found('type=erasure')).toMatchObject([{ subject: expect.any(String) }])
+    })
+    // And once more.
+    await rm(join(data, 'vault'), { recursive: true })
+    await cp(at('backup'), join(data, 'vault'), { recursive: true })
+    await served(data, async ({ events }) => {
+      expect(events).toContainEqual({ event: 'erased-again', people: 1, log: 'main' })
     })
     expect(await cairn(['fsck', data])).toMatchObject({ code: 0 })
   })
