@@ -21,8 +21,6 @@ const MEANINGS: Readonly<Record<string, string>> = {
   manifest: 'What the file says of itself (who asked, for what, when) belongs to this log.',
   records: 'The records that are listed are there, in order, and are what was asked for.',
   disclosures: 'What is shown of contents is what was recorded at the time, and nothing else.',
-  completeness:
-    'These are all the records that the log holds of what was asked for, and not a choice of them.',
   'earlier head': 'The log has only grown since an earlier state that it had signed.',
   completeness:
     'No record of what was asked for is left out, by an index that the log has bound itself to and anyone with its entries can check.',
