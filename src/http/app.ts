@@ -5,9 +5,11 @@ import { type Authenticate, privateEntries, publicEntries } from './authenticate
 import { ctRoutes } from './ct-routes.ts'
 import { erasureRoutes } from './erasure-routes.ts'
 import { evidenceRoute } from './evidence-route.ts'
+import { explorer } from './explorer-routes.ts'
 import { gossipRoute, type ReportedGossip } from './gossip-route.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { holdRoutes } from './hold-routes.ts'
+import type { LogHistory } from './log-history.ts'
 import { type CountLogRecords, createMetrics, type LogMetrics } from './metrics.ts'
 import { type ApiDescription, openApiRoute } from './openapi.ts'
 import { indexRoute, processRoutes, readinessRoute } from './operation-routes.ts'
@@ -41,6 +43,8 @@ export interface AppOptions {
   /** The log served at `/` has the empty name. */
   readonly logs: ReadonlyMap<string, HostedLog>
   readonly metrics?: LogMetrics
+  /** What the logs did lately, by their names, for their pages to draw. */
+  readonly histories?: ReadonlyMap<string, LogHistory>
   /** Told of what clients are not told: errors that are no fault of theirs. */
   readonly onError?: (error: unknown) => void
 }
@@ -57,6 +61,7 @@ const LOG_API: ApiDescription = {
     { name: 'proofs', description: 'Receipts and proofs' },
     { name: 'rfc6962', description: 'The RFC 6962 read API' },
     { name: 'operations', description: 'For operators' },
+    { name: 'explorer', description: 'Pages for people' },
   ],
 }
 
@@ -84,14 +89,17 @@ export function gossipOf(logs: ReadonlyMap<string, HostedLog>): Map<string, Repo
 }
 
 /** An app whose `fetch` serves all routes. @throws RangeError on a log name that does not fit a path */
-export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Hono {
+export function createApp({ logs, metrics, histories, onError = () => {} }: AppOptions): Hono {
   const services = servicesOf(logs)
   const measured = metrics ?? createMetrics(services, gossipOf(logs))
   const options = { metrics: measured, onError }
   const app = emptyApp(options)
   for (const [name, hosted] of logs) {
     const prefix = prefixOf(name)
-    const routes = logRoutes(hosted, prefix, measured.logRecords(name))
+    const routes = logRoutes(hosted, prefix, {
+      countLogRecords: measured.logRecords(name),
+      history: histories?.get(name),
+    })
     if (name === '') {
       const whole = [...routes, readinessRoute(services), ...processRoutes(measured)]
       register(app, prefix, [...whole, openApiRoute(whole, LOG_API)], options)
@@ -103,19 +111,27 @@ export function createApp({ logs, metrics, onError = () => {} }: AppOptions): Ho
   return app
 }
 
+/** What is counted of a log, and kept for its page. */
+export interface WatchedLog {
+  readonly countLogRecords?: CountLogRecords | undefined
+  readonly history?: LogHistory | undefined
+}
+
 /** The routes of one log, wherever it is served. */
 export function logRoutes(
   hosted: HostedLog,
   prefix: string,
-  countLogRecords?: CountLogRecords,
+  { countLogRecords, history }: WatchedLog = {},
 ): Route[] {
   const { log, authenticate, readEntries, gossip, records } = hosted
   const access =
     readEntries === undefined
       ? publicEntries
       : privateEntries(readEntries.authenticate, readEntries.tenant)
+  const pages = explorer({ log, authenticate, access, records, history, prefix })
   return [
-    indexRoute(log, prefix),
+    indexRoute(log, prefix, pages.overview),
+    ...pages.routes,
     ...tlogRoutes(log, access),
     ...submissionRoutes(submissionsTo(hosted, prefix), authenticate),
     ...routesOfRecords(recordsGuard(records, authenticate), prefix),

@@ -9,6 +9,7 @@ import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admis
 import type { Answer } from './answer.ts'
 import { createApp, gossipOf, type HostedLog, prefixOf, servicesOf } from './app.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
+import { type LogHistory, startHistory } from './log-history.ts'
 import { createMetrics } from './metrics.ts'
 import {
   type ArrivingBodies,
@@ -54,18 +55,21 @@ export function createServerFor({
   requestTimeoutMs,
 }: ServerOptions): HttpServer {
   const metrics = createMetrics(servicesOf(logs), gossipOf(logs))
-  const app = createApp({ logs, metrics, onError })
-  const others = appListener(app, onError)
+  const histories = new Map<string, LogHistory>()
   const targets = new Map<string, Target>()
   const arriving = arrivingBodies(MAX_ARRIVING_BYTES)
   for (const [name, hosted] of logs) {
     const { authenticate } = hosted
     const prefix = prefixOf(name)
-    for (const { path, route, submit } of submissionsTo(hosted, prefix)) {
+    const paths = submissionsTo(hosted, prefix)
+    for (const { path, route, submit } of paths) {
       const observe = metrics.observer('POST', prefix + path)
       targets.set(prefix + path, { route, submit, authenticate, observe, arriving })
     }
+    const answered = () => paths.map(({ path }) => metrics.durations('POST', prefix + path))
+    histories.set(name, startHistory({ log: hosted.log, answered }))
   }
+  const others = appListener(createApp({ logs, metrics, histories, onError }), onError)
 
   const listener: RequestListener = (request, response) => {
     if (request.method === 'POST') {
@@ -79,7 +83,14 @@ export function createServerFor({
     }
     others(request, response)
   }
-  return nodeServer(listener, requestTimeoutMs)
+  const { server, close } = nodeServer(listener, requestTimeoutMs)
+  return {
+    server,
+    close(graceMs) {
+      for (const history of histories.values()) history.stop()
+      return close(graceMs)
+    },
+  }
 }
 
 /** Reads a submission's body within its limits and answers. A client that goes away ends only its own waiting. */

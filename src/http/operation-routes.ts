@@ -1,17 +1,20 @@
 /** What operators ask: is it up, does it take submissions, how is it doing; and a first page for people. */
 
-import { escapeHtml } from '../formats/html.ts'
 import type { LogService } from '../log/service.ts'
 import { type Answer, answer, jsonAnswer, UNCACHED } from './answer.ts'
 import { negotiate } from './negotiate.ts'
 import type { RequestMetrics } from './request-metrics.ts'
-import { type Route, route, Text } from './route.ts'
+import { type Route, type RouteRequest, route, Text } from './route.ts'
 import { Readiness } from './schema.ts'
 
 const TEXT = 'text/plain; charset=utf-8'
 
-/** Of one log. */
-export function indexRoute(log: LogService, prefix: string): Route {
+/** Of one log, with its page for people. */
+export function indexRoute(
+  log: LogService,
+  prefix: string,
+  overview: (request: Pick<RouteRequest, 'headers' | 'rawQuery'>) => Promise<Answer>,
+): Route {
   return route({
     path: '/',
     query: 'unchecked',
@@ -26,9 +29,10 @@ export function indexRoute(log: LogService, prefix: string): Route {
         },
       },
     },
-    handle({ headers }) {
-      const type = negotiate(headers.accept as string | undefined, ['text/plain', 'text/html'])
-      return type === 'text/html' ? htmlPage(log, prefix) : textPage(log, prefix)
+    handle(request) {
+      const accept = request.headers.accept as string | undefined
+      const type = negotiate(accept, ['text/plain', 'text/html'])
+      return type === 'text/html' ? overview(request) : textPage(log, prefix)
     },
   })
 }
@@ -100,22 +104,4 @@ function textPage(log: LogService, prefix: string): Answer {
     ...LINKS.map(([path, what]) => `${prefix}${path}  ${what}`),
   ]
   return answer(TEXT, UNCACHED, `${lines.join('\n')}\n`, { Vary: 'Accept' })
-}
-
-function htmlPage(log: LogService, prefix: string): Answer {
-  const origin = escapeHtml(log.origin)
-  const links = LINKS.map(
-    ([path, what]) => `<li><a href="${escapeHtml(prefix + path)}">${path}</a> ${what}</li>`,
-  )
-  const page = [
-    '<!doctype html><html lang="en"><meta charset="utf-8">',
-    `<meta name="viewport" content="width=device-width"><title>${origin}</title>`,
-    `<h1>${origin}</h1><p>A Cairn transparency log of ${log.head().size} leaves.</p>`,
-    `<h2>Verifier keys</h2><pre>${log.vkeys.map(escapeHtml).join('\n')}</pre>`,
-    `<h2>Resources</h2><ul>${links.join('')}</ul></html>`,
-  ]
-  return answer('text/html; charset=utf-8', UNCACHED, `${page.join('\n')}\n`, {
-    'Content-Security-Policy': "default-src 'none'; frame-ancestors 'none'",
-    Vary: 'Accept',
-  })
 }

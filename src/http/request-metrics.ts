@@ -8,6 +8,8 @@ export type Observe = (status: number, milliseconds: number) => void
 export interface RequestMetrics {
   /** The observer of a route, named by its path template. */
   observer(method: string, route: string): Observe
+  /** The durations of a route so far, by bucket (durations.ts); undefined when it has no observer. */
+  durations(method: string, route: string): Float64Array | undefined
   /** The exposition and its media type. */
   expose(): Promise<{ readonly mediaType: string; readonly body: string }>
 }
@@ -47,6 +49,7 @@ export function requestMetrics(registry: Registry = new Registry()): RequestMetr
       observers.set(name, observe)
       return observe
     },
+    durations: timed.counts,
     async expose() {
       return { mediaType: registry.contentType, body: (await registry.metrics()) + timed.expose() }
     },

@@ -42,6 +42,7 @@ export interface Documentation {
     | 'rfc6962'
     | 'witness'
     | 'operations'
+    | 'explorer'
   readonly token?: boolean
   readonly headers?: Readonly<Record<string, TSchema>>
   readonly body?: Readonly<Record<string, TSchema>>

@@ -10,6 +10,7 @@ body{margin:0;color:var(--ink);font:400 .9375rem/1.5 system-ui,"Segoe UI","Liber
 h1,h2,h3{line-height:1.25;text-wrap:balance}
 h1{margin:0 0 .4rem;font-size:1.6rem;font-weight:650;letter-spacing:-.01em}
 h2{margin:0 0 .6rem;font-size:1.0625rem;font-weight:650}
+h3{margin:0 0 .4rem;font-size:.9375rem;font-weight:600}
 p{margin:.35rem 0;max-width:46rem}
 a{color:var(--accent);text-underline-offset:.15em}
 :focus-visible{outline:2px solid var(--accent);outline-offset:2px;border-radius:.2rem}
