@@ -277,8 +277,8 @@ export function guardrailText({
   name = 'guardrail',
   verdict,
 }: {
-  readonly name?: string
-  readonly verdict?: string
+  readonly name?: string | undefined
+  readonly verdict?: string | undefined
 }): string {
   if (verdict === undefined) return name
   return hasPassed(verdict) ? `✓ ${name}` : `✗ ${name} ${verdict}`
