@@ -156,7 +156,7 @@ describe('the layers', () => {
 })
 
 const BROWSER_SAFE = SOURCES.filter((path) =>
-  /^src\/((merkle|formats|tiles|client|reports)\/|(verify|client|time-stamp|evidence|bytes|errors)\.ts$|crypto\/.*-web\.ts$)/.test(
+  /^src\/((merkle|formats|tiles|client|reports|web\/verifier)\/|(verify|client|time-stamp|evidence|bytes|errors)\.ts$|crypto\/.*-web\.ts$)/.test(
     path,
   ),
 )

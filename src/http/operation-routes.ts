@@ -6,6 +6,7 @@ import { negotiate } from './negotiate.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import { type Route, type RouteRequest, route, Text } from './route.ts'
 import { Readiness } from './schema.ts'
+import { verifierRoute } from './verifier-route.ts'
 
 const TEXT = 'text/plain; charset=utf-8'
 
@@ -84,6 +85,7 @@ export function processRoutes(metrics: RequestMetrics): Route[] {
         return answer(mediaType, UNCACHED, body)
       },
     }),
+    verifierRoute(),
   ]
 }
 

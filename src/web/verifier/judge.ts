@@ -1,0 +1,59 @@
+/** A question as the page asks it, and the verdict: by `verifyFile`, which the command asks as well. */
+import { type FileVerdict, verifyFile } from '../../client/verify-file.ts'
+import { CairnError, messageOf } from '../../errors.ts'
+import { isEvidence, MAX_EVIDENCE_SIZE } from '../../formats/evidence.ts'
+import { readTrustText } from './trust-text.ts'
+
+export interface Question {
+  readonly subject: Blob
+  readonly leaf?: Blob
+  readonly data?: Blob
+  readonly authorities?: Blob
+  /** A policy or keys, as they were pasted. */
+  readonly trust: string
+}
+
+/** Above the largest file of any kind but evidence; what is larger is none. */
+const MAX_FILE_SIZE = 4 * 1024 * 1024
+/** Room for the longest start of a file that tells its kind. */
+const START = 64
+
+/**
+ * Verifies a file.
+ * @throws TOO_LARGE when a file is too large to be what it is there for
+ * @throws USAGE, MALFORMED when it is not said whom to trust; MALFORMED when the authorities are no certificates
+ * @throws IO when a file cannot be read
+ */
+export async function judge(question: Question): Promise<FileVerdict> {
+  const { subject, leaf, data, authorities } = question
+  const trust = readTrustText(question.trust)
+  const start = await bytesOf(subject.slice(0, START))
+  const limit = isEvidence(start) ? MAX_EVIDENCE_SIZE : MAX_FILE_SIZE
+  return verifyFile({
+    bytes: await read('the file', subject, limit),
+    trust,
+    ...(leaf && { leaf: await read('the leaf', leaf, MAX_FILE_SIZE) }),
+    ...(data && { data: await read('the checkpoint', data, MAX_FILE_SIZE) }),
+    ...(authorities && {
+      authorities: await read('the file of certificates', authorities, MAX_FILE_SIZE),
+    }),
+  })
+}
+
+/** @throws TOO_LARGE above a limit in bytes; IO */
+async function read(what: string, blob: Blob, limit: number): Promise<Uint8Array> {
+  if (blob.size <= limit) return bytesOf(blob)
+  throw new CairnError(
+    'TOO_LARGE',
+    `${what} has ${blob.size} bytes, and nothing that can be verified has more than ${limit}`,
+  )
+}
+
+/** The bytes of a file. @throws IO when it cannot be read, or not any more */
+export async function bytesOf(blob: Blob): Promise<Uint8Array> {
+  try {
+    return new Uint8Array(await blob.arrayBuffer())
+  } catch (cause) {
+    throw new CairnError('IO', `the file cannot be read: ${messageOf(cause)}`, { cause })
+  }
+}
