@@ -28,6 +28,7 @@ const MAX_FILE_SIZE = 4 * 1024 * 1024
 
 interface VerifyFlags extends TrustFlags, BesideFlags, OutputFlags {
   readonly report?: string
+  readonly page?: string
 }
 
 export function configure(command: Command): void {
@@ -37,7 +38,7 @@ export function configure(command: Command): void {
         'a folder of these, evidence (.cairn), or the proof that a log showed two trees (a split view). ' +
         'What a file is, is told from the file. Works offline.',
     )
-    .argument('<file>', 'receipt, checkpoint, time-stamp, folder of these, evidence, or split view')
+    .argument('[file]', 'receipt, checkpoint, time-stamp, folder of these, evidence, or split view')
     .option('--leaf <file>', 'the leaf that the receipt is for (default: <file> ending in .leaf)')
     .option(
       '--tsa <file>',
@@ -49,7 +50,8 @@ export function configure(command: Command): void {
     )
     .option('--full', 'show all records of evidence, and their values to the end')
     .option('--report <file>', 'write the verdict as a page to print or to keep (HTML) as well')
-    .action((file: string, flags: VerifyFlags) => verify(file, flags))
+    .option('--page <file>', 'write the page that verifies in a browser (HTML), and check nothing')
+    .action((file: string | undefined, flags: VerifyFlags) => verifyOrWrite(file, flags))
   withTrust(command)
   withCommonHelp(command, [
     'cairn verify receipts/7.tlog-proof --vkey cairn-data/log.vkey',
@@ -58,7 +60,24 @@ export function configure(command: Command): void {
     'cairn verify 7-0123abcd.tsr --tsa authority.pem --vkey cairn-data/log.vkey',
     'cairn verify complaint.cairn --policy policy.txt --report complaint.html',
     'cairn verify fork.split-view --vkey cairn-data/log.vkey',
+    'cairn verify --page verifier.html',
   ])
+}
+
+async function verifyOrWrite(
+  file: string | undefined,
+  { page, ...flags }: VerifyFlags,
+): Promise<void> {
+  if (page === undefined) {
+    if (file !== undefined) return verify(file, flags)
+    throw new CairnError('USAGE', 'name the file to verify, or the one to write with --page')
+  }
+  const others = Object.keys(flags).filter((name) => name !== 'json')
+  if (file !== undefined || others.length > 0) {
+    throw new CairnError('USAGE', '--page writes a page and checks nothing: it stands alone')
+  }
+  const { writePage } = await import('./verify-page.ts')
+  return writePage(page, flags.json === true)
 }
 
 async function verify(path: string, flags: VerifyFlags): Promise<void> {
@@ -95,7 +114,8 @@ async function verifyOne(
   process.exitCode = exitFor(verdict.ok)
   if (flags.report !== undefined) {
     const { writeReport } = await import('./verify-report.ts')
-    await writeReport(flags.report, { file, bytes, verdict, trust, flags })
+    const { authorities } = beside
+    await writeReport(flags.report, { file, bytes, verdict, trust, flags, authorities })
   }
   await printVerdict(file, verdict, flags, dataFile)
 }

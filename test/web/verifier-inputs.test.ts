@@ -1,5 +1,5 @@
 /** What the verifier page makes of the files and the texts that it is given. */
-import { describe, expect, it } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import {
@@ -155,6 +155,14 @@ describe('a question', () => {
     const question = { subject: blob(tlogProofAt(4, 13)), trust: VKEY }
     expect(await judge({ ...question, leaf: blob(LEAVES[4]!) })).toMatchObject({ ok: true })
     expect(await judge(question)).toMatchObject({ ok: false })
+  })
+
+  it('about a time-stamp takes Web Crypto, which a page from an open network has not', async () => {
+    vi.stubGlobal('crypto', {})
+    const question = { subject: blob(STAMP), trust: VKEY }
+    await expect(judge(question)).rejects.toThrow(/^a browser checks time-stamps only on a page/)
+    vi.unstubAllGlobals()
+    expect(await judge(question)).toMatchObject({ ok: false, kind: 'time-stamp' })
   })
 
   it('is refused when it cannot be asked', async () => {

@@ -1,4 +1,5 @@
 /** A question as the page asks it, and the verdict: by `verifyFile`, which the command asks as well. */
+import { fileKind } from '../../client/file-kind.ts'
 import { type FileVerdict, verifyFile } from '../../client/verify-file.ts'
 import { CairnError, messageOf } from '../../errors.ts'
 import { isEvidence, MAX_EVIDENCE_SIZE } from '../../formats/evidence.ts'
@@ -22,12 +23,17 @@ const START = 64
  * Verifies a file.
  * @throws TOO_LARGE when a file is too large to be what it is there for
  * @throws USAGE, MALFORMED when it is not said whom to trust; MALFORMED when the authorities are no certificates
- * @throws IO when a file cannot be read
+ * @throws IO when a file cannot be read, or the browser lacks what it takes
  */
 export async function judge(question: Question): Promise<FileVerdict> {
   const { subject, leaf, data, authorities } = question
   const trust = readTrustText(question.trust)
   const start = await bytesOf(subject.slice(0, START))
+  const { crypto } = globalThis as { crypto?: { readonly subtle?: unknown } }
+  if (fileKind(start) === 'time-stamp' && crypto?.subtle === undefined) {
+    const places = 'a disk, from https or from this machine'
+    throw new CairnError('IO', `a browser checks time-stamps only on a page from ${places}`)
+  }
   const limit = isEvidence(start) ? MAX_EVIDENCE_SIZE : MAX_FILE_SIZE
   return verifyFile({
     bytes: await read('the file', subject, limit),
