@@ -27,8 +27,11 @@ export interface CompletenessStatistics {
 }
 
 export interface CompletenessService {
-  /** A map root of all entries before `size`: the newest, if it is of as many, or a new one. @throws as LogService.submit(); CORRUPT, IO, STOPPED */
-  committed(size: number): Promise<CommittedMap>
+  /**
+   * A map root of all records that were accepted before: the newest when there were none since, or else a new one.
+   * @throws NOT_FOUND when the log has no records; as LogService.submit(); CORRUPT, IO, STOPPED
+   */
+  committed(): Promise<CommittedMap>
 
   /**
    * Proves what a map lists under a term, against the head of a tree of `treeSize` entries, its map root among them.

@@ -224,14 +224,12 @@ class MapUpkeep implements CompletenessService {
     await this.#alone(() => this.#takeIn(size))
   }
 
-  committed(size: number): Promise<CommittedMap> {
+  committed(): Promise<CommittedMap> {
     return this.#alone(async () => {
-      const newest = this.#kept.at(-1)
-      if (newest !== undefined && newest.size >= size) {
-        return { size: newest.size, entry: newest.entry }
-      }
       await this.#takeIn(this.#options.log.head().size)
-      return this.#commit()
+      const newest = this.#kept.at(-1)
+      if (newest === undefined || this.#hasNews) return this.#commit()
+      return { size: newest.size, entry: newest.entry }
     })
   }
 

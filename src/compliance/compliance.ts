@@ -43,6 +43,8 @@ export interface ComplianceOptions {
   readonly policy?: Uint8Array
   /** The heads that reports look at; without it they cannot tell what the log held when. */
   readonly heads?: HeadHistory
+  /** What proves that the records of evidence are all there are. */
+  readonly completeness?: ComplianceContext['completeness']
   /** A time that has passed, in milliseconds since 1970: that of a head, whatever the clock says by now. */
   readonly notBefore?: number
   /** How often payloads expire by themselves, and first at once; 0 for never. A day unless told otherwise. */
@@ -63,6 +65,7 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     retention: options.retention,
     policy: options.policy,
     heads: options.heads,
+    completeness: options.completeness,
     tenants: () => vault.tenants(),
     ownRecords: (query, tenant) => ownRecords(core, query, tenant),
     recordsIn: (scope, tenant, order) => recordsIn(core, scope, tenant, order),

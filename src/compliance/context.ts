@@ -1,4 +1,5 @@
 /** What the parts of the compliance work share: a log with its records, and what is known of grants and holds. */
+import type { CompletenessService } from '../completeness/service.ts'
 import type { JsonObject } from '../formats/json-strict.ts'
 import type { RecordLeaf } from '../formats/record.ts'
 import type { LogRecordType } from '../formats/record-members.ts'
@@ -88,6 +89,8 @@ export interface ComplianceContext {
   /** The bytes of the policy by which heads are trusted; without one, the log's own keys are. */
   readonly policy: Uint8Array | undefined
   readonly heads: HeadHistory | undefined
+  /** What proves that records are all there are; without it evidence comes without that proof. */
+  readonly completeness: Pick<CompletenessService, 'committed' | 'prove'> | undefined
 
   /** The tenants that have a record or had one, in the order of their names. @throws CORRUPT, IO */
   tenants(): Promise<readonly string[]>

@@ -5,9 +5,10 @@
 import { sha256 } from '#sha256'
 import { toHex, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
+import type { CompletenessProof } from '../formats/completeness.ts'
 import type { Disclosure } from '../formats/disclosure.ts'
 import { type Evidence, type EvidenceRecord, formatEvidenceInSteps } from '../formats/evidence.ts'
-import { MAX_EVIDENCE_RECORDS } from '../formats/evidence-manifest.ts'
+import { MAX_EVIDENCE_RECORDS, queriedTerms } from '../formats/evidence-manifest.ts'
 import type { JsonObject } from '../formats/json-strict.ts'
 import { openCheckpoint } from '../formats/open-checkpoint.ts'
 import { formatPolicy } from '../formats/policy.ts'
@@ -16,10 +17,11 @@ import { parseVkey } from '../formats/vkey.ts'
 import type { Head, LogService } from '../log/service.ts'
 import { verifyConsistency } from '../merkle/consistency.ts'
 import type { NodeHash } from '../merkle/hash.ts'
-import type { LeafIndex } from '../merkle/position.ts'
+import { type LeafIndex, leafIndex } from '../merkle/position.ts'
 import { sharedInclusionPath } from '../merkle/shared-inclusion.ts'
 import { resourceIn } from '../records/make-record.ts'
 import type { FoundRecord } from '../search/search-index.ts'
+import { committedMap, provenList } from './complete-list.ts'
 import type { ComplianceContext } from './context.ts'
 import { readLeaves, readManyNodes, recordIn } from './leaves.ts'
 import { ownDisclosures } from './own-disclosures.ts'
@@ -62,9 +64,8 @@ export async function makeEvidence(
   const grant =
     request.grant === undefined ? undefined : await context.usableGrant(request.grant, by)
   const scope = await context.storedScope(request.scope, tenant)
-  const found = await gather(context, scope, { tenant, grant, options })
+  const { found, head, completeness } = await answer(context, scope, { tenant, grant, options })
   const newest = found.at(-1)!
-  const head = await publishedHead(log, newest.index, options.headWaitMs)
   const [older, records] = await Promise.all([
     earlierHead(context, newest, head),
     read(context, found, { tenant, grant, options }),
@@ -86,6 +87,7 @@ export async function makeEvidence(
     checkpoint: head.checkpoint,
     policy: context.policy ?? ownPolicy(log),
     ...(older !== undefined && { older }),
+    ...(completeness !== undefined && { completeness }),
   })
   if (grant === undefined) return file
   // It may have been revoked meanwhile.
@@ -140,6 +142,44 @@ interface Found {
   readonly isOwn: boolean
   /** Whether the grant covers it, as far as its members in the clear tell. */
   readonly isGranted: boolean
+}
+
+/** What evidence is about. */
+interface Answer {
+  /** By their indices; 1 or more. */
+  readonly found: readonly Found[]
+  readonly head: Head
+  readonly completeness: CompletenessProof | undefined
+}
+
+/** The records, a published head that has them, and where it can be had the proof that they are all. */
+async function answer(context: ComplianceContext, scope: Scope, making: Making): Promise<Answer> {
+  const { log } = context
+  const { tenant, options } = making
+  const begun = log.head().size
+  let found = await gather(context, scope, making)
+  const [term] = queriedTerms({ tenant, query: scope })
+  const map = term && (await committedMap(context))
+  const headOf = (): Promise<Head> => {
+    const index = Math.max(found.at(-1)!.index, map?.entry ?? 0)
+    return publishedHead(log, leafIndex(index), options.headWaitMs)
+  }
+  let head = await headOf()
+  if (term === undefined || map === undefined) return { found, head, completeness: undefined }
+  let completeness = await provenList(context, term, map, head)
+  const missing = (): number | undefined => {
+    const here = new Set<number>(found.map(({ index }) => index))
+    return completeness?.blocks
+      .flatMap(({ indices }) => indices)
+      .findLast((index) => !here.has(index))
+  }
+  if ((missing() ?? 0) >= begun) {
+    // It came in since they were looked for.
+    found = await gather(context, scope, making)
+    head = await headOf()
+    completeness = await provenList(context, term, map, head)
+  }
+  return { found, head, completeness: missing() === undefined ? completeness : undefined }
 }
 
 /** The records that match, those that correct them, and those by which the grant was asked for and given; by index. */

@@ -51,6 +51,7 @@ export interface Config extends LogConfig {
   readonly queueLeaves: number
   readonly queueBytes: number
   readonly publishIntervalMs: number
+  readonly mapIntervalMs: number
   readonly renewIntervalMs: number
   readonly witnessIntervalMs: number
   readonly witnessTimeoutMs: number
@@ -81,6 +82,7 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     queueLeaves: values['queue-leaves'] as number,
     queueBytes: values['queue-bytes'] as number,
     publishIntervalMs: values['publish-interval'] as number,
+    mapIntervalMs: values['map-interval'] as number,
     renewIntervalMs: values['renew-interval'] as number,
     witnessIntervalMs: values['witness-interval'] as number,
     witnessTimeoutMs: values['witness-timeout'] as number,

@@ -117,6 +117,7 @@ export async function openHostedLog(
       retention: { table, jurisdictionOf: tenants.jurisdictionOf },
       secrets,
       submitterKey: tenants.submitterKey,
+      mapIntervalMs: config.mapIntervalMs,
       onEvent: (event) => onEvent({ ...event, log: name }),
     })
     opened.push(records)

@@ -1,4 +1,5 @@
 /** What happens to the records of a log, in words. */
+import type { CompletenessEvent } from '../completeness/service.ts'
 import type { ComplianceEvent } from '../compliance/context.ts'
 import type { Expiry } from '../compliance/service.ts'
 import type { RecordsEvent } from '../records/service.ts'
@@ -6,6 +7,7 @@ import type { RecordsEvent } from '../records/service.ts'
 export type HostedRecordsEvent =
   | RecordsEvent
   | ComplianceEvent
+  | CompletenessEvent
   | { readonly event: 'vault-key-created' | 'vault-key-exposed'; readonly file: string }
   /** It could not be used, and is built again. */
   | { readonly event: 'index-discarded'; readonly reason: string }
@@ -35,6 +37,12 @@ export function describeRecords(event: HostedRecordsEvent): string {
       return `the search index follows the log no more; restart, or run cairn fsck --reindex: ${event.reason}`
     case 'index-discarded':
       return `the search index is built again: ${event.reason}`
+    case 'map-failed':
+      return `the map of records follows the log no more, so that evidence comes without proof that it is complete; restart to mend it: ${event.reason}`
+    case 'map-discarded':
+      return `the map of records is made again: ${event.reason}`
+    case 'map-root-failed':
+      return `the log could not commit to its map of records; it is tried again: ${event.reason}`
     case 'head-not-kept':
       return `the head of the day could not be kept: ${event.reason}`
     case 'expired':

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { openCompleteness } from '../completeness/upkeep.ts'
 import { openCompliance } from '../compliance/compliance.ts'
 import type { RetentionPolicy } from '../compliance/context.ts'
 import { openHeadHistory } from '../compliance/head-history.ts'
@@ -33,6 +34,8 @@ export interface HostedRecordsOptions {
   readonly retention: RetentionPolicy
   readonly secrets: SecretRules
   readonly submitterKey: SubmitterKey
+  /** How often the log commits to its map of records, in milliseconds. */
+  readonly mapIntervalMs: number
   readonly onEvent: (event: HostedRecordsEvent) => void
 }
 
@@ -86,6 +89,15 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       submitterKey: options.submitterKey,
     })
     opened.push(records)
+    const mapStore = await openMapStore(directory.map, onEvent)
+    opened.push(mapStore)
+    const completeness = await openCompleteness({
+      log,
+      store: mapStore,
+      onEvent,
+      everyMs: options.mapIntervalMs,
+    })
+    opened.push(completeness)
     const compliance = openCompliance({
       log,
       records,
@@ -93,6 +105,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       onEvent,
       retention,
       heads,
+      completeness,
       notBefore: lastPublished(log),
       ...(policy && { policy }),
     })
@@ -135,6 +148,21 @@ async function openVaultIn(directory: string, masterKey: MasterKey): Promise<Vau
 
 /** The errors of an index that is of no use any more. A disk that cannot be written to fails again. */
 const USELESS: readonly CairnErrorCode[] = ['CORRUPT', 'NEWER_FORMAT', 'IO']
+
+/** The store of the map, begun anew when it cannot be used: all of it can be made again from the log. */
+async function openMapStore(
+  directory: string,
+  onEvent: HostedRecordsOptions['onEvent'],
+): Promise<IndexStore> {
+  try {
+    return await openLevelIndexStore(directory)
+  } catch (error) {
+    if (!(error instanceof CairnError) || error.code !== 'CORRUPT') throw error
+    onEvent({ event: 'map-discarded', reason: error.message })
+    await rm(directory, { recursive: true, force: true })
+    return openLevelIndexStore(directory)
+  }
+}
 
 /** The index, begun anew when it cannot be used: all that it says is in the log and the vault. */
 async function openIndex(

@@ -77,6 +77,10 @@ const OF_THE_SERVER: TProperties = {
     'bytes that may wait for a commit before submissions are refused',
   ),
   'publish-interval': millisecondsSetting(250, 'least milliseconds between two published heads'),
+  'map-interval': millisecondsSetting(
+    300_000,
+    'milliseconds after which the log commits to its map of records, when there are new ones',
+  ),
   'renew-interval': millisecondsSetting(600_000, 'milliseconds after which an idle log signs anew'),
   'witness-interval': millisecondsSetting(
     25,

@@ -6,6 +6,7 @@
  *   DIR/keys/        private keys, for the owner's eyes only
  *   DIR/vault/       what records commit to, encrypted (logs only)
  *   DIR/index/       what records are found by; can be built again (logs only)
+ *   DIR/map/         what the log proves lists of records to be complete by; can be built again (logs only)
  *   DIR/heads/       the newest published head of every day (logs only)
  *   DIR/log.vkey     the verifier keys to give away [DIR/witness.vkey]
  *   DIR/admin.token  the first credential
@@ -45,6 +46,7 @@ export interface DataDirectory {
   readonly keys: string
   readonly vault: string
   readonly index: string
+  readonly map: string
   readonly heads: string
   readonly vkeyFile: string
   readonly adminTokenFile: string
@@ -76,6 +78,7 @@ export async function openDataDirectory(
     keys: join(root, 'keys'),
     vault: join(root, 'vault'),
     index: join(root, 'index'),
+    map: join(root, 'map'),
     heads: join(root, 'heads'),
     vkeyFile: join(root, `${kind}.vkey`),
     adminTokenFile: join(root, 'admin.token'),

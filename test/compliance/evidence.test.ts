@@ -362,6 +362,7 @@ function contextOf({ log, records, vault }: OpenedCompliance): ComplianceContext
     retention: undefined,
     policy: undefined,
     heads: undefined,
+    completeness: undefined,
     tenants: () => vault.tenants(),
     ownRecords: (query, tenant) => ownRecords(core, query, tenant),
     recordsIn: (scope, tenant, order) => recordsIn(core, scope, tenant, order),

@@ -48,6 +48,7 @@ describe('the settings', () => {
       queueLeaves: 20_000,
       queueBytes: 67_108_864,
       publishIntervalMs: 250,
+      mapIntervalMs: 300_000,
       renewIntervalMs: 600_000,
       witnessIntervalMs: 25,
       witnessTimeoutMs: 5_000,

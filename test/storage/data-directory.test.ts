@@ -26,6 +26,7 @@ describe('a data directory that is not there yet', () => {
       store: join(path, 'store'),
       vault: join(path, 'vault'),
       index: join(path, 'index'),
+      map: join(path, 'map'),
       heads: join(path, 'heads'),
       keys: join(path, 'keys'),
       vkeyFile: join(path, 'log.vkey'),
