@@ -15,10 +15,12 @@ export interface ReportOn {
   readonly verdict: FileVerdict
   readonly trust: Trust
   readonly flags: BesideFlags
+  /** The certificates of `--tsa`. */
+  readonly authorities?: Uint8Array | undefined
 }
 
 export async function writeReport(out: string, on: ReportOn): Promise<void> {
-  const { file, bytes, verdict, trust } = on
+  const { file, bytes, verdict, trust, flags, authorities } = on
   let time: string | undefined
   if (verdict.kind === 'time-stamp' && verdict.proven !== undefined) {
     // Its module reads ASN.1 as well, and is there by now.
@@ -28,8 +30,12 @@ export async function writeReport(out: string, on: ReportOn): Promise<void> {
   const page = verdictPage({
     file: basename(file),
     size: bytes.length,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
+    sha256: hashOf(bytes),
     verdict,
+    ...(authorities &&
+      flags.tsa !== undefined && {
+        authorities: { file: basename(flags.tsa), sha256: hashOf(authorities) },
+      }),
     ...(time !== undefined && { time }),
     ...madeBy(trust),
   })
@@ -57,6 +63,10 @@ export async function writeFolderReport(
     ...madeBy(trust),
   })
   await writeWhole(out, page)
+}
+
+function hashOf(bytes: Uint8Array): string {
+  return createHash('sha256').update(bytes).digest('hex')
 }
 
 function madeBy(trust: Trust) {

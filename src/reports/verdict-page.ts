@@ -1,5 +1,6 @@
 /** The verdict on a file as one page for people: self-contained, without script, to be read on a screen or printed. */
 
+import { sha256 } from '#sha256'
 import { toHex } from '../bytes.ts'
 import { checkMeaning } from '../client/check-words.ts'
 import type { Check, Trust } from '../client/verdict.ts'
@@ -13,6 +14,8 @@ import { counted, grouped, timeWords } from './words.ts'
 /** Who made the page, when, and whom it believes. */
 interface Made {
   readonly trust: Trust
+  /** The file of those who are trusted with the time, and its SHA-256 in hexadecimal. */
+  readonly authorities?: { readonly file: string; readonly sha256: string }
   /** RFC 3339. */
   readonly checked: string
   /** Name and version. */
@@ -66,7 +69,7 @@ export function verdictPage(page: VerdictPage): string {
     { id: 'checks', title: 'What was checked', body: checkTable(verdict.checks) },
     ...proven(page),
     ...trail(verdict),
-    { id: 'trust', title: 'Whom this verdict believes', body: trustTables(page.trust) },
+    { id: 'trust', title: 'Whom this verdict believes', body: trustTables(page) },
     { id: 'about', title: 'About this page', body: about(`cairn verify ${file} …`) },
   ])
 }
@@ -100,7 +103,7 @@ export function folderPage(page: FolderPage): string {
 `,
       ],
     },
-    { id: 'trust', title: 'Whom this verdict believes', body: trustTables(page.trust) },
+    { id: 'trust', title: 'Whom this verdict believes', body: trustTables(page) },
     { id: 'about', title: 'About this page', body: about(`cairn verify ${folder} …`) },
   ])
 }
@@ -243,7 +246,7 @@ function fileTable(caption: string, rows: readonly FileRow[]): Markup {
   })
 }
 
-function trustTables({ logKeys, policy }: Trust): Content {
+function trustTables({ trust: { logKeys, policy }, authorities }: Made): Content {
   const logs = [...logKeys, ...(policy?.logs ?? []).map(({ key }) => key)]
   const seen = new Set<string>()
   const keys = [
@@ -269,11 +272,18 @@ the right ones: they came from whoever ran the check, and not from the file.</p>
         { head: 'Role', kind: 'nowrap' },
         { head: 'Name', kind: 'word' },
         { head: 'Type', kind: 'nowrap' },
-        { head: 'Key id', kind: 'mono' },
+        { head: 'Key id', kind: 'nowrap mono' },
+        { head: 'SHA-256 of the key', kind: 'mono' },
       ],
-      rows: keys.map(({ role, name, key }) => ({ cells: [role, name, key.type, key.keyId] })),
+      rows: keys.map(({ role, name, key }) => ({
+        // The key id is short, and tells keys of one log apart; it does not tell them from a forger's.
+        cells: [role, name, key.type, key.keyId, toHex(sha256(key.publicKey))],
+      })),
     }),
     html`<p>${quorum}</p>
+`,
+    authorities !== undefined &&
+      html`<p>With the time were trusted those whose certificates are in ${authorities.file} (SHA-256 <span class="mono">${authorities.sha256}</span>).</p>
 `,
   ]
 }

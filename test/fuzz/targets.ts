@@ -14,6 +14,8 @@ import {
   toHex,
   utf8,
 } from '../../src/bytes.ts'
+import { fileKind } from '../../src/client/file-kind.ts'
+import { verifyCheckpoint } from '../../src/client/verify-checkpoint.ts'
 import { verifyReceipt } from '../../src/client/verify-receipt.ts'
 import { verifySplitView } from '../../src/client/verify-split-view.ts'
 import { formatAddCheckpoint, parseAddCheckpoint } from '../../src/formats/add-checkpoint.ts'
@@ -338,6 +340,21 @@ export function targets(seeds: Seeds): Target[] {
       seeds.receipts,
       (receipt) => verifyReceipt({ leaf: seeds.leaf, receipt, trust }).ok,
     ),
+    verdict('file-verdict', [...seeds.receipts, ...seeds.splitViews, ...seeds.notes], (input) => {
+      const kind = fileKind(input)
+      if (kind === 'evidence' || kind === 'time-stamp') return false
+      const verdict =
+        kind === 'checkpoint'
+          ? verifyCheckpoint(input, trust)
+          : kind === 'split-view'
+            ? verifySplitView(input, trust)
+            : verifyReceipt({ leaf: seeds.leaf, receipt: input, trust })
+      const words = [verdict.finding, ...verdict.checks.map(({ detail }) => detail)]
+      promise(!/[\p{Cc}\p{Cf}]/u.test(words.join('')), 'a verdict quotes what steers a terminal')
+      const facts = [verdict.origin, verdict.index, verdict.size, verdict.root]
+      promise(verdict.ok || facts.every((fact) => fact === undefined), 'a claim stands as a fact')
+      return verdict.ok
+    }),
     canonical(
       'digitally-signed',
       seeds.digitallySigned,
