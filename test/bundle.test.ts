@@ -93,7 +93,8 @@ function browserLike(): vm.Context {
 
 describe.each([
   { entry: 'src/verify.ts', limit: 45_000 },
-  { entry: 'src/client.ts', limit: 45_000 },
+  // The SDK and the auditor; what is promised of sizes is of the verifiers.
+  { entry: 'src/client.ts', limit: 55_000 },
   { entry: 'src/evidence.ts', limit: 45_000 },
   // Of certificates and time-stamps; the others must not come to weigh as much by it.
   { entry: 'src/time-stamp.ts', limit: 110_000 },
