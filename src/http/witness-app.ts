@@ -94,6 +94,7 @@ function indexRoute(witness: WitnessService): Route {
 
 const LINKS: readonly [path: string, what: string][] = [
   ['/v1/conflicts', 'heads that logs have signed and that did not fit'],
+  ['/verify', 'a page that verifies receipts and evidence in the browser'],
   ['/openapi.json', 'every route, described'],
 ]
 

@@ -5,10 +5,16 @@ import { delimiter, join } from 'node:path'
 
 const NAMES = ['chromium-headless-shell', 'chromium', 'chromium-browser', 'google-chrome']
 
-/** The path of its program; undefined when there is none. */
+/** The path of its program; undefined when there is none. @throws Error then, where a run decides about a merge */
 export function findChromium(): string | undefined {
   const folders = (process.env.PATH ?? '').split(delimiter)
-  return NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(existsSync)
+  const found = NAMES.flatMap((name) => folders.map((folder) => join(folder, name))).find(
+    existsSync,
+  )
+  if (found === undefined && process.env.CI === 'true') {
+    throw new Error('pages must be tested: install chromium-headless-shell')
+  }
+  return found
 }
 
 /** Runs it on a page with options of its own, with nothing kept, and gives what it prints. */

@@ -219,6 +219,8 @@ describe.skipIf(BROWSER === undefined)('the verifier page', () => {
       'Trusted: 1 key of log.example/audit; no witness is demanded.',
     )
     expect(await page.textContent('#status')).toBe('4.tlog-proof: Verified.')
+    // It works in the background.
+    expect(page.workers()).toHaveLength(1)
     const other = 'log.example/audit+d717ae78+AcaCJjfH0xDsV2J74AuiWdJTdJ9Kr2REcM/75To19zJC'
     await page.fill('#trust', other)
     await page.waitForSelector('article.bad tr.failed')

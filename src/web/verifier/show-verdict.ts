@@ -1,5 +1,6 @@
 /** A verdict as people see it: the answer, every check with its reason, what is proven, and the trail of evidence. */
 import { toHex } from '../../bytes.ts'
+import { checkMeaning } from '../../client/check-words.ts'
 import type { FileKind } from '../../client/file-kind.ts'
 import type { Check } from '../../client/verdict.ts'
 import { verdictJson } from '../../client/verdict-json.ts'
@@ -103,7 +104,7 @@ function showChecks(name: string, checks: readonly Check[]): HTMLElement {
       { class: status },
       el('th', { scope: 'row' }, check),
       el('td', { class: 'result' }, el('span', {}, icon(status), RESULTS[status])),
-      el('td', {}, detail),
+      el('td', {}, detail, aboutCheck(check)),
     ),
   )
   return el(
@@ -113,6 +114,14 @@ function showChecks(name: string, checks: readonly Check[]): HTMLElement {
     el('thead', {}, el('tr', {}, head)),
     el('tbody', {}, rows),
   )
+}
+
+/** What a check is about, for readers who do not know the formats. */
+function aboutCheck(name: string): HTMLElement | undefined {
+  const meaning = checkMeaning(name)
+  return meaning === undefined
+    ? undefined
+    : el('p', { class: 'soft meaning' }, `What is tested: ${meaning}`)
 }
 
 /** Terms and what is said of them, without those of which nothing is. */
