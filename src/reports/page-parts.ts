@@ -44,7 +44,7 @@ export function table({ caption, columns, rows, total, kind = '' }: Table): Mark
         : html`<td class="${style}">${cell}</td>`
     })}</tr>
 `
-  return html`<div class="scroll ${rows.length <= SHORT && 'short'}"><table class="${kind}"><caption>${caption}</caption>
+  return html`<div class="scroll ${rows.length <= SHORT && 'short'}" role="group" aria-label="${caption}" tabindex="0"><table class="${kind}"><caption>${caption}</caption>
 <thead><tr>${columns.map(({ head, kind: style = '' }) => html`<th scope="col" class="${style}">${head}</th>`)}</tr></thead>
 <tbody>
 ${rows.map(line)}</tbody>

@@ -21,10 +21,10 @@ a{color:inherit;text-decoration-color:var(--soft);text-underline-offset:.15em}
 .facts{display:grid;grid-template-columns:auto 1fr;gap:.1rem 1.2rem;margin:.8rem 0 0}
 .facts dt{color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere;unicode-bidi:isolate}
 .soft{color:var(--soft)}.small{font-size:.8125rem}
-.verdict{display:grid;grid-template-columns:auto 1fr;gap:0 1rem;align-items:center;margin:1.6rem 0 1.2rem;padding:.9rem 1.2rem;
+.verdict{display:grid;grid-template-columns:auto minmax(0,1fr);gap:0 1rem;align-items:center;margin:1.6rem 0 1.2rem;padding:.9rem 1.2rem;
 border-left:.35rem solid;border-radius:.2rem}
 .verdict svg{width:2.2rem;height:2.2rem;fill:none;stroke:currentColor;stroke-width:2.2;stroke-linecap:round;stroke-linejoin:round}
-.verdict strong{display:block;font-size:1.125rem}.verdict p{margin:0;color:var(--ink)}
+.verdict strong{display:block;font-size:1.125rem}.verdict p{margin:0;color:var(--ink);overflow-wrap:anywhere}
 .intact{color:var(--good);background:var(--good-soft)}.unproven{color:var(--warn);background:var(--warn-soft)}
 .broken{color:var(--bad);background:var(--bad-soft)}
 .figures{display:grid;grid-template-columns:repeat(4,1fr);gap:1px;margin:0;background:var(--line);border:1px solid var(--line)}

@@ -65,7 +65,7 @@ describe('cairn verify', () => {
 
 /** Tags of our own, with nothing in them that runs, loads or leads anywhere. */
 const PLAIN =
-  /^<(!doctype html|(html|meta|dl|dt|dd|div|span|p|h1|h2|section|table|caption|thead|tbody|tr|th|td|svg|path|strong|br|header|main|footer|head|body|title|style)( (lang|charset|http-equiv|content|name|class|id|aria-labelledby|aria-hidden|viewBox|d|scope)="[^"<>]*")*\/?|\/\w+)>$/
+  /^<(!doctype html|(html|meta|dl|dt|dd|div|span|p|h1|h2|section|table|caption|thead|tbody|tr|th|td|svg|path|strong|br|header|main|footer|head|body|title|style)( (lang|charset|http-equiv|content|name|class|id|role|tabindex|aria-label|aria-labelledby|aria-hidden|viewBox|d|scope)="[^"<>]*")*\/?|\/\w+)>$/
 
 function tagsOf(page: string): string[] {
   return page.replace(/<style>[^<]*<\/style>/, '').match(/<[^>]*>?/g) ?? []
