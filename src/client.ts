@@ -3,7 +3,8 @@
  * receipts offline is `cairn-log/verify`.
  */
 
-export { type AuditOptions, type AuditVerdict, auditLog } from './client/audit-log.ts'
+export { type AuditOptions, auditLog, type NamedNote } from './client/audit-log.ts'
+export type { AuditFault, AuditVerdict } from './client/audit-verdict.ts'
 export {
   type CallOptions,
   createLogClient,

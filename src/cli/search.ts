@@ -92,8 +92,13 @@ async function search(flags: SearchFlags): Promise<void> {
   if (flags.limit === 0) throw usage(`--limit takes a number from 1 to ${MAX_LIMIT}`)
   const client = await recordsClientOf(flags)
   const found = await collect(client, query, flags)
-  if (flags.json === true) printJson(found)
+  if (flags.json === true) printJson({ ...found, asked: askedBy(query, flags) })
   else report(found, flags)
+}
+
+/** What an answer is an answer to: without it, nobody can tell whether something is missing from it. */
+function askedBy(query: RecordSearch, { order, cursor }: SearchFlags): object {
+  return { query, ...(order !== undefined && { order }), ...(cursor !== undefined && { cursor }) }
 }
 
 /** Follows the pages until there are as many records as are wanted. */

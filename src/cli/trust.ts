@@ -14,7 +14,9 @@ export interface TrustFlags {
 
 /** @throws USAGE when no log key is named, or what is named is neither a key nor a file of keys */
 export async function readTrust(flags: TrustFlags): Promise<Trust> {
-  const named = (await Promise.all((flags.vkey ?? []).map(readVkeys))).flat()
+  const named = (
+    await Promise.all((flags.vkey ?? []).map((key) => readVkeys(key, '--vkey')))
+  ).flat()
   if (flags.policy === undefined) {
     if (named.length > 0) return { logKeys: named }
     throw new CairnError(
@@ -32,8 +34,8 @@ export async function readTrust(flags: TrustFlags): Promise<Trust> {
   throw new CairnError('USAGE', `${file} names no log: name its key with --vkey`)
 }
 
-/** A vkey, or the vkeys of a file: one a line, with comments and empty lines. */
-async function readVkeys(value: string): Promise<readonly VerifierKey[]> {
+/** A vkey, or the vkeys of a file: one a line, with comments and empty lines. @throws USAGE which names the flag */
+export async function readVkeys(value: string, flag: string): Promise<readonly VerifierKey[]> {
   const marked = value.startsWith('@')
   const file = marked ? value.slice(1) : value
   if (!marked && !existsSync(file)) {
@@ -41,7 +43,7 @@ async function readVkeys(value: string): Promise<readonly VerifierKey[]> {
       return [parseVkey(value)]
     } catch (error) {
       const reason = looksLikeVkey(value) ? messageOf(error) : 'neither a vkey nor an existing file'
-      throw new CairnError('USAGE', `--vkey ${value}: ${reason}`)
+      throw new CairnError('USAGE', `${flag} ${value}: ${reason}`)
     }
   }
   return readVkeyFile(file)

@@ -37,13 +37,15 @@ export interface CheckTreeOptions {
   readonly earlier?: readonly TreeSize[]
   /** Bundles asked for ahead of the one at hand. */
   readonly concurrency?: number
+  /** Given the root of each of them, as soon as it is known. */
+  readonly onEarlier?: (size: number, root: RootHash) => void
   /** Given the leaf hashes of each bundle, in order, as far as they are settled. */
   readonly onLeaves?: (first: number, leafHashes: Uint8Array) => void | Promise<void>
   /** Given the entries of each bundle that could be read, in order, before their hashes are settled. */
   readonly onEntries?: (first: number, entries: readonly Uint8Array[]) => void
   /**
-   * Told how many entries are behind, and where the pass stands, from which a later one can go on; that is undefined
-   * while something is missing that no other value replaces, and at the last entries when they fill no bundle.
+   * Told how many entries are behind, and where the pass stands, from which a later one can go on. `place` is to be
+   * called at once. It gives nothing while something is missing that no other value replaces, and at the last entries when they fill no bundle.
    */
   readonly progress?: (entries: number, place: () => TreePlace | undefined) => void
   /** Goes on from there. Roots of earlier sizes than its own are not recomputed. @throws MALFORMED when it is none */
@@ -70,15 +72,18 @@ export interface CheckedTree {
 
 type Outcome<T> = { readonly value: T } | { readonly fault: string }
 
-/** Errors that say something about what was read, not about the reading. */
+/** Codes of errors that say something about what was read, not about the reading. */
 const ABOUT_THE_DATA = new Set(['NOT_FOUND', 'MALFORMED', 'CORRUPT', 'TOO_LARGE'])
+
+export function isAboutTheData(error: unknown): error is CairnError {
+  return error instanceof CairnError && ABOUT_THE_DATA.has(error.code)
+}
 
 async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {
   try {
     return { value: await work() }
   } catch (error) {
-    if (error instanceof CairnError && ABOUT_THE_DATA.has(error.code))
-      return { fault: error.message }
+    if (isAboutTheData(error)) return { fault: error.message }
     throw error
   }
 }
@@ -115,6 +120,11 @@ class OpenTile {
 function placeOf(size: number, levels: readonly OpenTile[]): TreePlace | undefined {
   if (size % TILE_WIDTH !== 0 || !levels.every((level) => level.isKnown())) return undefined
   return { size, levels: levels.map(({ hashes, count }) => hashes.slice(0, count * HASH_SIZE)) }
+}
+
+/** @throws MALFORMED unless a pass can go on from there */
+export function checkPlace(place: TreePlace): void {
+  levelsOf(place)
 }
 
 /** The levels of a place. @throws MALFORMED when they are not those of a tree of its size */
@@ -234,6 +244,10 @@ export async function* checkTree(
   const levels = from === undefined ? [] : levelsOf(from)
   const wanted = [...(options.earlier ?? [])].filter((mark) => mark <= size && mark >= behind)
   const earlier = new Map<number, RootHash>()
+  const found = (mark: number, root: RootHash): void => {
+    earlier.set(mark, root)
+    options.onEarlier?.(mark, root)
+  }
   let bytes = 0
   let edge: Uint8Array | undefined = new Uint8Array()
 
@@ -263,7 +277,7 @@ export async function* checkTree(
     for (const mark of wanted) {
       if (mark < first || mark >= first + TILE_WIDTH || hashes === undefined) continue
       const root = rootOfEdge(levels, hashes.subarray(0, (mark - first) * HASH_SIZE))
-      if (root !== undefined) earlier.set(mark, root)
+      if (root !== undefined) found(mark, root)
     }
     if (group.width < TILE_WIDTH) edge = hashes
     else yield* raise(source, size, levels, hashes && foldHashes(hashes, 0, TILE_WIDTH))
@@ -275,7 +289,7 @@ export async function* checkTree(
     if (level.count > 0) yield* compareTile(source, size, i + 1, level)
   }
   const root = edge && rootOfEdge(levels, edge)
-  if (root !== undefined && wanted.includes(size)) earlier.set(size, root)
+  if (root !== undefined && wanted.includes(size)) found(size, root)
   return { root, earlier, bytes }
 }
 

@@ -71,7 +71,7 @@ describe('auditLog', () => {
 
   it('tells how far it is', async () => {
     const seen: number[][] = []
-    await audit(9, { progress: (...progress) => void seen.push(progress) })
+    await audit(9, { progress: (done, total) => void seen.push([done, total]) })
     expect(seen).toEqual([[9, 9]])
   })
 

@@ -1,0 +1,115 @@
+/**
+ * The audit of a log's map (spec/completeness.md) as part of that of the log. The key of the map is looked for at the
+ * end of the log first: without it the terms of all entries would have to be kept in memory.
+ */
+import { decodeBundle } from '../formats/bundle.ts'
+import { isMapRoot, MAX_MAP_LAG, parseMapRoot } from '../formats/completeness-root.ts'
+import { mayBeRecord } from '../formats/completeness-terms.ts'
+import type { RecordLeaf } from '../formats/record.ts'
+import { TILE_WIDTH } from '../formats/tile.ts'
+import type { TreeSize } from '../merkle/position.ts'
+import { isAboutTheData } from '../tiles/check-tree.ts'
+import { bundleWidth } from '../tiles/geometry.ts'
+import type { TileSource } from '../tiles/source.ts'
+import { MapAudit } from './recompute-map.ts'
+import type { Check } from './verdict.ts'
+
+/** A log without any record among so many bundles is not one of ours, and is not searched any further. */
+const LIKELY_BUNDLES = 16
+
+/**
+ * The key of the map, from the newest map root that can be read; it is not verified.
+ * @throws whatever the source throws that is not about its data
+ */
+export async function findMapKey(
+  source: TileSource,
+  size: TreeSize,
+  signal?: AbortSignal,
+): Promise<Uint8Array | undefined> {
+  let hasRecords = false
+  const last = Math.ceil(size / TILE_WIDTH) - 1
+  const first = Math.max(0, last - Math.ceil(MAX_MAP_LAG / TILE_WIDTH))
+  for (let bundle = last; bundle >= first; bundle--) {
+    signal?.throwIfAborted()
+    if (!hasRecords && last - bundle === LIKELY_BUNDLES) return undefined
+    const width = bundleWidth(bundle, size)
+    const leaves = await readLeaves(source, bundle, width)
+    hasRecords ||= leaves.some(mayBeRecord)
+    const key = keyIn(leaves.filter(isMapRoot))
+    if (key !== undefined) return key
+  }
+  return undefined
+}
+
+/** None of a bundle that cannot be read: the audit itself says so. */
+async function readLeaves(
+  source: TileSource,
+  bundle: number,
+  width: number,
+): Promise<readonly Uint8Array[]> {
+  try {
+    return decodeBundle(await source.bundle(bundle, width), width)
+  } catch (error) {
+    if (isAboutTheData(error)) return []
+    throw error
+  }
+}
+
+function keyIn(roots: readonly Uint8Array[]): Uint8Array | undefined {
+  for (const leaf of roots) {
+    try {
+      return parseMapRoot(leaf).key
+    } catch {
+      // The audit says what is wrong with it.
+    }
+  }
+  return undefined
+}
+
+export class MapPass {
+  readonly #audit: MapAudit | undefined
+  #next = 0
+  #roots = 0
+  #faults = 0
+  #gap: string | undefined
+
+  /** `key` as findMapKey gave it. `from` is where an audit goes on that was ended: too late for the map. */
+  constructor(origin: string, key: Uint8Array | undefined, from: number) {
+    this.#audit = key && from === 0 ? new MapAudit({ origin, key }) : undefined
+    this.#next = from
+    if (from > 0)
+      this.#gap = `this audit went on at entry ${from}, and the map is made again from the first`
+  }
+
+  /** Looks at the next entry that could be read; gives what is wrong with it as a statement about the map. */
+  next(index: number, leaf: Uint8Array, record: RecordLeaf | undefined): string | undefined {
+    if (isMapRoot(leaf)) this.#roots++
+    if (index !== this.#next)
+      this.#gap ??= `entry ${this.#next} cannot be read, so that the map cannot be made again`
+    this.#next = index + 1
+    if (this.#gap !== undefined) return undefined
+    const fault = this.#audit?.next(leaf, record)
+    if (fault === undefined) return undefined
+    this.#faults++
+    return `is no right statement about the map: ${fault.reason}`
+  }
+
+  /** None for a log that has no map. */
+  check(): Check | undefined {
+    const name = 'map'
+    const { roots, size } = this.#audit?.statistics() ?? { roots: 0, size: 0 }
+    if (this.#faults > 0) {
+      const detail = `${this.#faults} of ${this.#roots} statements of the log about its map are wrong`
+      return { name, status: 'failed', detail }
+    }
+    if (this.#roots === 0) return undefined
+    if (this.#gap !== undefined)
+      return { name, status: 'skipped', detail: `not checked: ${this.#gap}` }
+    if (this.#audit === undefined) {
+      const detail = `not checked: the newest ${MAX_MAP_LAG} entries say nothing of the map`
+      return { name, status: 'skipped', detail }
+    }
+    const detail = `made again from the entries, the map has the root hash that the log says, ${roots} times; the newest lists the first ${size} entries`
+    return { name, status: 'held', detail }
+  }
+}
