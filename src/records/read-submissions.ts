@@ -7,6 +7,7 @@ import {
   type SubmittedRecord,
 } from '../formats/record.ts'
 import { verifySubmission } from '../formats/record-signature.ts'
+import { PSEUDONYM } from '../formats/record-values.ts'
 import { checkRetentionClass, type RetentionTable } from '../formats/retention.ts'
 import { findSecrets, maskSecrets, type SecretRules } from '../formats/secrets.ts'
 
@@ -149,6 +150,13 @@ async function acceptable(
   const { claimed_time: claimed, signature } = submission
   if (submission.tenant !== undefined && submission.tenant !== tenant) {
     throw new ForeignTenant(submission.tenant, tenant)
+  }
+  for (const member of ['actor', 'subject'] as const) {
+    const person = submission[member]
+    // It would become somebody of that name, who is not found by it, and not erased with whom it stands for.
+    if (person !== undefined && PSEUDONYM.holds(person)) {
+      throw malformed(`/${member}: this is a pseudonym; submit the name that it stands for`)
+    }
   }
   if (claimed !== undefined && Date.parse(claimed) > now() + MAX_AHEAD_MS) {
     throw malformed('/claimed_time: it is in the future; set the clock that it comes from')

@@ -196,6 +196,21 @@ describe('a record', () => {
     expect(all.log.head().size).toBe(2)
   })
 
+  it('names people, and none by what stands for them in the log', async () => {
+    const all = await open()
+    const { index } = await submitOne(all, request(1))
+    const { record } = await all.records.read(index, 'acme')
+    for (const member of ['actor', 'subject']) {
+      await expect(submitOne(all, request(2, { [member]: record.subject! }))).rejects.toMatchObject(
+        refusal(
+          'MALFORMED',
+          new RegExp(`^record 1: /${member}: this is a pseudonym; submit the name`),
+        ),
+      )
+    }
+    await submitOne(all, request(2, { subject: `${record.subject} and more` }))
+  })
+
   it('has a claimed time beside that of the log, but none that is to come', async () => {
     const all = await open({ now: () => Date.UTC(2026, 10, 21, 12) })
     const claimed = '2026-11-21T12:04:59Z'
