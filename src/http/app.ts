@@ -23,6 +23,7 @@ import type { Route } from './route.ts'
 import { emptyApp, register } from './router.ts'
 import { submissionRoutes, submissionsTo } from './submission-routes.ts'
 import { tlogRoutes } from './tlog-routes.ts'
+import { VERIFIER_PATH } from './verifier-route.ts'
 import { witnessesRoute } from './witnesses-route.ts'
 
 /** A log and who may submit to it. */
@@ -128,7 +129,15 @@ export function logRoutes(
     readEntries === undefined
       ? publicEntries
       : privateEntries(readEntries.authenticate, readEntries.tenant)
-  const pages = explorer({ log, authenticate, access, records, history, prefix })
+  const pages = explorer({
+    log,
+    authenticate,
+    access,
+    records,
+    history,
+    prefix,
+    verifier: VERIFIER_PATH,
+  })
   return [
     indexRoute(log, prefix, pages.overview),
     ...pages.routes,

@@ -8,6 +8,8 @@ import { acceptsGzip } from './negotiate.ts'
 import { type Route, route, Text } from './route.ts'
 import { verifierPage } from './verifier-page.ts'
 
+/** Of the process, whichever of its logs somebody looks at. */
+export const VERIFIER_PATH = '/verify'
 const HTML = 'text/html; charset=utf-8'
 const compress = promisify(gzip)
 
@@ -21,7 +23,7 @@ interface Prepared {
 export function verifierRoute(page: () => Promise<string> = verifierPage): Route {
   let prepared: Prepared | undefined
   return route({
-    path: '/verify',
+    path: VERIFIER_PATH,
     query: 'unchecked',
     documentation: {
       tag: 'operations',

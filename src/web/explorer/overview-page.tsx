@@ -90,7 +90,7 @@ export function overviewPage(frame: Frame, overview: Overview): string {
             <p class="soft">The log is empty so far.</p>
           ) : (
             <EntryTable
-              caption={`The last ${counted(entries.length, 'entry', 'entries')} of ${grouped(committed)}`}
+              caption={`${counted(entries.length, 'entry', 'entries')} of ${grouped(committed)}, the newest first`}
               rows={entries}
               prefix={frame.prefix}
             />
@@ -111,7 +111,8 @@ export function overviewPage(frame: Frame, overview: Overview): string {
             ) : (
               <details>
                 <summary>
-                  {visible(vkey.slice(0, vkey.lastIndexOf('+') + 9))}…, a post-quantum key
+                  <span class="mono">{visible(/^[^+]*\+[^+]*/.exec(vkey)?.[0] ?? '')}</span>, which
+                  is long
                 </summary>
                 <pre>{visible(vkey)}</pre>
               </details>
