@@ -103,6 +103,7 @@ describe.skipIf(BROWSER === undefined)('the verifier page', () => {
   /** The page, with the network off, watched. */
   async function opened(url = `file://${file}`): Promise<Watched> {
     const context = await browser.newContext({ viewport: { width: 1200, height: 900 } })
+    context.setDefaultTimeout(60_000)
     const troubles: string[] = []
     const page = await context.newPage()
     page.on('console', (message) => troubles.push(`console: ${message.text()}`))
@@ -280,6 +281,55 @@ describe.skipIf(BROWSER === undefined)('the verifier page', () => {
     expect(await page.locator('#given > li').count()).toBe(2)
     expect(troubles).toEqual([])
     await page.context().close()
+  })
+
+  it('keeps whom it was told to trust when a file is no policy, and shows names as they are', async () => {
+    const { page, troubles } = await opened()
+    await page.fill('#trust', VKEY)
+    const file = (name: string, text: string) => ({
+      name,
+      mimeType: 'text/plain',
+      buffer: Buffer.from(text, 'latin1'),
+    })
+    await page.setInputFiles('#choose-trust', file('letter.doc', '\xff\xfe'))
+    await page.waitForSelector('#trust-state.bad')
+    expect(await page.textContent('#trust-state')).toMatch(/^letter\.doc is neither a policy nor/)
+    expect(await page.inputValue('#trust')).toBe(VKEY)
+    await give(page, [LEAF, { ...RECEIPT, name: '<b>\u202ecod.tlog-proof' }])
+    await page.waitForSelector('article.good')
+    expect(await page.textContent('#status')).toBe('<b>\\u{202e}cod.tlog-proof: Verified.')
+    expect(await page.textContent('h3 .name')).toBe('<b>\\u{202e}cod.tlog-proof')
+    await page.setInputFiles('#choose-trust', file('policy.txt', `log ${VKEY}\n`))
+    await page.waitForSelector('article.open')
+    expect(await page.textContent('#trust-state')).toMatch(/^This cannot be used: .*no quorum line/)
+    expect(troubles).toEqual([])
+    await page.context().close()
+  })
+
+  it.each([
+    ['has no workers', 'delete globalThis.Worker'],
+    [
+      'starts none from a page',
+      'globalThis.Worker = class extends EventTarget { constructor() { super(); setTimeout(() => this.onerror(new Event("error")), 50) } postMessage() {} terminate() {} }',
+    ],
+  ])('verifies where a browser %s', async (_, script) => {
+    const context = await browser.newContext()
+    await context.addInitScript(script)
+    const page = await context.newPage()
+    await page.goto(`file://${file}`)
+    await page.fill('#trust', VKEY)
+    await give(page, [RECEIPT, LEAF])
+    await page.waitForSelector('article.good')
+    expect(page.workers()).toHaveLength(0)
+    await context.close()
+  })
+
+  it('says where scripts are switched off what to do', async () => {
+    const context = await browser.newContext({ javaScriptEnabled: false })
+    const page = await context.newPage()
+    await page.goto(`file://${file}`)
+    expect(await page.locator('noscript').innerText()).toContain('cairn verify FILE')
+    await context.close()
   })
 
   it('is used with the keyboard alone', async () => {

@@ -47,6 +47,15 @@ export function byId<T extends HTMLElement>(id: string, type: new () => T): T {
   throw new Error(`the page has no ${id}`)
 }
 
+/** Tells of the files that somebody chooses, also of the same ones once more. */
+export function onFiles(input: HTMLInputElement, take: (files: File[]) => void): void {
+  input.addEventListener('change', () => {
+    take([...(input.files ?? [])])
+    // Else choosing the same would be no change.
+    input.value = ''
+  })
+}
+
 const SVG = 'http://www.w3.org/2000/svg'
 const ICONS = {
   held: 'M3 8.5l3.5 3.5L13 4.5',

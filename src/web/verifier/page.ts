@@ -1,12 +1,12 @@
 /** The page: takes files and whom the reader trusts, and shows what holds. Nothing of it leaves the browser. */
-import { fromUtf8, toHex } from '../../bytes.ts'
+import { toHex } from '../../bytes.ts'
 import { fileKind } from '../../client/file-kind.ts'
 import type { FileVerdict } from '../../client/verify-file.ts'
 import { messageOf } from '../../errors.ts'
 import { MAX_ENTRY_SIZE } from '../../formats/bundle.ts'
 import { hashLeaf } from '../../merkle/hash.ts'
 import { counted } from '../../reports/words.ts'
-import { byId, el } from './dom.ts'
+import { byId, el, onFiles, shown } from './dom.ts'
 import { filesOf } from './dropped.ts'
 import {
   type GivenFile,
@@ -20,15 +20,11 @@ import {
 import { bytesOf } from './judge.ts'
 import { showLeaf } from './show-trail.ts'
 import { answerOf, kindWords, recordOf, showCard, showVerdict, type Tone } from './show-verdict.ts'
-import { looksLikeTrust, readTrustText, trustWords } from './trust-text.ts'
+import { trustBox } from './trust-box.ts'
 import type { Judge } from './worker.ts'
 
 /** Files that the page holds at most. */
 const MAX_FILES = 500
-/** Larger than any text of whom to trust. */
-const MAX_TRUST_FILE = 1_000_000
-/** Milliseconds without a key pressed before what was typed is read. */
-const TYPING = 250
 
 const ROLE_WORDS: Readonly<Record<Role, string>> = {
   subject: 'to be checked',
@@ -39,8 +35,6 @@ const ROLE_WORDS: Readonly<Record<Role, string>> = {
 
 /** Brings the page to life. */
 export function startPage(judge: Judge): void {
-  const trust = byId('trust', HTMLTextAreaElement)
-  const trustState = byId('trust-state', HTMLElement)
   const given = byId('given', HTMLElement)
   const verdicts = byId('verdicts', HTMLElement)
   const status = byId('status', HTMLElement)
@@ -48,62 +42,35 @@ export function startPage(judge: Judge): void {
   let lastId = 0
   /** What is shown of each task, by all that goes into its verdict. */
   let cards = new Map<string, HTMLElement>()
+  const trust = trustBox(refresh)
+  const say = (text: string): void => {
+    status.textContent = shown(text)
+  }
 
   async function take(list: readonly File[]): Promise<void> {
     const room = MAX_FILES - files.length
     if (list.length > room) {
-      status.textContent = `This page takes ${MAX_FILES} files at a time; the others are left out.`
+      say(`This page takes ${MAX_FILES} files at a time; the others are left out.`)
     }
     for (const file of list.slice(0, room)) {
       try {
         const start = await bytesOf(file.slice(0, START))
-        if (file.size <= MAX_TRUST_FILE && isTrust(start)) await takeTrust(file)
+        if (trust.isFor(file, start)) await trust.take(file)
         else files = [...files, { id: ++lastId, name: file.name, content: file, start }]
       } catch (error) {
-        status.textContent = `${file.name}: ${messageOf(error)}`
+        say(`${file.name}: ${messageOf(error)}`)
       }
     }
     refresh()
   }
 
-  async function takeTrust(file: File): Promise<void> {
-    try {
-      if (file.size > MAX_TRUST_FILE) throw new Error('it is too large to be a policy or keys')
-      trust.value = fromUtf8(await bytesOf(file), 'the file')
-      readTrust()
-    } catch (error) {
-      sayTrust(`${file.name} is neither a policy nor keys: ${messageOf(error)}`, 'bad')
-    }
-  }
-
-  function sayTrust(text: string, tone: 'good' | 'bad' | 'open'): void {
-    trustState.className = `state ${tone}`
-    trustState.textContent = text
-    trust.setAttribute('aria-invalid', String(tone === 'bad'))
-  }
-
-  /** Whether what is pasted can be used; says what it comes to. */
-  function readTrust(): boolean {
-    if (trust.value.trim() === '') {
-      sayTrust('Nothing yet.', 'open')
-      return false
-    }
-    try {
-      sayTrust(`Trusted: ${trustWords(readTrustText(trust.value))}.`, 'good')
-      return true
-    } catch (error) {
-      sayTrust(`This cannot be used: ${messageOf(error)}.`, 'bad')
-      return false
-    }
-  }
-
   function refresh(): void {
     showGiven()
-    const isTrusting = readTrust()
+    const isTrusting = trust.isUsable
     const tasks = tasksOf(files)
     const next = new Map<string, HTMLElement>()
     for (const task of tasks) {
-      const key = isTrusting ? keyOf(task, trust.value) : `waiting ${task.subject.id}`
+      const key = isTrusting ? keyOf(task, trust.text) : `waiting ${task.subject.id}`
       next.set(key, cards.get(key) ?? (isTrusting ? judged(task) : untrusting(task)))
     }
     for (const file of lonelyOf(files, tasks)) {
@@ -144,7 +111,7 @@ export function startPage(judge: Judge): void {
     remove.addEventListener('click', () => {
       files = files.filter((one) => one.id !== id)
       refresh()
-      status.textContent = `${name} is removed.`
+      say(`${name} is removed.`)
       byId('choose', HTMLInputElement).focus()
     })
     const kind = fileKind(start)
@@ -194,7 +161,7 @@ export function startPage(judge: Judge): void {
     cards.set(key, result)
     card.replaceWith(result)
     const { size } = cards
-    status.textContent = size === 1 ? `${name}: ${answer}.` : summary()
+    say(size === 1 ? `${name}: ${answer}.` : summary())
   }
 
   /** Of many files the numbers, rather than each of them. */
@@ -213,7 +180,7 @@ export function startPage(judge: Judge): void {
     const { subject, leaf, data, authorities } = task
     const verdict = await judge({
       subject: subject.content,
-      trust: trust.value,
+      trust: trust.text,
       ...(leaf && { leaf: leaf.content }),
       ...(data && { data: data.content }),
       ...(authorities && { authorities: authorities.content }),
@@ -242,56 +209,23 @@ export function startPage(judge: Judge): void {
   }
 
   onFiles(byId('choose', HTMLInputElement), (list) => void take(list))
-  onFiles(byId('choose-trust', HTMLInputElement), ([file]) => {
-    if (file !== undefined) void takeTrust(file).then(refreshFiles)
-  })
-  // What was said of a file that is no policy stays.
-  function refreshFiles(): void {
-    const [text, tone] = [trustState.textContent, trustState.className]
-    refresh()
-    if (tone.includes('bad')) {
-      trustState.textContent = text
-      trustState.className = tone
-    }
-  }
-  let typing: ReturnType<typeof setTimeout> | undefined
-  trust.addEventListener('input', () => {
-    clearTimeout(typing)
-    typing = setTimeout(refresh, TYPING)
-  })
   onDrop(
     (list) => void take(list),
     (reason) => {
-      status.textContent = reason
+      say(reason)
     },
   )
   byId('clear', HTMLButtonElement).addEventListener('click', () => {
     files = []
     refresh()
-    status.textContent = 'All files are removed.'
+    say('All files are removed.')
   })
   refresh()
-}
-
-function isTrust(start: Uint8Array): boolean {
-  try {
-    return looksLikeTrust(fromUtf8(start))
-  } catch {
-    return false
-  }
 }
 
 function keyOf({ subject, leaf, data, authorities }: Task, trust: string): string {
   const ids = [subject, leaf, data, authorities].map((file) => file?.id ?? 0)
   return `${ids.join(' ')} ${trust}`
-}
-
-function onFiles(input: HTMLInputElement, take: (files: File[]) => void): void {
-  input.addEventListener('change', () => {
-    take([...(input.files ?? [])])
-    // So that the same file can be chosen once more.
-    input.value = ''
-  })
 }
 
 /** Files may be dropped anywhere; a page that opened them instead would be gone. */
