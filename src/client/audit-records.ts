@@ -175,14 +175,14 @@ export class RecordAudit {
     const why =
       unknown > 0 ? `${unknown} by keys that were not given` : 'their payloads are not at hand'
     if (verified === 0) {
-      const detail = `${signed} records are signed; none was checked: ${why}`
+      const detail = `${signed} ${signed === 1 ? 'record is' : 'records are'} signed; none was checked: ${why}`
       return { name, status: 'skipped', detail }
     }
     const rest = left > 0 ? `; ${left} of ${signed} were not checked (${why})` : ''
     return {
       name,
       status: 'held',
-      detail: `${verified} records are signed by their submitters${rest}`,
+      detail: `${verified} ${verified === 1 ? 'record is' : 'records are'} signed by the submitter${rest}`,
     }
   }
 

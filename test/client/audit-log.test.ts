@@ -1,20 +1,30 @@
 import { describe, expect, it } from 'vitest'
-import { utf8 } from '../../src/bytes.ts'
+import { fromUtf8, toBase64, utf8 } from '../../src/bytes.ts'
 import { type AuditOptions, auditLog } from '../../src/client/audit-log.ts'
+import { formatProgress, parseProgress } from '../../src/client/audit-progress.ts'
 import type { Check } from '../../src/client/verdict.ts'
+import { CairnError } from '../../src/errors.ts'
 import { encodeBundle } from '../../src/formats/bundle.ts'
+import { formatCheckpoint } from '../../src/formats/checkpoint.ts'
+import { formatNote } from '../../src/formats/note.ts'
 import { parsePolicy } from '../../src/formats/policy.ts'
 import { ed25519SigningKey } from '../../src/formats/signing-key.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
+import { rootHash } from '../../src/merkle/hash.ts'
+import { treeSize } from '../../src/merkle/position.ts'
 import type { TileSource } from '../../src/tiles/source.ts'
+import { naiveTreeOf } from '../merkle/naive.ts'
+import { headOfLog } from '../support/evidence.ts'
 import {
   checkpointAt,
   hashesOf,
   LEAVES,
   LOG_KEY,
+  ORIGIN,
   WITNESS_1,
   WITNESS_2,
 } from '../support/example-log.ts'
+import { memorySource } from './memory-source.ts'
 
 /** The first leaves of the example log, as its tiles; one of them may be changed. */
 function exampleSource(leaves: readonly Uint8Array[] = LEAVES): TileSource {
@@ -152,5 +162,162 @@ describe('auditLog', () => {
       await expect(audit(9, { saved })).rejects.toThrow('is not trusted')
       await expect(audit(9, { saved: utf8('what?') })).rejects.toMatchObject({ code: 'MALFORMED' })
     })
+  })
+})
+
+describe('auditLog with more checkpoints', () => {
+  const given = (name: string, size: number, witnesses = [WITNESS_1, WITNESS_2]) => ({
+    name,
+    note: utf8(checkpointAt(size, { witnesses })),
+  })
+
+  it('holds each against the tree', async () => {
+    const checkpoints = [given('a', 0), given('b', 4), given('c', 9), given('d', 4)]
+    const verdict = await audit(9, { checkpoints })
+    expect(verdict).toMatchObject({ ok: true, contradicted: [] })
+    expect(detailOf(verdict.checks, 'checkpoints')).toContain('all 4 that were given')
+  })
+
+  it('demands the quorum of each', async () => {
+    const checkpoints = [given('good', 4), given('alone', 5, [WITNESS_1])]
+    const checkpoint = given('', 9).note
+    const verdict = await audit(9, { checkpoint, checkpoints, trust: { ...trust, policy } })
+    expect(verdict.faults).toEqual([
+      { kind: 'checkpoint', name: 'alone', detail: expect.stringContaining('not the quorum') },
+    ])
+    expect(statusOf(verdict.checks)).toMatchObject({ witnesses: 'held', checkpoints: 'failed' })
+  })
+
+  it('keeps those that contradict it', async () => {
+    const stranger = ed25519SigningKey('other.example/log', new Uint8Array(32).fill(9))
+    const ahead = given('ahead', 9)
+    const checkpoints = [
+      ahead,
+      { name: 'nothing', note: utf8('nothing') },
+      { name: 'strange', note: utf8(checkpointAt(4, { keys: [stranger] })) },
+    ]
+    const verdict = await audit(5, { checkpoints })
+    expect(verdict.faults.map(({ name }) => name)).toEqual(['ahead', 'nothing', 'strange'])
+    expect(verdict.contradicted).toEqual([ahead.note])
+  })
+})
+
+describe('auditLog that was stopped', () => {
+  const many = Array.from({ length: 600 }, (_, i) => utf8(`entry ${i}`))
+  const tree = naiveTreeOf(many)
+  const headOf = (size: number) =>
+    utf8(headOfLog({ leaves: many.slice(0, size), disclosures: [], tree }, size))
+  const options = (size = 600): AuditOptions => ({
+    source: memorySource(many),
+    checkpoint: headOf(size),
+    trust,
+    checkpoints: [{ name: 'early', note: headOf(100) }],
+  })
+
+  /** Where the audit stood after so many entries, by way of the file. */
+  async function stoppedAt(entries: number, more: Partial<AuditOptions> = {}) {
+    let file: Uint8Array | undefined
+    await auditLog({
+      ...options(),
+      ...more,
+      progress(done, _, snapshot) {
+        const progress = done === entries ? snapshot() : undefined
+        if (progress !== undefined) file = formatProgress(progress, 'inputs')
+      },
+    })
+    return file!
+  }
+  const read = (file: Uint8Array) =>
+    parseProgress(file, { origin: 'log.example/audit', inputs: 'inputs' })!
+
+  it('goes on to the same verdict', async () => {
+    const whole = await auditLog(options())
+    expect(whole.ok).toBe(true)
+    for (const entries of [256, 512]) {
+      const seen: number[] = []
+      const resume = read(await stoppedAt(entries))
+      const progress = (done: number) => void seen.push(done)
+      expect(await auditLog({ ...options(), resume, progress })).toEqual(whole)
+      expect(seen[0]).toBeGreaterThan(entries)
+    }
+  })
+
+  it('remembers what was wrong before it was stopped', async () => {
+    const source = memorySource(many.map((leaf, i) => (i === 7 ? utf8('changed') : leaf)))
+    const broken = { ...memorySource(many), bundle: source.bundle }
+    const resume = read(await stoppedAt(256, { source: broken }))
+    const verdict = await auditLog({ ...options(), resume })
+    expect(verdict.faults.map(({ name }) => name)).toEqual(['entry 7'])
+    expect(statusOf(verdict.checks)).toMatchObject({ entries: 'failed', 'root hash': 'held' })
+  })
+
+  it('goes on with a log that has grown, and begins anew with one that has shrunk', async () => {
+    const resume = read(await stoppedAt(512))
+    const starts: number[] = []
+    const progress = (done: number) => void starts.push(done)
+    for (const size of [590, 300]) {
+      const { ok } = await auditLog({ ...options(size), resume, progress })
+      expect(ok).toBe(true)
+    }
+    expect(starts).toEqual([590, 256, 300])
+  })
+
+  it('begins anew for a root that it has not kept', async () => {
+    const resume = read(await stoppedAt(512))
+    const checkpoints = [{ name: 'other', note: headOf(200) }]
+    expect((await auditLog({ ...options(), resume, checkpoints })).ok).toBe(true)
+  })
+
+  it('sees that its own file is of another tree', async () => {
+    const document = JSON.parse(fromUtf8(await stoppedAt(256)))
+    document.levels = [toBase64(new Uint8Array(32))]
+    const resume = read(utf8(JSON.stringify(document)))
+    const verdict = await auditLog({ ...options(), resume })
+    expect(statusOf(verdict.checks)['root hash']).toBe('failed')
+  })
+
+  it('does not take the progress of another audit, or what is none', async () => {
+    const file = await stoppedAt(256)
+    const origin = 'log.example/audit'
+    expect(parseProgress(file, { origin, inputs: 'other' })).toBeUndefined()
+    expect(parseProgress(file, { origin: 'other', inputs: 'inputs' })).toBeUndefined()
+    const document = JSON.parse(fromUtf8(file))
+    const changes: readonly Record<string, unknown>[] = [
+      { version: 'cairn-audit-progress/v2' },
+      { size: 100 },
+      { size: -1 },
+      { levels: [] },
+      { levels: 'none' },
+      { earlier: [[1]] },
+      { earlier: [[1, 'AAAA']] },
+      { counts: {} },
+      { records: { ...document.records, faults: {} } },
+      { faults: [{}] },
+    ]
+    for (const change of changes) {
+      const bytes = utf8(JSON.stringify({ ...document, ...change }))
+      expect(() => read(bytes), JSON.stringify(change)).toThrow('no progress of an audit')
+    }
+    expect(() => read(file.subarray(0, 40))).toThrow('no progress of an audit')
+  })
+})
+
+describe('auditLog of a log that has next to nothing', () => {
+  it('ends once enough is wrong, however large the log says it is', async () => {
+    const root = rootHash(new Uint8Array(32))
+    const text = formatCheckpoint({ origin: ORIGIN, size: treeSize(2 ** 52), root, extensions: [] })
+    const checkpoint = utf8(formatNote({ text, signatures: [LOG_KEY.sign(text)] }))
+    let reads = 0
+    const gone = async (): Promise<never> => {
+      reads++
+      throw new CairnError('NOT_FOUND', 'it is gone')
+    }
+    const verdict = await auditLog({ source: { tile: gone, bundle: gone }, checkpoint, trust })
+    expect(verdict.ok).toBe(false)
+    expect(detailOf(verdict.checks, 'entries')).toMatch(
+      /^the audit ended at entry \d+ of 4503599627370496/,
+    )
+    expect(verdict.faults).toHaveLength(100)
+    expect(reads).toBeLessThan(11_000)
   })
 })
