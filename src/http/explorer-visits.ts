@@ -66,8 +66,8 @@ export function visitsTo(options: ExplorerOptions, sessions: ExplorerSessions): 
     frame,
     async of(headers) {
       const authorization = sessions.authorization(headers)
-      // A token that was revoked since ends the session.
-      const by = authorization && (await authenticate(authorization))
+      // A token that was revoked or has expired since ends the session.
+      const by = authorization && (await recognised(authenticate, authorization))
       return {
         by: by || undefined,
         mayReadEntries: await mayRead(access, by ? authorization : undefined),
@@ -116,6 +116,19 @@ export function visitsTo(options: ExplorerOptions, sessions: ExplorerSessions): 
           : { kind: 'record', record, leaf, mayAsk: false }
       return { content }
     },
+  }
+}
+
+/** As `authenticate`, where the reason why somebody is not known is of no use. */
+async function recognised(
+  authenticate: Authenticate,
+  authorization: string,
+): Promise<Principal | undefined> {
+  try {
+    return await authenticate(authorization)
+  } catch (error) {
+    if (error instanceof CairnError && error.code === 'UNAUTHORIZED') return undefined
+    throw error
   }
 }
 

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { toHex, utf8 } from '../../src/bytes.ts'
 import { verifyReceipt } from '../../src/client/verify-receipt.ts'
+import { CairnError } from '../../src/errors.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Authenticate } from '../../src/http/authenticate.ts'
@@ -17,8 +18,11 @@ let place: HostedPlace
 let open: ReturnType<typeof createApp>
 let closed: ReturnType<typeof createApp>
 const revoked = new Set<string>()
+const expired = new Set<string>()
 const authenticate: Authenticate = (authorization) => {
   const name = authorization?.slice('Bearer '.length) ?? ''
+  // As the tokens of an issuer are refused.
+  if (expired.has(name)) throw new CairnError('UNAUTHORIZED', 'the token has expired')
   const known = ['rita', 'audrey', 'arthur', 'sam', 'oscar'].includes(name) && !revoked.has(name)
   return known ? principal(name) : undefined
 }
@@ -220,6 +224,13 @@ describe('signing in', () => {
     expect((await get(open, '/', cookie)).text.includes('arthur')).toBe(true)
     revoked.add('arthur')
     expect((await get(open, '/', cookie)).text.includes('arthur')).toBe(false)
+    const audrey = await signedIn(open, 'audrey')
+    expired.add('audrey')
+    const late = await get(open, '/', audrey)
+    expect([late.status, late.text.includes('audrey')]).toEqual([200, false])
+    const again = await post(open, '/explore/sign-in', { token: 'audrey' })
+    expect((await again.text()).includes('the token has expired')).toBe(true)
+    expired.delete('audrey')
     const rita = await signedIn(open, 'rita')
     const out = await post(open, '/explore/sign-out', {}, rita)
     expect(out.headers.get('set-cookie')).toContain('Max-Age=0')
