@@ -1,6 +1,7 @@
 /** What the layers above see of the map of a log. `upkeep.ts` implements it. */
 import type { CompletenessProof } from '../formats/completeness.ts'
 import type { MapTerm } from '../formats/completeness-terms.ts'
+import type { RecordLeaf } from '../formats/record.ts'
 import type { LeafIndex, TreeSize } from '../merkle/position.ts'
 
 /** A map root that is in the log. */
@@ -40,6 +41,16 @@ export interface CompletenessService {
    * @throws CORRUPT, IO, STOPPED, NOT_FOUND
    */
   prove(term: MapTerm, map: CommittedMap, treeSize: TreeSize): Promise<CompletenessProof>
+
+  /**
+   * Tells what somebody who follows the log has found among the entries from `from` on and before `to`: all their records,
+   * in order. They need not be read again then.
+   */
+  hear(
+    from: number,
+    to: number,
+    records: readonly { readonly index: number; readonly record: RecordLeaf }[],
+  ): void
 
   /** Resolves once the map has taken in everything accepted so far. @throws what ended it */
   settled(): Promise<void>

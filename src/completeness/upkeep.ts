@@ -35,12 +35,14 @@ import {
   termKey,
   termsOf,
 } from '../formats/completeness-terms.ts'
+import type { RecordLeaf } from '../formats/record.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import type { LogService } from '../log/service.ts'
 import type { NodeHash, RootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import type { PrefixNode } from '../merkle/prefix-map.ts'
 import type { IndexEntry, IndexStore } from '../storage/index-port.ts'
+import { Hearsay } from './hearsay.ts'
 import { pagesAtHand, proveBlock } from './prove-block.ts'
 import type {
   CommittedMap,
@@ -169,6 +171,7 @@ async function entriesOf(
 class MapUpkeep implements CompletenessService {
   readonly #options: CompletenessOptions
   readonly #key: Uint8Array
+  readonly #hearsay = new Hearsay()
   readonly #large: NodeHash[]
   #small: NodeHash[]
   #builder: BlockBuilder
@@ -217,6 +220,17 @@ class MapUpkeep implements CompletenessService {
   statistics(): CompletenessStatistics {
     const newest = this.#kept.at(-1)
     return { next: this.#next, committed: newest && { size: newest.size, entry: newest.entry } }
+  }
+
+  hear(
+    from: number,
+    to: number,
+    records: readonly { readonly index: number; readonly record: RecordLeaf }[],
+  ): void {
+    if (to <= this.#next) return
+    const entries = records.map(({ index, record }) => ({ index, terms: termsOf(record) }))
+    this.#hearsay.keep(from, to, entries)
+    this.#follow()
   }
 
   async settled(): Promise<void> {
@@ -314,18 +328,25 @@ class MapUpkeep implements CompletenessService {
   async #takeInMore(size: number): Promise<void> {
     const { log } = this.#options
     while (this.#next < size) {
-      const to = Math.min(size, (Math.floor(this.#next / TILE_WIDTH) + 1) * TILE_WIDTH)
-      const leaves = await entriesOf(log, this.#next, to)
-      for (const [i, leaf] of leaves.entries()) this.#list(this.#next + i, leaf)
-      this.#next = to
-      if (to % SMALL_BLOCK === 0) await this.#closeBlock()
+      const heard = this.#hearsay.take(this.#next, Math.min(size, this.#blockEnd()))
+      if (heard !== undefined) {
+        for (const { index, terms } of heard.entries) this.#list(index, terms)
+        this.#next = heard.to
+      } else {
+        const to = Math.min(size, (Math.floor(this.#next / TILE_WIDTH) + 1) * TILE_WIDTH)
+        const leaves = await entriesOf(log, this.#next, to)
+        for (const [i, leaf] of leaves.entries()) {
+          const record = listedRecord(leaf)
+          if (record !== undefined) this.#list(this.#next + i, termsOf(record))
+        }
+        this.#next = to
+      }
+      if (this.#next % SMALL_BLOCK === 0) await this.#closeBlock()
     }
   }
 
-  #list(index: number, leaf: Uint8Array): void {
-    const record = listedRecord(leaf)
-    if (record === undefined) return
-    this.#builder.add(index, termsOf(record))
+  #list(index: number, terms: readonly MapTerm[]): void {
+    this.#builder.add(index, terms)
     if (index >= this.#committedSize) this.#hasNews = true
   }
 

@@ -41,17 +41,23 @@ export function hashList(indices: readonly number[]): Uint8Array {
 /** Indices as u64 each. */
 export function listBytes(indices: readonly number[]): Uint8Array {
   const list = new Uint8Array(8 * indices.length)
-  const view = new DataView(list.buffer)
-  for (const [i, index] of indices.entries()) {
-    view.setUint32(8 * i, Math.floor(index / 2 ** 32))
-    view.setUint32(8 * i + 4, index % 2 ** 32)
+  for (let i = 0; i < indices.length; i++) {
+    let rest = indices[i]!
+    for (let at = 8 * i + 7; rest > 0; at--) {
+      const above = Math.floor(rest / 256)
+      list[at] = rest - 256 * above
+      rest = above
+    }
   }
   return list
 }
 
+/** Most lists are that short. */
+const listOfOne = new Uint8Array(9)
+
 /** As hashList, of indices that are u64 already. */
 export function hashListBytes(list: Uint8Array): Uint8Array {
-  const message = new Uint8Array(1 + list.length)
+  const message = list.length === 8 ? listOfOne : new Uint8Array(1 + list.length)
   message[0] = 4
   message.set(list, 1)
   return sha256(message)

@@ -86,18 +86,24 @@ export function listedRecord(leaf: Uint8Array): RecordLeaf | undefined {
 /** Bytes of the key of a map. */
 export const MAP_KEY_SIZE = 32
 
+/** UTF-16 units of a tenant and a value, and three bytes at the most for each. */
+const MAX_TERM = 64 + 2 * 256
+const encoder = new TextEncoder()
+const message = new Uint8Array(3 + MAP_KEY_SIZE + 3 * MAX_TERM)
+message[0] = 5
+const textOf = message.subarray(3 + MAP_KEY_SIZE)
+
 /** SHA-256(0x05 ‖ key of the map ‖ field ‖ length of tenant ‖ tenant ‖ value): 32 bytes. The term must be one. */
 export function termKey(mapKey: Uint8Array, { tenant, field, value }: MapTerm): Uint8Array {
   if (mapKey.length !== MAP_KEY_SIZE) {
     throw new RangeError(`expected the key of a map, ${MAP_KEY_SIZE} bytes`)
   }
-  const text = utf8(tenant + value)
-  const message = new Uint8Array(3 + MAP_KEY_SIZE + text.length)
-  message[0] = 5
+  const text = tenant + value
+  if (text.length > MAX_TERM) throw new RangeError('expected a term of a record')
   message.set(mapKey, 1)
   message[1 + MAP_KEY_SIZE] = FIELDS[field]
   // A tenant is ASCII.
   message[2 + MAP_KEY_SIZE] = tenant.length
-  message.set(text, 3 + MAP_KEY_SIZE)
-  return sha256(message)
+  const { written } = encoder.encodeInto(text, textOf)
+  return sha256(message.subarray(0, 3 + MAP_KEY_SIZE + written))
 }

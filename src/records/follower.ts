@@ -5,6 +5,7 @@
  */
 import { CairnError, messageOf } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
+import { listedRecord } from '../formats/completeness-terms.ts'
 import type { RecordLeaf } from '../formats/record.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import type { LogEntries } from '../log/stored-entries.ts'
@@ -27,7 +28,18 @@ export interface FollowerOptions {
   readonly vault: Vault
   readonly index: SearchIndex
   readonly onEvent: (event: RecordsEvent) => void
+  /** Told of what was gone through, for others who would have to read it again. */
+  readonly onFollowed?: OnFollowed
 }
+
+/** A record, or what looks like one though this log has not made it. */
+export interface FollowedRecord {
+  readonly index: number
+  readonly record: RecordLeaf
+}
+
+/** All records among the entries from `from` on and before `to`, in order. */
+export type OnFollowed = (from: number, to: number, records: readonly FollowedRecord[]) => void
 
 export type Progress = (entries: number, total: number) => void
 
@@ -182,12 +194,15 @@ export class Follower {
     const to = Math.min(size, from + AT_ONCE)
     const leaves = await this.#leaves(from, to)
     const found: { at: LeafIndex; record: RecordLeaf; logged: Logged | undefined }[] = []
+    const followed: FollowedRecord[] = []
     for (let at = from; at < to; at++) {
       const logged = this.#remembered.get(at)
       const record =
         logged === undefined
           ? await this.#recordOf(leafIndex(at), leaves.get(at)!)
           : (JSON.parse(Buffer.from(logged.leaf).toString('utf8')) as RecordLeaf)
+      const listed = record ?? listedRecord(leaves.get(at)!)
+      if (listed !== undefined) followed.push({ index: at, record: listed })
       if (record === undefined) continue
       if (record.id > this.#lastId) this.#lastId = record.id
       found.push({ at: leafIndex(at), record, logged })
@@ -207,6 +222,7 @@ export class Follower {
     }
     await index.apply({ records, next: leafIndex(to) })
     this.#forget(from, to)
+    this.#options.onFollowed?.(from, to, followed)
   }
 
   /** Whether anything that the log has by now can be a record: without a tenant in the vault nothing is. */

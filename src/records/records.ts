@@ -17,7 +17,7 @@ import { hashLeaf } from '../merkle/hash.ts'
 import { treeSize } from '../merkle/position.ts'
 import type { Page, SearchIndex } from '../search/search-index.ts'
 import type { Vault } from '../vault/vault.ts'
-import { Follower } from './follower.ts'
+import { Follower, type OnFollowed } from './follower.ts'
 import {
   type Batch,
   ErasedMeanwhile,
@@ -55,6 +55,8 @@ export interface RecordsOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly onEvent?: (event: RecordsEvent) => void
+  /** Told of the entries that were gone through, and the records among them. */
+  readonly onFollowed?: OnFollowed
   /** What must never be logged; by default nothing is looked for. */
   readonly secrets?: SecretRules
   /** The retention classes that a submission can name; by default any, since none means anything. */
@@ -84,7 +86,13 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
   if (withdrawn > 0) onEvent({ event: 'withdrawn', batches: withdrawn })
   // An index of another log, or of one that was longer, is of no use.
   if (index.next > log.head().size) await index.clear()
-  const follower = new Follower({ log, vault, index, onEvent })
+  const follower = new Follower({
+    log,
+    vault,
+    index,
+    onEvent,
+    ...(options.onFollowed && { onFollowed: options.onFollowed }),
+  })
   await follower.reached(log.head().size)
   const again = await repeatErasures(vault, index)
   if (again > 0) onEvent({ event: 'erased-again', people: again })

@@ -79,16 +79,6 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       onError: (reason) => onEvent({ event: 'head-not-kept', reason }),
     })
     opened.push(heads)
-    const records = await openRecords({
-      log,
-      vault,
-      index,
-      onEvent,
-      secrets: options.secrets,
-      retention: retention.table,
-      submitterKey: options.submitterKey,
-    })
-    opened.push(records)
     const mapStore = await openMapStore(directory.map, onEvent)
     opened.push(mapStore)
     const completeness = await openCompleteness({
@@ -98,6 +88,17 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       everyMs: options.mapIntervalMs,
     })
     opened.push(completeness)
+    const records = await openRecords({
+      log,
+      vault,
+      index,
+      onEvent,
+      onFollowed: (from, to, found) => completeness.hear(from, to, found),
+      secrets: options.secrets,
+      retention: retention.table,
+      submitterKey: options.submitterKey,
+    })
+    opened.push(records)
     const compliance = openCompliance({
       log,
       records,

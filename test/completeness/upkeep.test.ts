@@ -14,6 +14,7 @@ import {
 } from '../../src/formats/completeness.ts'
 import { isMapRoot, parseMapRoot } from '../../src/formats/completeness-root.ts'
 import type { MapTerm } from '../../src/formats/completeness-terms.ts'
+import type { RecordLeaf } from '../../src/formats/record.ts'
 import type { LogService } from '../../src/log/service.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
@@ -37,7 +38,14 @@ async function open(options: Partial<CompletenessOptions> = {}): Promise<void> {
 
 async function openMap(options: Partial<CompletenessOptions> = {}): Promise<void> {
   const onEvent = (event: CompletenessEvent): unknown => events.push(event)
-  map = await openCompleteness({ log, store, everyMs: 0, everyEntries: 10 ** 9, onEvent, ...options })
+  map = await openCompleteness({
+    log,
+    store,
+    everyMs: 0,
+    everyEntries: 10 ** 9,
+    onEvent,
+    ...options,
+  })
 }
 
 async function close(): Promise<void> {
@@ -232,6 +240,28 @@ describe('the map of a log', () => {
     await log.submit(others(2))
     await expect.poll(() => log.head().size, { timeout: 5_000 }).toBe(302)
     expect(await audited()).toBe(1)
+  })
+
+  it('takes the word of who follows the log for what is in it', async () => {
+    await log.submit([record('req-1'), ...others(2), record('req-2'), ...others(4_200)])
+    await map.settled()
+    const heard = (from: number, to: number, index: number, name: string): void => {
+      const id = '019a9bd4-5c00-7000-8000-000000000000'
+      map.hear(from, to, [
+        { index, record: { tenant: 'acme', id, request_id: name } as RecordLeaf },
+      ])
+    }
+    const { size } = log.head()
+    await log.submit(others(20))
+    // Entries that were taken in already, entries with a gap before them, and the next ones.
+    heard(0, 10, 3, 'req-9')
+    heard(size + 15, size + 20, size + 16, 'req-3')
+    heard(size, size + 10, size + 4, 'req-4')
+    await map.settled()
+    expect(await listed(request('req-9'))).toEqual([])
+    expect(await listed(request('req-3'))).toEqual([])
+    expect(await listed(request('req-4'))).toEqual([size + 4])
+    expect(await listed(request('req-2'))).toEqual([3])
   })
 
   it('refuses what no map can answer', async () => {

@@ -21,14 +21,17 @@ import { auditor } from './compliance-place.ts'
 let place: TestLogPlace
 let opened: OpenedRecords
 let store: IndexStore
-let map: CompletenessService
+let map: CompletenessService | undefined
 let compliance: ComplianceService
 /** Comes before the log commits to its map. */
 let beforeCommit: () => Promise<unknown>
 
 beforeEach(async () => {
   place = await newPlace()
-  opened = await openRecordsAt(place, { logOptions: { publishIntervalMs: 1 } })
+  opened = await openRecordsAt(place, {
+    logOptions: { publishIntervalMs: 1 },
+    onFollowed: (from, to, found) => map?.hear(from, to, found),
+  })
   const { log, records, vault } = opened
   store = await openLevelIndexStore(join(place.directory, 'map'))
   map = await openCompleteness({ log, store, everyMs: 0 })
@@ -39,15 +42,16 @@ beforeEach(async () => {
     vault,
     expireEveryMs: 0,
     completeness: {
-      committed: () => beforeCommit().then(() => map.committed()),
-      prove: (term, committed, size) => map.prove(term, committed, size),
+      committed: () => beforeCommit().then(() => map!.committed()),
+      prove: (term, committed, size) => map!.prove(term, committed, size),
     },
   })
 })
 
 afterEach(async () => {
   await compliance.close()
-  await map.close()
+  await map!.close()
+  map = undefined
   await opened.close()
   await store.close()
   await discard(place)
