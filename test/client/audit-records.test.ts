@@ -4,13 +4,20 @@ import { type AskedSearch, parseSearchAnswer } from '../../src/client/audit-answ
 import { shownByEvidence } from '../../src/client/audit-disclosures.ts'
 import { type AuditOptions, auditLog } from '../../src/client/audit-log.ts'
 import type { AuditVerdict } from '../../src/client/audit-verdict.ts'
+import { formatMapRoot } from '../../src/formats/completeness-root.ts'
+import { termsOf } from '../../src/formats/completeness-terms.ts'
 import type { Disclosure } from '../../src/formats/disclosure.ts'
 import type { JsonObject } from '../../src/formats/json-strict.ts'
 import { parseRecord, parseSubmission, type SubmittedRecord } from '../../src/formats/record.ts'
 import { signSubmission } from '../../src/formats/record-signature.ts'
 import { ed25519SigningKey } from '../../src/formats/signing-key.ts'
+import { rootHash } from '../../src/merkle/hash.ts'
+import { treeSize } from '../../src/merkle/position.ts'
+import { naiveTreeOf } from '../merkle/naive.ts'
+import { MAP_KEY } from '../support/completeness-vectors.ts'
 import { evidenceFile, headOfLog, type RecordLog, recordLog } from '../support/evidence.ts'
-import { LOG_KEY } from '../support/example-log.ts'
+import { LOG_KEY, ORIGIN } from '../support/example-log.ts'
+import { naiveMap } from '../support/naive-map.ts'
 import { LEAST, NONCE, prepared, RECORD_TIME, refusalOf, SUBJECT } from '../support/records.ts'
 import { memorySource } from './memory-source.ts'
 
@@ -264,5 +271,45 @@ describe('the answer to a search', () => {
   ])('is refused with %s', (_, value, reason) => {
     const text = typeof value === 'string' ? value : JSON.stringify(value)
     expect(refusalOf(() => parseSearchAnswer(utf8(text)))).toMatch(reason)
+  })
+})
+
+describe('the map of a log, in its audit', () => {
+  const records = recordLog(submissions)
+  const terms = (index: number) => {
+    const leaf = records.leaves[index]
+    return leaf === undefined ? [] : termsOf(parseRecord(leaf))
+  }
+  const statement = (size: number, change: object = {}) => {
+    const root = rootHash(naiveMap(MAP_KEY, terms, size).root)
+    return formatMapRoot({ origin: ORIGIN, size: treeSize(size), root, key: MAP_KEY, ...change })
+  }
+  const withMap = (...statements: readonly Uint8Array[]) =>
+    recordLog([...submissions, ...statements])
+
+  it('is made again from the entries', async () => {
+    const verdict = await audit(withMap(statement(3), statement(4)))
+    expect(verdict.ok).toBe(true)
+    expect(checkOf(verdict, 'map')?.detail).toContain('2 times; the newest lists the first 4')
+    expect(checkOf(await audit(records), 'map')).toBeUndefined()
+  })
+
+  it('is not the one that the log says it is', async () => {
+    const verdict = await audit(withMap(statement(4, { root: rootHash(new Uint8Array(32)) })))
+    expect(verdict.faults.map(({ kind, name }) => [kind, name])).toEqual([['map', 'entry 4']])
+    expect(checkOf(verdict, 'map')?.status).toBe('failed')
+  })
+
+  it('is left alone where entries are missing', async () => {
+    const leaves = [...Array.from({ length: 256 }, () => utf8('x')), statement(4)]
+    const source = memorySource(leaves)
+    const bundle = async (at: number, width: number) =>
+      at === 0 ? new Uint8Array() : source.bundle(at, width)
+    const other = { leaves, disclosures: [], tree: naiveTreeOf(leaves) }
+    const verdict = await audit(other, { source: { ...source, bundle } })
+    expect(checkOf(verdict, 'map')).toMatchObject({
+      status: 'skipped',
+      detail: 'not checked: entry 0 cannot be read, so that the map cannot be made again',
+    })
   })
 })
