@@ -19,6 +19,8 @@ import { formatTrail } from './trail.ts'
 
 /** Records that are shown, unless all are asked for. */
 const MAX_SHOWN = 50
+/** Records that do not hold and come after those. */
+const MAX_BAD_SHOWN = 200
 /** As much of a file as tells what it is. */
 const START = 64
 
@@ -69,8 +71,11 @@ export function printEvidence(file: string, verdict: EvidenceVerdict, full: bool
   text(formatTrail(shown.map(drawnRecord), { style, columns, full }))
   if (omitted > 0) line(style.dim(`… ${plural(omitted, 'more record')} (--full shows all)`))
   const others = otherProblems(verdict)
-  for (const problem of others) {
+  for (const problem of full ? others : others.slice(0, MAX_SHOWN)) {
     for (const row of wrap(`✗ ${printable(problem)}`, columns)) line(style.red(row))
+  }
+  if (!full && others.length > MAX_SHOWN) {
+    line(style.red(`… ${plural(others.length - MAX_SHOWN, 'more problem')} (--full shows all)`))
   }
   for (const row of wrap(conclusion(verdict), columns)) {
     line((verdict.ok ? style.green : style.red)(style.bold(row)))
@@ -94,13 +99,16 @@ function formatClaims(claims: EvidenceManifest, style: Style, columns: number): 
   })
 }
 
-/** Of many records the first, and all that do not hold. */
+/** Of many records the first, and those that do not hold, as long as these are not many as well. */
 function shownOf(
   records: readonly EvidenceVerdictRecord[],
   full: boolean,
 ): { readonly shown: readonly EvidenceVerdictRecord[]; readonly omitted: number } {
   if (full) return { shown: records, omitted: 0 }
-  const shown = records.filter(({ problems }, i) => i < MAX_SHOWN || problems.length > 0)
+  let bad = 0
+  const shown = records.filter(
+    ({ problems }, i) => i < MAX_SHOWN || (problems.length > 0 && bad++ < MAX_BAD_SHOWN),
+  )
   return { shown, omitted: records.length - shown.length }
 }
 

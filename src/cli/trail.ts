@@ -23,8 +23,11 @@ const DISCLOSED = '◆'
 /** The records as lines of text, and a line that tells what the marks mean. */
 export function formatTrail(records: readonly TrailRecord[], options: TrailOptions): string {
   const all = records.map((record) => ({ record, rows: trailRows(record) }))
-  const labels = all.flatMap(({ rows }) => rows.map(({ label }) => label.length))
-  const layout = { ...options, labelWidth: Math.min(Math.max(...labels, 0), MAX_LABEL) }
+  const longest = all.reduce(
+    (most, { rows }) => rows.reduce((more, { label }) => Math.max(more, label.length), most),
+    0,
+  )
+  const layout = { ...options, labelWidth: Math.min(longest, MAX_LABEL) }
   const text = all.map(({ record, rows }) => formatRecord(record, rows, layout)).join('')
   const isShown = records.some(({ disclosed }) => disclosed.length > 0)
   const legend = `${DISCLOSED} disclosed: the record in the log commits to it`

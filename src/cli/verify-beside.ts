@@ -5,6 +5,7 @@ import type { FileKind } from '../client/file-kind.ts'
 import type { Check } from '../client/verdict.ts'
 import { KIND_WORDS } from '../client/verify-file.ts'
 import { CairnError } from '../errors.ts'
+import { mayBeRecord } from '../formats/completeness-terms.ts'
 import { MAX_NOTE_SIZE } from '../formats/note.ts'
 import { readFileUpTo } from '../server/bounded-file.ts'
 import { MAX_LEAF_SIZE } from './input.ts'
@@ -40,6 +41,7 @@ const RECEIPTS: readonly FileKind[] = ['tlog-proof', 'json', 'cose']
  */
 export async function readBeside(
   file: string,
+  bytes: Uint8Array,
   kind: FileKind,
   flags: BesideFlags,
 ): Promise<Beside> {
@@ -57,7 +59,7 @@ export async function readBeside(
       '--tsa and --data go with a time-stamp, or with a checkpoint that has one beside it (.tsr)',
     )
   }
-  if (RECEIPTS.includes(kind)) return { leaf: await readLeaf(file, flags.leaf) }
+  if (RECEIPTS.includes(kind)) return { leaf: await readLeaf(file, bytes, flags.leaf) }
   // Of what is not even known to be a receipt, the leaf does not matter.
   if (flags.leaf !== undefined && kind !== 'unknown') {
     throw new CairnError('USAGE', `--leaf goes with a receipt, not with ${articled(kind)}`)
@@ -69,10 +71,20 @@ function articled(kind: FileKind): string {
   return kind === 'checkpoint' ? 'a checkpoint' : KIND_WORDS[kind]
 }
 
-async function readLeaf(file: string, named: string | undefined): Promise<Uint8Array> {
+async function readLeaf(
+  file: string,
+  bytes: Uint8Array,
+  named: string | undefined,
+): Promise<Uint8Array> {
   const leafFile = named ?? leafFileOf(file)
   return readFileUpTo(leafFile, MAX_LEAF_SIZE).catch((error: unknown) => {
     if (named !== undefined || (error as NodeJS.ErrnoException).code !== 'ENOENT') throw error
+    if (mayBeRecord(bytes)) {
+      throw new CairnError(
+        'USAGE',
+        `${file} is an audit record, which proves nothing alone: verify its receipt, with --leaf ${file}`,
+      )
+    }
     throw new CairnError(
       'USAGE',
       `${file} is a receipt for a leaf: name the leaf's file with --leaf, or put it at ${leafFile}`,

@@ -108,7 +108,7 @@ async function verifyOne(
   trust: Trust,
   flags: VerifyFlags,
 ): Promise<void> {
-  const { dataFile, ...beside } = await readBeside(file, fileKind(bytes), flags)
+  const { dataFile, ...beside } = await readBeside(file, bytes, fileKind(bytes), flags)
   const judged = await verifyFile({ bytes, trust, ...beside }).catch(inFile(flags.tsa ?? file))
   const verdict = withStampBeside(file, judged)
   process.exitCode = exitFor(verdict.ok)

@@ -2,7 +2,6 @@
 import { CairnError, messageOf } from '../errors.ts'
 import type { Checkpoint } from '../formats/checkpoint.ts'
 import { linesOf, type ProofNode, parseProofLine } from '../formats/evidence-lines.ts'
-import { MAX_EVIDENCE_RECORDS } from '../formats/evidence-manifest.ts'
 import { MAX_PROOF_HASHES } from '../formats/tlog-proof.ts'
 import type { Position } from '../merkle/position.ts'
 import { sharedInclusion, sharedInclusionPath } from '../merkle/shared-inclusion.ts'
@@ -14,7 +13,7 @@ export function examineInclusion(
   entries: readonly TrailEntry[],
   { size, root }: Checkpoint,
 ): EvidenceProblem[] {
-  const { nodes, problems } = readNodes(bytes)
+  const { nodes, problems } = readNodes(bytes, entries.length)
   const hashes = new Map(nodes.map(({ position, hash }) => [keyOf(position), hash]))
   const tree = sharedInclusion(size, root, (position) => hashes.get(keyOf(position)))
 
@@ -38,9 +37,10 @@ export function examineInclusion(
     entry.problems.push(problemOf(entry, 'not in the log', what))
   }
   const spoiled = nodes.filter(({ position, hash }) => tree.agrees(position, hash) === false)
-  problems.push(...spoiled.map(({ position }) => wrong(`${nodeName(position)} has another hash`)))
-  if (problems.length === 0) problems.push(...compareShape(nodes, entries, size))
-  return problems
+  const all = problems.concat(
+    spoiled.map(({ position }) => wrong(`${nodeName(position)} has another hash`)),
+  )
+  return all.length === 0 ? compareShape(nodes, entries, size) : all
 }
 
 interface Nodes {
@@ -48,11 +48,12 @@ interface Nodes {
   readonly problems: EvidenceProblem[]
 }
 
-function readNodes(bytes: Uint8Array): Nodes {
+function readNodes(bytes: Uint8Array, records: number): Nodes {
   const nodes: ProofNode[] = []
   const problems: EvidenceProblem[] = []
   try {
-    const lines = linesOf(bytes, 'proof.txt', MAX_EVIDENCE_RECORDS * MAX_PROOF_HASHES)
+    // One record more than there are, so that a path too many is told by its first node.
+    const lines = linesOf(bytes, 'proof.txt', (records + 1) * MAX_PROOF_HASHES)
     lines.forEach((line, i) => {
       try {
         nodes.push(parseProofLine(line))

@@ -35,11 +35,11 @@ export interface TrailRow {
 /** What is wrong with it, what it says in the clear, what is disclosed of it, and what is not shown. */
 export function trailRows(drawn: TrailRecord): TrailRow[] {
   const { record, problems, disclosed, undisclosed } = drawn
-  const rows: TrailRow[] = problems.map((text) => ({ label: 'wrong', text, kind: 'problem' }))
+  const wrong = problems.map((text): TrailRow => ({ label: 'wrong', text, kind: 'problem' }))
   // Whose name is shown stands there with it.
   const isNamed = ({ label }: TrailRow) => disclosed.some(({ pointer }) => pointer === `/${label}`)
-  if (record !== undefined) rows.push(...clearRows(record).filter((row) => !isNamed(row)))
-  rows.push(...disclosedRows(drawn))
+  const clear = record === undefined ? [] : clearRows(record).filter((row) => !isNamed(row))
+  const rows = [...wrong, ...clear, ...disclosedRows(drawn)]
   if (undisclosed.length > 0) {
     rows.push({ label: 'not shown', text: undisclosed.map(nameOf).join(', '), kind: 'hidden' })
   }

@@ -14,10 +14,13 @@ const TAB = 0x09
  * @throws MALFORMED when the last one has no newline; TOO_LARGE when there are more than `most`
  */
 export function linesOf(bytes: Uint8Array, what: string, most: number): Uint8Array[] {
+  // Counted first: a view weighs more than a short line.
+  let count = 0
+  for (let at = bytes.indexOf(NEWLINE); at >= 0; at = bytes.indexOf(NEWLINE, at + 1)) {
+    if (count++ === most) throw new CairnError('TOO_LARGE', `${what} has more than ${most} lines`)
+  }
   const lines: Uint8Array[] = []
   for (let at = 0; at < bytes.length; ) {
-    if (lines.length === most)
-      throw new CairnError('TOO_LARGE', `${what} has more than ${most} lines`)
     const end = bytes.indexOf(NEWLINE, at)
     if (end < 0) throw malformed(`${what} does not end with a newline`)
     lines.push(bytes.subarray(at, end))

@@ -25,10 +25,13 @@ export function trailTable({ claims, records, problems }: EvidenceVerdict): Cont
       html`<p>Asked for by ${claims.asked_by}${claims.purpose !== undefined && html`, for the purpose of ${claims.purpose}`}, of the tenant
 ${claims.tenant}. That these are all the records that were asked for is the word of whoever made the file.</p>
 `,
-    others.map(
+    others.slice(0, MAX_LISTED).map(
       (detail) => html`<p><span class="tag broken">wrong</span> ${detail}</p>
 `,
     ),
+    others.length > MAX_LISTED &&
+      html`<p class="soft small">${counted(others.length - MAX_LISTED, 'further problem is', 'further problems are')} not listed here.</p>
+`,
     table({
       caption: `${counted(records.length, 'record')}, in the order of the log`,
       columns: [

@@ -8,7 +8,7 @@ import { build } from 'esbuild'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import { CLI } from '../support/cairn-process.ts'
-import { evidenceFile, recordLog } from '../support/evidence.ts'
+import { evidenceFile, forged, recordLog } from '../support/evidence.ts'
 import { checkpointAt, LEAVES, LOG_KEY, tlogProofAt } from '../support/example-log.ts'
 import { LEAST } from '../support/records.ts'
 import { ROOT } from '../support/sources.ts'
@@ -104,6 +104,29 @@ describe('evidence that says it is more than it is', () => {
       const run = await judged(whole.subarray(0, end))
       expect(run, String(end)).toMatchObject({ code: 1, stderr: '' })
       expect(JSON.parse(run.stdout)).toMatchObject({ ok: false, kind: 'evidence' })
+    }
+  })
+})
+
+describe('evidence with more wrong in it than anybody reads', () => {
+  it('gets a verdict that fits on a few pages, and a report that does', async () => {
+    const whole = evidenceFile(recordLog([LEAST, LEAST, LEAST]), [0])
+    const line = '9\t["AAAAAAAAAAAAAAAAAAAAAA","/x",1]\n'
+    const disclosures = forged(whole, (files) => {
+      files['disclosures.txt'] += line.repeat(20_000)
+    })
+    const nodes = forged(whole, (files) => {
+      files['proof.txt'] += `0 1 ${'A'.repeat(43)}=\n`.repeat(200_000)
+    })
+    await writeFile(at('policy.txt'), POLICY)
+    for (const bytes of [disclosures, nodes]) {
+      await writeFile(at('noisy.cairn'), bytes)
+      const flags = ['--policy', at('policy.txt'), '--report', at('noisy.html')]
+      const run = await cairn(['verify', at('noisy.cairn'), ...flags])
+      expect(run).toMatchObject({ code: 1, stderr: '' })
+      expect(run.stdout).toContain('NOT VERIFIED')
+      expect(run.stdout.split('\n').length).toBeLessThan(300)
+      expect((await readFile(at('noisy.html'))).length).toBeLessThan(1_000_000)
     }
   })
 })

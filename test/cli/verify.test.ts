@@ -1,6 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import { copyFile, mkdir, readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
+import { recordLog } from '../support/evidence.ts'
+import { checkpointAt } from '../support/example-log.ts'
+import { LEAST } from '../support/records.ts'
 import { expectRefusal, type Fixture, startFixture } from './fixture.ts'
 import { cairn, cairnProcess } from './run.ts'
 
@@ -156,5 +159,18 @@ describe('cairn verify', () => {
     await copyFile(receipt(), log.at('alone.tlog-proof'))
     const run = await cairn(['verify', log.at('alone.tlog-proof'), '--vkey', log.vkey])
     expectRefusal(run, /--leaf.*alone\.leaf/)
+  })
+
+  it('knows a record, and asks for its receipt', async () => {
+    await writeFile(log.at('record.json'), recordLog([LEAST]).leaves[0]!)
+    const run = await cairn(['verify', log.at('record.json'), '--vkey', log.vkey])
+    expectRefusal(run, /is an audit record, which proves nothing alone: verify its receipt/)
+  })
+
+  it('takes a leaf for receipts only', async () => {
+    await writeFile(log.at('head.checkpoint'), checkpointAt(3))
+    const leaf = ['--leaf', log.at('receipts', '7.leaf')]
+    const run = await cairn(['verify', log.at('head.checkpoint'), '--vkey', log.vkey, ...leaf])
+    expectRefusal(run, /--leaf goes with a receipt, not with a checkpoint/)
   })
 })
