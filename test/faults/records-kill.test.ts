@@ -24,7 +24,7 @@ import { openVault } from '../../src/vault/vault.ts'
 import { freePort, type ServeProcess, startServe } from '../support/cairn-process.ts'
 import { storedFiles } from '../support/stored-bytes.ts'
 
-const ROUNDS = Number(process.env.CAIRN_KILL_ROUNDS ?? 3)
+const ROUNDS = Number(process.env.CAIRN_KILL_ROUNDS ?? 2)
 const DAY_MS = 86_400_000
 /** People who are about at a time; one who is erased is followed by another. */
 const PEOPLE = 8

@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, expect, it } from 'vitest'
@@ -102,6 +102,7 @@ it('an index that is being built again when the process dies is whole after the 
   let deaths = 0
   for (const [i, wait] of [0, 20, 5, 60].entries()) {
     const former = join(index, 'former')
+    await mkdir(index, { recursive: true })
     await writeFile(former, '')
     const child = spawn(process.execPath, [CLI, 'fsck', data, '--reindex'], { stdio: 'ignore' })
     const closed = once(child, 'close')
