@@ -5,7 +5,9 @@
  *
  * Also CBOR sequences (RFC 8742) of byte strings, the body of a batch submission.
  */
-import { equal, fromUtf8, join, utf8 } from '../bytes.ts'
+// The one that makes no code of text, which pages with a strict policy forbid.
+import { Decoder } from 'cbor-x/decode-no-eval'
+import { equal, join, utf8 } from '../bytes.ts'
 import { CairnError, malformed } from '../errors.ts'
 
 /** The tag of a COSE_Sign1 (RFC 9052 section 4.2), the only one read or written here. */
@@ -117,117 +119,70 @@ function compare(a: Uint8Array, b: Uint8Array): number {
   return a.length - b.length
 }
 
+const decoder = new Decoder({ useRecords: false, mapsAsObjects: false })
+
 /**
  * The value of one CBOR item that fills `bytes`. Byte strings share memory with `bytes`.
  * @throws MALFORMED unless `bytes` are exactly what encodeCbor makes of that value, with the same order of keys
  */
 export function decodeCbor(bytes: Uint8Array, order: KeyOrder = 'deterministic'): CborValue {
-  const { value, next } = readItem(bytes, 0, 0)
-  if (next !== bytes.length) {
-    throw malformed(`CBOR is followed by ${bytes.length - next} more bytes`)
-  }
+  checkStructure(bytes)
+  let value: CborValue
   let again: Uint8Array
   try {
+    // A view of its own: the decoder leaves a property on what it is given.
+    const view = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length)
+    value = checkedValue(decoder.decode(view))
     again = encodeCbor(value, order)
   } catch (cause) {
-    throw malformed('CBOR cannot be decoded', { cause })
+    throw cause instanceof CairnError ? cause : malformed('CBOR cannot be decoded', { cause })
   }
-  // Long heads, repeated keys and the order of keys were let pass; all of that re-encodes differently.
+  // The decoder is lenient (long heads, repeated keys, invalid UTF-8); all of that re-encodes differently.
   if (!equal(again, bytes)) {
     throw malformed('CBOR is not in its deterministic encoding (RFC 8949 section 4.2.1)')
   }
   return value
 }
 
-interface Item {
-  readonly value: CborValue
-  /** Where the next item begins. */
-  readonly next: number
-}
-
-/** Reads an item and those in it. Byte strings are views. @throws MALFORMED */
-function readItem(bytes: Uint8Array, at: number, depth: number): Item {
-  if (depth > MAX_CBOR_DEPTH) throw malformed(`CBOR is nested deeper than ${MAX_CBOR_DEPTH}`)
-  const { major, argument, next } = readHead(bytes, at)
-  switch (major) {
-    case 0:
-      return { value: argument, next }
-    case 1:
-      return { value: asInteger(-1n - BigInt(argument)), next }
-    case 2:
-      return { value: stringAt(bytes, next, argument), next: next + Number(argument) }
-    case 3: {
-      const text = fromUtf8(stringAt(bytes, next, argument), 'CBOR text')
-      return { value: text, next: next + Number(argument) }
+/**
+ * Walks the heads of one item before the recursive decoder sees it: nesting, lengths, tags and what follows the item.
+ * @throws MALFORMED
+ */
+function checkStructure(bytes: Uint8Array): void {
+  /** How many items are still to come at each level that is open. */
+  const open: number[] = [1]
+  let at = 0
+  while (open.length > 0) {
+    if (open.at(-1) === 0) {
+      open.pop()
+      continue
     }
-    case 4:
-      return readArray(bytes, next, countOf(argument, bytes.length - next), depth)
-    case 5:
-      return readMap(bytes, next, countOf(argument, bytes.length - next), depth)
-    case 6: {
+    open[open.length - 1]!--
+    const { major, argument, next } = readHead(bytes, at)
+    at = next
+    if (major === 2 || major === 3) {
+      if (argument > bytes.length - at) throw malformed('CBOR ends inside a string')
+      at += argument
+    } else if (major === 4 || major === 5) {
+      if (argument > bytes.length - at) throw malformed('CBOR ends inside an array or a map')
+      open.push(major === 4 ? argument : 2 * argument)
+    } else if (major === 6) {
       if (argument !== COSE_SIGN1_TAG) throw malformed(`CBOR tag ${argument} is not accepted`)
-      const { value, next: end } = readItem(bytes, next, depth + 1)
-      return { value: { tag: COSE_SIGN1_TAG, value }, next: end }
+      open.push(1)
+    } else if (major === 7 && (argument < 20 || argument > 22)) {
+      throw malformed('CBOR holds a float, undefined or a simple value')
     }
-    default:
-      return { value: simpleValue(argument), next }
-  }
-}
-
-function readArray(bytes: Uint8Array, at: number, count: number, depth: number): Item {
-  const items: CborValue[] = []
-  let next = at
-  for (let i = 0; i < count; i++) {
-    const item = readItem(bytes, next, depth + 1)
-    items.push(item.value)
-    next = item.next
-  }
-  return { value: items, next }
-}
-
-function readMap(bytes: Uint8Array, at: number, count: number, depth: number): Item {
-  const members = new Map<CborKey, CborValue>()
-  let next = at
-  for (let i = 0; i < count; i++) {
-    const { value: key, next: afterKey } = readItem(bytes, next, depth + 1)
-    if (typeof key !== 'number' && typeof key !== 'bigint' && typeof key !== 'string') {
-      throw malformed('a CBOR map has a key that is neither an integer nor text')
+    if (open.length > MAX_CBOR_DEPTH + 1) {
+      throw malformed(`CBOR is nested deeper than ${MAX_CBOR_DEPTH}`)
     }
-    const item = readItem(bytes, afterKey, depth + 1)
-    members.set(key, item.value)
-    next = item.next
   }
-  return { value: members, next }
-}
-
-function stringAt(bytes: Uint8Array, at: number, length: number | bigint): Uint8Array {
-  if (length > bytes.length - at) throw malformed('CBOR ends inside a string')
-  return bytes.subarray(at, at + Number(length))
-}
-
-/** Of items that are still to come: each has at least a byte. */
-function countOf(argument: number | bigint, left: number): number {
-  if (argument > left) throw malformed('CBOR ends inside an array or a map')
-  return Number(argument)
-}
-
-function simpleValue(argument: number | bigint): boolean | null {
-  if (argument === 20) return false
-  if (argument === 21) return true
-  if (argument === 22) return null
-  throw malformed('CBOR holds a float, undefined or a simple value')
-}
-
-/** A number where that is exact. */
-function asInteger(value: bigint): number | bigint {
-  const number = Number(value)
-  return Number.isSafeInteger(number) ? number : value
+  if (at !== bytes.length) throw malformed(`CBOR is followed by ${bytes.length - at} more bytes`)
 }
 
 function readHead(
   bytes: Uint8Array,
   at: number,
-): { major: number; argument: number | bigint; next: number } {
+): { major: number; argument: number; next: number } {
   const first = bytes[at]
   if (first === undefined) throw malformed('CBOR ends too early')
   const major = Math.floor(first / 32)
@@ -237,9 +192,39 @@ function readHead(
   if (major === 7) throw malformed('CBOR holds a float, undefined or a simple value')
   const width = 2 ** (info - 24)
   if (at + 1 + width > bytes.length) throw malformed('CBOR ends too early')
-  let argument = 0n
-  for (let i = 1; i <= width; i++) argument = argument * 256n + BigInt(bytes[at + i]!)
-  return { major, argument: asInteger(argument), next: at + 1 + width }
+  // Beyond 2^53 this is not exact, and no string or array is as long as that.
+  let argument = 0
+  for (let i = 1; i <= width; i++) argument = argument * 256 + bytes[at + i]!
+  return { major, argument, next: at + 1 + width }
+}
+
+/** Takes a decoded value into our types: bigints that fit become numbers. */
+function checkedValue(value: unknown): CborValue {
+  if (typeof value === 'bigint') {
+    const number = Number(value)
+    return Number.isSafeInteger(number) ? number : value
+  }
+  if (value instanceof Uint8Array || value === null) return value
+  if (typeof value === 'number' || typeof value === 'string' || typeof value === 'boolean') {
+    return value
+  }
+  if (Array.isArray(value)) return value.map(checkedValue)
+  if (value instanceof Map) {
+    return new Map([...value].map(([key, item]) => [checkedKey(key), checkedValue(item)]))
+  }
+  // checkStructure let no other tag pass.
+  if (typeof value === 'object' && 'tag' in value && 'value' in value) {
+    return { tag: COSE_SIGN1_TAG, value: checkedValue(value.value) }
+  }
+  throw malformed('CBOR holds a value that is not accepted')
+}
+
+function checkedKey(key: unknown): CborKey {
+  const value = checkedValue(key)
+  if (typeof value === 'number' || typeof value === 'bigint' || typeof value === 'string') {
+    return value
+  }
+  throw malformed('a CBOR map has a key that is neither an integer nor text')
 }
 
 export interface ByteStringLimits {
@@ -279,7 +264,7 @@ export function decodeByteStrings(bytes: Uint8Array, limits: ByteStringLimits): 
       start += 1
       if (length < 24) throw longHead(items.length)
     } else if (first === 0x5a && start + 4 <= bytes.length) {
-      length = Number(readHead(bytes, at).argument)
+      length = readHead(bytes, at).argument
       start += 4
       if (length < 0x10000) throw longHead(items.length)
     } else if (length < 0 || length > 23) {
