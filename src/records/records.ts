@@ -252,7 +252,7 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
       return {
         // From here on it is in the log: what fails now is done at the next start, and nobody is let in before.
         done: (async () => {
-          const { records } = await vault.eraseSubject(tenant, pseudonym)
+          const { records } = await vault.eraseSubject(tenant, pseudonym).catch(unfinished)
           // Nothing of them is kept in memory.
           people.forget()
           return { pseudonym, records, erasure }
@@ -362,6 +362,16 @@ export async function openRecords(options: RecordsOptions): Promise<RecordsServi
 
 function mustBeName(tenant: string): void {
   if (!NAME.holds(tenant)) throw malformed(`a tenant is ${NAME.expected}`)
+}
+
+/** There is no way back, whatever the answer to it may look like. */
+function unfinished(error: unknown): never {
+  if (!(error instanceof CairnError)) throw error
+  throw new CairnError(
+    error.code,
+    `the log has recorded the erasure, and the next start finishes it: ${error.message}`,
+    { cause: error },
+  )
 }
 
 function nameOf(tenant: string, pseudonym: string): string {

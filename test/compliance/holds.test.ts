@@ -288,10 +288,13 @@ describe('an erasure', () => {
     }
   })
 
-  it('of who calls themselves by the pseudonym of somebody else does not reach that one', async () => {
+  it('reaches whom a pseudonym stands for: nobody calls themselves by one', async () => {
     const pseudonym = (await all.vault.knownPseudonym(tenant, 'person-2@example.com'))!
-    await all.records.submit([json({ type: 'decision', subject: pseudonym })], submitter)
-    await all.records.settled()
+    const posing = json({ type: 'decision', subject: pseudonym })
+    await expect(all.records.submit([posing], submitter)).rejects.toMatchObject({
+      code: 'MALFORMED',
+      message: expect.stringMatching(/^record 1: \/subject: this is a pseudonym/),
+    })
     const found = await all.compliance.search({ subject: pseudonym }, reader)
     expect(found.records.map(({ index }) => index)).toEqual([records[2]!.index])
     expect(await erase(pseudonym)).toMatchObject({ pseudonym })

@@ -3,6 +3,7 @@ import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import { verifyReceipt } from '../../src/client/verify-receipt.ts'
+import { CairnError } from '../../src/errors.ts'
 import { parseRecord } from '../../src/formats/record.ts'
 import { rebuildSubmission } from '../../src/formats/record-rebuild.ts'
 import { formatTlogProof } from '../../src/formats/tlog-proof.ts'
@@ -240,17 +241,21 @@ describe('an erasure', () => {
   it('that was interrupted after it was logged is finished at the next start', async () => {
     const { records } = await all.records.submit([request(1)], acme)
     await all.close()
+    const failure = new CairnError('DISK_FULL', 'no power')
     all = await openRecordsAt(place, {
       wrapVault: (vault) =>
         new Proxy(vault, {
           get: (target, name) => {
-            if (name === 'eraseSubject') return () => Promise.reject(new Error('no power'))
+            if (name === 'eraseSubject') return () => Promise.reject(failure)
             const member: unknown = Reflect.get(target, name, target)
             return typeof member === 'function' ? member.bind(target) : member
           },
         }),
     })
-    await expect(erase('person-1@example.com')).rejects.toThrow('no power')
+    await expect(erase('person-1@example.com')).rejects.toMatchObject({
+      code: 'DISK_FULL',
+      message: 'the log has recorded the erasure, and the next start finishes it: no power',
+    })
     // Who is about to be erased gets no further records under the old pseudonym.
     await expect(all.records.submit([request(8)], acme)).rejects.toThrow('no power')
     expect(all.log.head().size).toBe(2)
