@@ -1,5 +1,6 @@
 /** Entries as a table: a row each, the newest first. */
 import type { JSX } from 'hono/jsx/jsx-runtime'
+import { toHex } from '../../bytes.ts'
 import { visible } from '../../formats/html.ts'
 import type { RecordLeaf } from '../../formats/record.ts'
 import { costText, guardrailText, hasPassed } from '../../reports/record-stages.ts'
@@ -32,7 +33,13 @@ export interface EntryTableParts {
   readonly prefix: string
 }
 
+const COLUMNS = {
+  records: ['Time (UTC)', 'What', 'Model', 'Request', 'Notes'],
+  hashes: ['What', 'Leaf hash'],
+}
+
 export function EntryTable({ caption, rows, prefix }: EntryTableParts): JSX.Element {
+  const hasRecords = rows.some(({ kind }) => kind === 'record')
   return (
     <section class="scroll" tabindex={0} aria-label={caption}>
       <table>
@@ -42,11 +49,9 @@ export function EntryTable({ caption, rows, prefix }: EntryTableParts): JSX.Elem
             <th scope="col" class="n">
               Entry
             </th>
-            <th scope="col">Time (UTC)</th>
-            <th scope="col">What</th>
-            <th scope="col">Model</th>
-            <th scope="col">Request</th>
-            <th scope="col">Notes</th>
+            {COLUMNS[hasRecords ? 'records' : 'hashes'].map((name) => (
+              <th scope="col">{name}</th>
+            ))}
           </tr>
         </thead>
         <tbody>
@@ -55,7 +60,11 @@ export function EntryTable({ caption, rows, prefix }: EntryTableParts): JSX.Elem
               <th scope="row" class="n">
                 <a href={`${prefix}/explore/entries/${row.index}`}>{grouped(row.index)}</a>
               </th>
-              <Cells row={row} />
+              {row.kind === 'record' ? (
+                <RecordCells record={row.record} />
+              ) : (
+                <HashCells row={row} wide={hasRecords} />
+              )}
             </tr>
           ))}
         </tbody>
@@ -64,23 +73,37 @@ export function EntryTable({ caption, rows, prefix }: EntryTableParts): JSX.Elem
   )
 }
 
-function Cells({ row }: { row: EntryRow }): JSX.Element {
-  if (row.kind !== 'record') {
+interface HashCellsParts {
+  readonly row: Exclude<EntryRow, { kind: 'record' }>
+  /** Whether there are records in other rows. */
+  readonly wide: boolean
+}
+
+function HashCells({ row, wide }: HashCellsParts): JSX.Element {
+  const what = row.kind === 'bytes' ? `${bytesText(row.size)}, no record` : 'not public'
+  if (!wide) {
     return (
       <>
-        <td />
-        <td class="soft">
-          {row.kind === 'bytes' ? `${bytesText(row.size)}, no record` : 'not public'}
-        </td>
-        <td />
-        <td />
-        <td class="soft nowrap">
-          hash <span class="mono">{shortHash(row.hash)}…</span>
-        </td>
+        <td class="soft nowrap">{what}</td>
+        <td class="mono">{toHex(row.hash)}</td>
       </>
     )
   }
-  const { time, type, action, model, request_id, guardrails = [], metrics } = row.record
+  return (
+    <>
+      <td />
+      <td class="soft">{what}</td>
+      <td />
+      <td />
+      <td class="soft nowrap">
+        hash <span class="mono">{shortHash(row.hash)}…</span>
+      </td>
+    </>
+  )
+}
+
+function RecordCells({ record }: { record: ListedRecord }): JSX.Element {
+  const { time, type, action, model, request_id, guardrails = [], metrics } = record
   const stopped = guardrails.filter(({ verdict }) => verdict !== undefined && !hasPassed(verdict))
   const named = [model?.name, model?.version].filter((text) => text !== undefined)
   return (

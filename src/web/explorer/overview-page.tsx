@@ -79,7 +79,7 @@ export function overviewPage(frame: Frame, overview: Overview): string {
           )}
           <Figures frame={frame} overview={overview} />
         </div>
-        <div class="columns">
+        <div class="columns heads">
           <Head frame={frame} overview={overview} />
           <Witnesses now={frame.now} overview={overview} />
         </div>
@@ -111,8 +111,8 @@ export function overviewPage(frame: Frame, overview: Overview): string {
             ) : (
               <details>
                 <summary>
-                  <span class="mono">{visible(/^[^+]*\+[^+]*/.exec(vkey)?.[0] ?? '')}</span>, which
-                  is long
+                  <span class="mono">{visible(/^[^+]*\+[^+]*/.exec(vkey)?.[0] ?? '')}</span>, a
+                  post-quantum key
                 </summary>
                 <pre>{visible(vkey)}</pre>
               </details>
@@ -253,7 +253,7 @@ function Witness({ row, now }: { row: WitnessRow; now: number }): JSX.Element {
   const [tone, words] = STATES[state]
   return (
     <tr>
-      <th scope="row" class="word">
+      <th scope="row" class="witness">
         {visible(names.join(', '))}
         <br />
         <span class="soft small">{visible(url)}</span>

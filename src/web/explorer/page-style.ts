@@ -25,14 +25,14 @@ footer{max-width:76rem;margin:0 auto;padding:0 1.6rem 2.5rem;color:var(--soft);f
 .figures{display:grid;grid-template-columns:repeat(4,1fr);gap:1px;margin:0 0 1.2rem;background:var(--line);border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
 .figures div{display:flex;flex-direction:column;padding:.8rem 1rem;background:var(--paper)}
 .figures dt{order:2;color:var(--soft);font-size:.8125rem}.figures dd{margin:0;font-size:1.35rem;font-weight:600;line-height:1.3;overflow-wrap:anywhere}
-.columns{display:grid;grid-template-columns:1fr 1fr;gap:0 1.2rem;align-items:start}.columns>*{min-width:0}
+.columns{display:grid;grid-template-columns:1fr 1fr;gap:0 1.2rem;align-items:start}.columns>*{min-width:0}.heads{grid-template-columns:2fr 3fr}
 .facts{display:grid;grid-template-columns:auto 1fr;gap:.15rem 1.2rem;margin:0}.facts dt{color:var(--soft)}.facts dd{margin:0;overflow-wrap:anywhere;unicode-bidi:isolate;min-width:0}
 .scroll{overflow-x:auto}
 table{width:100%;border-collapse:collapse;font-size:.875rem;line-height:1.4}
 caption{padding:0 0 .3rem;text-align:left;color:var(--soft);font-size:.8125rem}
 th,td{padding:.38rem 1rem .38rem 0;text-align:left;vertical-align:top;unicode-bidi:isolate}th:last-child,td:last-child{padding-right:0}
 thead th{border-bottom:1px solid var(--edge);font-weight:600;white-space:nowrap}tbody th{font-weight:400}tbody tr+tr{border-top:1px solid var(--line)}
-.n:first-child{width:1%}.n{text-align:right;white-space:nowrap}.nowrap{white-space:nowrap}.word{overflow-wrap:anywhere;min-width:6rem}
+.n:first-child{width:1%}.n{text-align:right;white-space:nowrap}.nowrap{white-space:nowrap}td.mono{min-width:16rem}.witness{min-width:11rem;overflow-wrap:anywhere}.word{overflow-wrap:anywhere;min-width:6rem}
 .tag{display:inline-block;padding:.02rem .5rem;border-radius:1rem;font-size:.8125rem;font-weight:600;white-space:nowrap}
 .tag.good{background:var(--good-soft)}.tag.warn{background:var(--warn-soft)}.tag.bad{background:var(--bad-soft)}.tag.plain{background:var(--rail);color:var(--soft)}
 .notice{margin:0 0 1.2rem;padding:.7rem 1rem;border-left:.3rem solid;border-radius:.2rem}.notice p{margin:0;color:var(--ink)}
@@ -71,7 +71,7 @@ ${FOLLOWED.join(',')}{stroke-width:3.5;stroke:var(--warn);fill:var(--warn-soft)}
 .steps h3{margin:0;font-size:.875rem;font-weight:400}.steps h3 a{color:inherit;text-decoration-color:var(--edge)}.steps dl{display:grid;grid-template-columns:3rem 1fr;gap:0 .6rem;margin:.2rem 0;font-size:.8125rem}.steps dt{color:var(--soft)}.steps dd{margin:0;overflow-wrap:anywhere}
 .steps p{margin:.2rem 0 0;font-size:.8125rem}.steps p a{margin-right:1rem}
 @media (max-width:56rem){main{padding:1.1rem 1rem 2rem}.bar{padding:.6rem 1rem}footer{padding:0 1rem 2rem}.card{padding:.9rem 1rem}
-.columns,.proof{grid-template-columns:minmax(0,1fr)}.figures{grid-template-columns:repeat(2,1fr)}.figures dd{font-size:1.15rem}.chart .tick{font-size:17px}
+.columns,.heads,.proof{grid-template-columns:minmax(0,1fr)}.figures{grid-template-columns:repeat(2,1fr)}.figures dd{font-size:1.15rem}.chart .tick{font-size:17px}
 .timeline>li{grid-template-columns:minmax(0,1fr)}.timeline dl{grid-template-columns:7rem minmax(0,1fr)}.go input{width:100%}.go>div{flex:1 1 14rem}.who{margin-left:0}}
 @media print{.steps>li>dl{display:grid!important}.steps>li>p{display:block!important}.bar nav,.who,.live,.pages,.go{display:none}.card{border:0;padding:0}}
 `

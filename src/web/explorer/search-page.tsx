@@ -25,11 +25,11 @@ const LABELS: Readonly<Record<SearchField, string>> = {
   session_id: 'Session id',
   type: 'Type',
   action: 'Action',
-  subject: 'Subject (name or pseudonym)',
-  actor: 'Actor (name or pseudonym)',
+  subject: 'Subject',
+  actor: 'Actor',
   resource: 'Resource',
   model: 'Model',
-  from: 'From (as 2026-11-21T00:00:00Z)',
+  from: 'From',
   before: 'Before',
 }
 
@@ -63,6 +63,9 @@ export function searchPage(frame: Frame, view: SearchView): string {
       <>
         <h1>Search</h1>
         <form class="card" method="get">
+          <p class="soft small">
+            People by their names or pseudonyms; times as 2026-11-21T00:00:00Z.
+          </p>
           <div class="fields">
             {SEARCH_FIELDS.map((name) => (
               <Field name={name} view={view} />
