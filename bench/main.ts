@@ -13,6 +13,7 @@ import { parseVkey } from '../src/formats/vkey.ts'
 import { hashLeaf } from '../src/merkle/hash.ts'
 import { leafIndex } from '../src/merkle/position.ts'
 import { discard as discardPlace, newPlace, openAt } from '../test/support/test-log.ts'
+import { auditing } from './audit.ts'
 import { recording } from './records.ts'
 import { recordsOverHttp } from './records-http.ts'
 import { searching } from './search.ts'
@@ -45,6 +46,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   intake: () => recording(scale),
   vault: () => keeping(scale),
   search: () => searching(scale),
+  audit: () => auditing(scale),
 }
 const wanted = values.only?.split(',') ?? Object.keys(PARTS)
 const unknown = wanted.filter((name) => PARTS[name] === undefined)
