@@ -30,7 +30,8 @@ export interface CompletenessStatistics {
 export interface CompletenessService {
   /**
    * A map root of all records that were accepted before: the newest when there were none since, or else a new one.
-   * @throws NOT_FOUND when the log has no records; as LogService.submit(); CORRUPT, IO, STOPPED
+   * @throws NOT_FOUND when the log has no entries; OVERLOADED while the map is far behind the log, as it is while it is
+   *   made again; as LogService.submit(); CORRUPT, IO, STOPPED
    */
   committed(): Promise<CommittedMap>
 

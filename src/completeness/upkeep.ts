@@ -26,7 +26,13 @@ import {
   type PageTerm,
   pageNode,
 } from '../formats/completeness-page.ts'
-import { formatMapRoot, isMapRoot, isVoid, parseMapRoot } from '../formats/completeness-root.ts'
+import {
+  formatMapRoot,
+  isMapRoot,
+  isVoid,
+  type MapRoot,
+  parseMapRoot,
+} from '../formats/completeness-root.ts'
 import {
   checkTerm,
   listedRecord,
@@ -81,6 +87,8 @@ const EVERY_ENTRIES = 65_536
 const LOOK_MS = 2_000
 /** Pages that are hashed, or put together, before others have their turn. */
 const PAGES_A_TURN = 16
+/** Entries that somebody who asks for a map root waits for. */
+const MAX_BEHIND = 65_536
 /** Map roots that proofs can be had of. */
 const KEPT_ROOTS = 3
 
@@ -146,11 +154,23 @@ async function keyInLog(log: CompletenessOptions['log']): Promise<Uint8Array | u
   for (let end: number = size; end > 0; ) {
     const first = Math.floor((end - 1) / TILE_WIDTH) * TILE_WIDTH
     const leaves = await entriesOf(log, first, end)
-    const leaf = leaves.findLast(isMapRoot)
-    if (leaf !== undefined) return parseMapRoot(leaf).key
+    for (const leaf of leaves.filter(isMapRoot).reverse()) {
+      const said = readMapRoot(leaf)
+      if (said?.origin === log.origin) return said.key
+    }
     end = first
   }
   return undefined
+}
+
+/** A map root, or undefined when it is one of a version that is not known here. */
+function readMapRoot(leaf: Uint8Array): MapRoot | undefined {
+  try {
+    return parseMapRoot(leaf)
+  } catch (error) {
+    if (error instanceof CairnError) return undefined
+    throw error
+  }
 }
 
 /** The entries of a range within one bundle. @throws CORRUPT, IO */
@@ -240,7 +260,11 @@ class MapUpkeep implements CompletenessService {
 
   committed(): Promise<CommittedMap> {
     return this.#alone(async () => {
-      await this.#takeIn(this.#options.log.head().size)
+      const { size } = this.#options.log.head()
+      if (size - this.#next > MAX_BEHIND) {
+        throw new CairnError('OVERLOADED', 'the map of the log is being made; try again later')
+      }
+      await this.#takeIn(size)
       const newest = this.#kept.at(-1)
       if (newest === undefined || this.#hasNews) return this.#commit()
       return { size: newest.size, entry: newest.entry }

@@ -264,6 +264,45 @@ describe('the map of a log', () => {
     expect(await listed(request('req-2'))).toEqual([3])
   })
 
+  it('does not go on with what could not be stored, and says so', async () => {
+    await map.close()
+    const failing: IndexStore = {
+      get: (keys) => store.get(keys),
+      scan: (range, scan) => store.scan(range, scan),
+      write: (write) =>
+        (write.put ?? []).length > 1
+          ? Promise.reject(new CairnError('DISK_FULL', 'no room'))
+          : store.write(write),
+      clear: () => store.clear(),
+      purge: (ranges) => store.purge(ranges),
+      usage: () => store.usage(),
+      close: () => store.close(),
+    }
+    await openMap({ store: failing })
+    await log.submit([record('req-1'), ...others(4_200)])
+    await expect(map.committed()).rejects.toThrow('no room')
+    expect(events).toEqual([{ event: 'map-failed', reason: 'no room' }])
+    await expect(map.committed()).rejects.toThrow('no room')
+    await map.close()
+    await openMap()
+    expect(await listed(request('req-1'))).toEqual([0])
+    expect(await audited()).toBe(1)
+  })
+
+  it('has its key back from a log that a newer version has written to', async () => {
+    await log.submit([record('req-1')])
+    await map.committed()
+    await log.submit([utf8('cairn-map/v2\n')], { ownStatement: true })
+    const [first] = (await entries()).filter(isMapRoot)
+    await map.close()
+    await store.clear()
+    await openMap()
+    await log.submit([record('req-2')])
+    const committed = await map.committed()
+    const leaf = (await log.entry(committed.entry))!
+    expect(parseMapRoot(leaf).key).toEqual(parseMapRoot(first!).key)
+  })
+
   it('refuses what no map can answer', async () => {
     await expect(map.committed()).rejects.toThrow('no map of no entries')
     await log.submit([record('req-1')])
