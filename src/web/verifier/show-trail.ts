@@ -2,12 +2,14 @@
 import { drawnRecord, type TrailRecord, type TrailRow, trailRows } from '../../client/trail-rows.ts'
 import type { EvidenceVerdictRecord } from '../../client/verify-evidence.ts'
 import type { RecordLeaf } from '../../formats/record.ts'
-import { counted, GROUP_OF, typeWords } from '../../reports/words.ts'
+import { counted, GROUP_OF, grouped, typeWords } from '../../reports/words.ts'
 import { el, type IconName, icon } from './dom.ts'
 
 /** Records that are shown at first, and further ones at each asking. */
 const AT_FIRST = 50
 const MORE = 200
+/** Of what is wrong with one record. */
+const MAX_PROBLEMS = 50
 /** Characters of a value that are shown at first. */
 const SHORT = 600
 const HEAD = 240
@@ -18,26 +20,43 @@ const STATES: Readonly<Record<TrailRecord['state'], readonly [icon: IconName, wo
   open: ['skipped', 'not proven'],
 }
 
-/** Of many records the first and all that do not hold; the others when they are asked for. */
+/**
+ * Of many records the first, and those that do not hold as long as these are not many as well; the others when they are
+ * asked for. All stand in their order.
+ */
 export function showTrail(records: readonly EvidenceVerdictRecord[]): HTMLElement {
   const all = records.map(drawnRecord)
-  const first = all.filter(
-    ({ state }, i) => i < AT_FIRST || (state === 'bad' && i < AT_FIRST + MORE),
-  )
-  const list = el('ol', { class: 'trail' }, first.map(showRecord))
-  const rest = all.filter((record) => !first.includes(record))
+  const items: (HTMLElement | undefined)[] = all.map(() => undefined)
+  const list = el('ol', { class: 'trail' })
+  const reveal = (i: number): HTMLElement => {
+    const item = showRecord(all[i]!)
+    items[i] = item
+    const next = items.slice(i + 1).find((one) => one !== undefined)
+    list.insertBefore(item, next ?? null)
+    return item
+  }
+  let bad = 0
+  const isFirst = ({ state }: TrailRecord, i: number): boolean =>
+    i < AT_FIRST || (state === 'bad' && bad++ < MORE)
+  const rest: number[] = []
+  const first: number[] = []
+  all.forEach((record, i) => {
+    if (isFirst(record, i)) first.push(i)
+    else rest.push(i)
+  })
+  for (const i of first.reverse()) reveal(i)
   if (rest.length === 0) return list
   const button = el('button', { type: 'button', class: 'quiet' })
   const label = (): void => {
-    button.textContent = `Show ${counted(Math.min(MORE, rest.length), 'more record')} of ${rest.length}`
+    const next = grouped(Math.min(MORE, rest.length))
+    button.textContent = `Show ${next} of ${counted(rest.length, 'more record')}`
   }
   label()
   button.addEventListener('click', () => {
-    const more = rest.splice(0, MORE).map(showRecord)
-    list.append(...more)
+    const [next] = rest.splice(0, MORE).map(reveal)
     // Whoever listens goes on where the new ones begin.
-    more[0]?.setAttribute('tabindex', '-1')
-    more[0]?.focus()
+    next?.setAttribute('tabindex', '-1')
+    next?.focus()
     if (rest.length === 0) button.remove()
     else label()
   })
@@ -77,11 +96,20 @@ function showRecord(drawn: TrailRecord): HTMLElement {
       { class: 'head' },
       el('span', { class: 'state' }, icon(sign), el('span', { class: 'unseen' }, `${words}: `)),
       el('strong', {}, what),
+      ' ',
       index !== undefined && el('span', { class: 'soft' }, `entry ${index}`),
+      ' ',
       record && el('time', { datetime: record.time, class: 'soft' }, timeOf(record)),
     ),
-    el('dl', {}, trailRows(drawn).map(showRow)),
+    el('dl', {}, trailRows(withFewProblems(drawn)).map(showRow)),
   )
+}
+
+function withFewProblems(drawn: TrailRecord): TrailRecord {
+  const more = drawn.problems.length - MAX_PROBLEMS
+  if (more <= 0) return drawn
+  const problems = [...drawn.problems.slice(0, MAX_PROBLEMS), `and ${counted(more, 'more thing')}`]
+  return { ...drawn, problems }
 }
 
 function timeOf({ time }: RecordLeaf): string {
@@ -97,7 +125,7 @@ function showRow({ label, text, kind }: TrailRow): HTMLElement {
     el(
       'dd',
       {},
-      kind === 'disclosed' && el('span', { class: 'tag' }, 'disclosed'),
+      kind === 'disclosed' && [el('span', { class: 'tag' }, 'disclosed'), ' '],
       value.length <= SHORT ? value : longText(value),
     ),
   )

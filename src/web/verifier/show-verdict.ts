@@ -12,6 +12,8 @@ import { counted, grouped, timeWords } from '../../reports/words.ts'
 import { type Child, el, type IconName, icon } from './dom.ts'
 import { showLeaf, showTrail } from './show-trail.ts'
 
+/** Of what is wrong and belongs to no record. */
+const MAX_PROBLEMS = 50
 /** Longer than this, the verdict as JSON is for programs only. */
 const MAX_JSON = 2_000_000
 
@@ -170,7 +172,9 @@ function showEvidence({ claims, records, problems }: EvidenceVerdict): Child {
       el(
         'ul',
         { class: 'problems' },
-        others.slice(0, 200).map((text) => el('li', {}, text)),
+        others.slice(0, MAX_PROBLEMS).map((text) => el('li', {}, text)),
+        others.length > MAX_PROBLEMS &&
+          el('li', {}, `and ${counted(others.length - MAX_PROBLEMS, 'more problem')}`),
       ),
     records.length > 0 && [
       el('h4', {}, `The trail: ${counted(records.length, 'record')}`),
