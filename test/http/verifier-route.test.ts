@@ -1,11 +1,17 @@
 /** The verifier page over HTTP: as it is, compressed, unchanged, and not there. */
+import { existsSync, readFileSync } from 'node:fs'
+import { join } from 'node:path'
 import { gunzipSync } from 'node:zlib'
 import { beforeAll, describe, expect, it } from 'vitest'
 import { verifierPage } from '../../.ci/verifier-page.mjs'
 import { CairnError } from '../../src/errors.ts'
 import { requestMetrics } from '../../src/http/request-metrics.ts'
 import { emptyApp, register } from '../../src/http/router.ts'
+import { verifierPage as builtPage } from '../../src/http/verifier-page.ts'
 import { verifierRoute } from '../../src/http/verifier-route.ts'
+import { ROOT } from '../support/sources.ts'
+
+const BUILT = join(ROOT, 'dist/web/verifier/page.html')
 
 function appOf(page: () => Promise<string>) {
   const options = { metrics: requestMetrics(), onError: () => {} }
@@ -52,6 +58,12 @@ describe('GET /verify', () => {
     expect(again.status).toBe(304)
     const other = await app.request('/verify', { headers: { 'if-none-match': 'W/"other"' } })
     expect(other.status).toBe(200)
+  })
+
+  it.runIf(existsSync(BUILT))('is the one of the build', async () => {
+    const response = await appOf(builtPage).request('/verify')
+    expect(response.status).toBe(200)
+    expect(await response.text()).toBe(readFileSync(BUILT, 'utf8'))
   })
 
   it('is not found before a build', async () => {
