@@ -48,6 +48,13 @@ interface Subtree {
   readonly root: string
 }
 
+interface CompletenessSeeds {
+  readonly leaves: readonly string[]
+  readonly checkpoint: string
+  readonly map_root: { readonly entry: number; readonly size: number }
+  readonly proofs: readonly { readonly proof: string }[]
+}
+
 interface EvidenceSeeds {
   readonly archive: string
   readonly evidence: readonly {
@@ -230,6 +237,7 @@ export function makeSeeds(folder: URL) {
     queries: texts(['wait=witnessed', 'hash=AA%2B%3D&tree_size=13', 'wait=a&wait=b']),
     accepts: texts(['text/plain;q=0.5, application/json', '*/*', 'text/*;q=0', 'image/png']),
     timeStamps: stamps.responses.map((response) => fromBase64(response)),
+    completeness: read<CompletenessSeeds>('completeness.json'),
     evidence: { ...evidence, archive: fromBase64(evidence.archive) },
     otlpJson: [exported('sdk-json.txt'), ...texts(OTLP_JSON)],
     otlpProtobuf: [exported('sdk.pb'), exported('python.pb'), fromHex('0a0812061204120200ff')],

@@ -67,6 +67,7 @@ import { verifyInclusion } from '../../src/merkle/inclusion.ts'
 import { leafIndex, treeSize } from '../../src/merkle/position.ts'
 import { verifySubtreeConsistency } from '../../src/merkle/subtree.ts'
 import { literalConsistency, literalInclusion, literalSubtree } from '../merkle/literal-verifier.ts'
+import { completenessTargets } from './completeness-targets.ts'
 import type { Target } from './fuzz.ts'
 import { attempt, canonical, promise } from './promises.ts'
 import { recordTargets } from './record-targets.ts'
@@ -467,5 +468,6 @@ export function targets(seeds: Seeds): Target[] {
       }),
     ),
     ...recordTargets(seeds),
+    ...completenessTargets(seeds),
   ]
 }
