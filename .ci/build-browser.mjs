@@ -1,27 +1,33 @@
 // After tsc: each module of src/browser with all that it needs in one file, so that a page or a worker can import it as
 // it stands, without a bundler, an import map or a network.
 import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import { build } from 'esbuild'
 
 const ROOT = fileURLToPath(new URL('../', import.meta.url))
-/** Of these, what is behind `#ml-dsa` is left out. */
-const WITHOUT_ML_DSA = ['verify-ed25519.ts']
+/** Of these, ML-DSA-44 and COSE are left out. */
+const SMALL = ['verify-ed25519.ts']
+const COSE = ['src/formats/cose-receipt.ts', 'src/formats/cose-sign1.ts']
 
 /** Follows the package's `#…` imports as for browsers, but to the sources. */
-export function webImports({ withoutMlDsa = false } = {}) {
+export function webImports({ small = false } = {}) {
   const { imports } = JSON.parse(readFileSync(join(ROOT, 'package.json'), 'utf8'))
   return {
     name: 'web-imports',
     setup(plugins) {
       plugins.onResolve({ filter: /^#/ }, ({ path }) => {
-        if (withoutMlDsa && path === '#ml-dsa') {
+        if (small && path === '#ml-dsa') {
           return { path: join(ROOT, 'src/crypto/ml-dsa-absent.ts') }
         }
         const target = imports[path]?.default
         if (target === undefined) return { errors: [{ text: `${path} is not for browsers` }] }
         return { path: join(ROOT, target.replace('./dist/', 'src/').replace(/js$/, 'ts')) }
+      })
+      if (!small) return
+      plugins.onResolve({ filter: /\/cose-\w+\.ts$/ }, ({ path, resolveDir }) => {
+        const isCose = COSE.includes(relative(ROOT, join(resolveDir, path)))
+        return isCose ? { path: join(ROOT, 'src/formats/cose-absent.ts') } : undefined
       })
     },
   }
@@ -38,7 +44,7 @@ export function browserModule(file) {
     format: 'esm',
     target: 'es2022',
     legalComments: 'eof',
-    plugins: [webImports({ withoutMlDsa: WITHOUT_ML_DSA.includes(file) })],
+    plugins: [webImports({ small: SMALL.includes(file) })],
     logLevel: 'warning',
   }
 }

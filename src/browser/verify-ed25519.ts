@@ -1,6 +1,7 @@
 /**
- * The verifier of receipts and checkpoints by Ed25519 alone, `cairn-log/browser/verify-ed25519.js`: one module that a page
- * or a worker imports as it stands, small. Keys of another type are not believed: what only they have signed is refused.
+ * The verifier of tlog-proofs, JSON receipts and checkpoints by Ed25519 alone, `cairn-log/browser/verify-ed25519.js`: one
+ * module that a page or a worker imports as it stands, small. Keys of another type are not believed: what only they have
+ * signed is refused, and so are COSE receipts.
  */
 import type { ReceiptVerdict, Trust } from '../client/verdict.ts'
 import {
