@@ -145,12 +145,12 @@ function closedTo(by: Principal | undefined): EntryContent {
   return by === undefined
     ? {
         kind: 'closed',
-        why: 'The entries of this log are not for everyone. Its hash and its receipt are.',
+        why: 'The entries of this log are not for everyone. Their hashes and receipts are.',
         signIn: true,
       }
     : {
         kind: 'closed',
-        why: `This entry is not for ${by.name}. Its hash and its receipt are.`,
+        why: `This entry is not for ${by.name}. Its hash and receipt are.`,
         signIn: false,
       }
 }

@@ -2,6 +2,8 @@
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { toBase64, toHex } from '../../src/bytes.ts'
+import { parseRecord } from '../../src/formats/record.ts'
+import { verifyDisclosures } from '../../src/formats/record-rebuild.ts'
 import { hashChildren, hashLeaf, type NodeHash, rootHash } from '../../src/merkle/hash.ts'
 import { leafIndex, splitPoint, treeSize } from '../../src/merkle/position.ts'
 import { entryPage } from '../../src/web/explorer/entry-page.tsx'
@@ -10,6 +12,7 @@ import { type Frame, PAGE_POLICY } from '../../src/web/explorer/page.tsx'
 import { pathOf } from '../../src/web/explorer/path-steps.ts'
 import { searchPage } from '../../src/web/explorer/search-page.tsx'
 import { ageText, latencyText, rangeText, visibleLines } from '../../src/web/explorer/words.ts'
+import { anySubmission, prepared } from '../support/records.ts'
 
 const leaves = Array.from({ length: 200 }, (_, i) => hashLeaf(Buffer.from(`leaf ${i}`)))
 
@@ -241,6 +244,29 @@ describe('text from elsewhere', () => {
       // What somebody typed is theirs.
       expect(page.replace(/ value="[^"]*"/g, '').includes('\u202e')).toBe(false)
     }
+  })
+
+  it('stays text in any record, shown or sealed', () => {
+    const known =
+      /<(?!\/?(a|b|body|br|button|code|dd|details|div|dl|dt|footer|form|g|h[123]|head|header|html|input|label|li|link|main|meta|nav|ol|p|path|pre|rect|section|span|style|summary|svg|text|time|title|ul)[\s/>]|!doctype html>)/
+    fc.assert(
+      fc.property(anySubmission, fc.boolean(), (submission, shown) => {
+        const { leaf, disclosures } = prepared(submission)
+        const record = parseRecord(leaf)
+        const { held } = verifyDisclosures(record, disclosures)
+        const payload = shown ? ({ state: 'shown', disclosures: held } as const) : undefined
+        const page = entryPage(FRAME, {
+          proven: provenAt(0, 1),
+          published: true,
+          content: { kind: 'record', record, leaf, mayAsk: true, ...(payload && { payload }) },
+          committed: 1,
+        })
+        expect(known.exec(page)).toBeNull()
+        // biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+        expect(/[\u0000-\u0009\u000b-\u001f\u202a-\u202e]/.exec(page)).toBeNull()
+      }),
+      { numRuns: 60 },
+    )
   })
 
   it('is text to read, or hexadecimal', () => {

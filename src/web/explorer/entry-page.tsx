@@ -190,10 +190,13 @@ function Receipt({ frame, view }: { frame: Frame; view: EntryView }): JSX.Elemen
     <section class="card" aria-labelledby="receipt-title">
       <h2 id="receipt-title">Its receipt</h2>
       <p>
-        Proves that entry {grouped(index)} is in the log, without asking the log
-        {frame.verifier === undefined ? ': ' : ' (or on the '}
-        {frame.verifier === undefined ? null : <a href={frame.verifier}>page that verifies</a>}
-        {frame.verifier === undefined ? '' : '): '}
+        Proves to anyone that entry {grouped(index)} is in the log. Check it{' '}
+        {frame.verifier !== undefined && (
+          <>
+            on <a href={frame.verifier}>the page that verifies</a>, or{' '}
+          </>
+        )}
+        without asking any log:{' '}
         <code>
           cairn verify {index}.tlog-proof{content.kind === 'closed' ? '' : ` --leaf ${index}.leaf`}{' '}
           --vkey log.vkey

@@ -46,7 +46,7 @@ thead th{border-bottom:1px solid var(--edge);font-weight:600;white-space:nowrap}
 .ranges{display:flex;gap:.9rem;margin:0;padding:0;list-style:none;font-size:.8125rem}.ranges a[aria-current]{color:var(--ink);font-weight:600;text-decoration:none}
 details{margin-top:.6rem}details summary{cursor:pointer;overflow-wrap:anywhere;color:var(--accent)}details[open]>summary{margin-bottom:.5rem}
 .go{display:flex;flex-wrap:wrap;gap:.6rem;align-items:end;margin:0 0 1.2rem}.go input{width:22rem}
-.fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));gap:.8rem 1rem;margin-bottom:1rem}.fields>div{align-self:end}.fields input,.fields select{width:100%}.fields .bad{font-size:.8125rem}
+.fields{display:grid;grid-template-columns:repeat(auto-fill,minmax(13rem,1fr));gap:.8rem 1rem;margin-bottom:1rem}.fields input,.fields select{width:100%}.fields .bad{font-size:.8125rem}
 .pages{display:flex;flex-wrap:wrap;gap:.6rem;justify-content:space-between;margin:1rem 0 0}
 .downloads{display:flex;flex-wrap:wrap;gap:.6rem;margin:.7rem 0 0;padding:0;list-style:none}
 pre{margin:0;padding:.8rem 1rem;background:var(--ground);border-radius:.35rem;white-space:pre-wrap;overflow-wrap:anywhere;font:.8125rem/1.5 ui-monospace,"Cascadia Mono","Liberation Mono",Menlo,monospace;unicode-bidi:isolate}
@@ -68,7 +68,7 @@ ${FOLLOWED.join(',')}{stroke-width:3.5;stroke:var(--warn);fill:var(--warn-soft)}
 .swatch{display:inline-block;width:1.1rem;height:.8rem;margin-right:.4rem;border:1.5px dashed var(--edge);border-radius:.15rem;vertical-align:-.1rem}.swatch.made{border:1.5px solid var(--accent);background:var(--accent-soft)}.swatch.ends{border:1.5px solid var(--good);background:var(--good-soft)}
 .steps{position:sticky;top:1rem;margin:0;padding:0;list-style:none}.steps>li{padding:.25rem .9rem;border-left:3px solid var(--line)}.steps>li:target{border-color:var(--warn);background:var(--warn-soft)}
 .steps:not(:target)>li:not(:target)>dl,.steps:not(:target)>li:not(:target)>p{display:none}
-.steps h3{margin:0;font-size:.875rem;font-weight:400}.steps h3 a{color:inherit;text-decoration-color:var(--edge)}.steps dl{display:grid;grid-template-columns:3rem 1fr;gap:0 .6rem;margin:.2rem 0;font-size:.8125rem}.steps dt{color:var(--soft)}.steps dd{margin:0;overflow-wrap:anywhere}
+.steps h3{margin:0;font-size:.875rem;font-weight:400}.steps h3.good,.steps h3.bad{font-weight:600}.steps h3 a{color:inherit;text-decoration-color:var(--edge)}.steps dl{display:grid;grid-template-columns:3rem 1fr;gap:0 .6rem;margin:.2rem 0;font-size:.8125rem}.steps dt{color:var(--soft)}.steps dd{margin:0;overflow-wrap:anywhere}
 .steps p{margin:.2rem 0 0;font-size:.8125rem}.steps p a{margin-right:1rem}
 @media (max-width:56rem){main{padding:1.1rem 1rem 2rem}.bar{padding:.6rem 1rem}footer{padding:0 1rem 2rem}.card{padding:.9rem 1rem}
 .columns,.heads,.proof{grid-template-columns:minmax(0,1fr)}.figures{grid-template-columns:repeat(2,1fr)}.figures dd{font-size:1.15rem}.chart .tick{font-size:17px}
