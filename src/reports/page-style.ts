@@ -11,7 +11,7 @@ html{background:var(--ground);-webkit-text-size-adjust:100%}
 body{margin:0 auto;max-width:68rem;padding:3rem 3.5rem 4rem;background:var(--paper);color:var(--ink);
 font:400 .9375rem/1.5 system-ui,"Segoe UI","Liberation Sans",Arial,sans-serif;font-variant-numeric:tabular-nums}
 h1,h2,h3{line-height:1.25;text-wrap:balance}
-h1{margin:.15rem 0 .35rem;font-size:2.1rem;font-weight:650;letter-spacing:-.015em}
+h1{margin:.15rem 0 .35rem;font-size:2.1rem;font-weight:650;letter-spacing:-.015em;overflow-wrap:anywhere}
 h2{margin:3rem 0 .35rem;padding-top:1rem;border-top:2px solid var(--ink);font-size:1.25rem;font-weight:650}
 h2 .no{display:inline-block;min-width:1.9rem;color:var(--soft);font-weight:400}
 h3{margin:1.6rem 0 .4rem;font-size:.9375rem;font-weight:650}
