@@ -1,15 +1,30 @@
 /** Files that are dropped onto the page, also whole folders of them. */
 
-/** The files of a drop, those of folders among them, in no order; at most so many. */
+/**
+ * The files of a drop, those of folders among them, in no order; at most so many.
+ * @throws Error when a folder cannot be opened, as by most browsers for a page on a disk
+ */
 export async function filesOf(transfer: DataTransfer, most: number): Promise<File[]> {
   // Before anything is waited for: a drop is empty afterwards.
-  const entries = [...transfer.items].flatMap((item) => item.webkitGetAsEntry() ?? [])
-  if (entries.length === 0) return [...transfer.files].slice(0, most)
-  const files: File[] = []
-  while (entries.length > 0 && files.length < most) {
-    const entry = entries.shift()!
-    if (isFile(entry)) files.push(await new Promise<File>((done, fail) => entry.file(done, fail)))
-    else if (isFolder(entry)) entries.push(...(await entriesOf(entry)))
+  const items = [...transfer.items].map((item) => ({
+    entry: item.webkitGetAsEntry(),
+    file: item.getAsFile(),
+  }))
+  const folders = items.flatMap(({ entry }) => (entry !== null && isFolder(entry) ? [entry] : []))
+  // What a file is by its entry is for pages from a server only.
+  const files = items.flatMap(({ entry, file }) =>
+    file === null || entry?.isDirectory ? [] : [file],
+  )
+  try {
+    while (folders.length > 0 && files.length < most) {
+      for (const entry of await entriesOf(folders.shift()!)) {
+        if (isFolder(entry)) folders.push(entry)
+        else if (isFile(entry)) files.push(await fileOf(entry))
+      }
+    }
+  } catch (cause) {
+    const message = 'this browser opens no folder that is dropped here: choose it instead'
+    throw new Error(message, { cause })
   }
   return files
 }
@@ -20,6 +35,10 @@ function isFile(entry: FileSystemEntry): entry is FileSystemFileEntry {
 
 function isFolder(entry: FileSystemEntry): entry is FileSystemDirectoryEntry {
   return entry.isDirectory
+}
+
+function fileOf(entry: FileSystemFileEntry): Promise<File> {
+  return new Promise((done, fail) => entry.file(done, fail))
 }
 
 /** A folder gives its content in parts, and an empty part at last. */

@@ -208,7 +208,9 @@ export function startPage(judge: Judge): void {
     )
   }
 
-  onFiles(byId('choose', HTMLInputElement), (list) => void take(list))
+  for (const id of ['choose', 'choose-folder']) {
+    onFiles(byId(id, HTMLInputElement), (list) => void take(list))
+  }
   onDrop(
     (list) => void take(list),
     (reason) => {
