@@ -196,7 +196,7 @@ function Receipt({ frame, view }: { frame: Frame; view: EntryView }): JSX.Elemen
             on <a href={frame.verifier}>the page that verifies</a>, or{' '}
           </>
         )}
-        without asking any log:{' '}
+        without asking a log:{' '}
         <code>
           cairn verify {index}.tlog-proof{content.kind === 'closed' ? '' : ` --leaf ${index}.leaf`}{' '}
           --vkey log.vkey

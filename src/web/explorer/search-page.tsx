@@ -101,7 +101,7 @@ function Field({ name, view }: { name: SearchField; view: SearchView }): JSX.Ele
       <label for={name}>{LABELS[name]}</label>
       {name === 'type' ? (
         <select id={name} name={name} {...wrong}>
-          <option value="">any</option>
+          <option value="">all</option>
           {types.map((type) => (
             <option value={type} selected={values.type === type}>
               {type.replaceAll('_', ' ')}
