@@ -13,6 +13,13 @@ export {
 } from './client/verify-evidence.ts'
 export { CairnError, type CairnErrorCode } from './errors.ts'
 export {
+  type CompleteList,
+  type CompletenessProof,
+  parseCompleteness,
+  verifyCompleteness,
+} from './formats/completeness.ts'
+export type { MapTerm } from './formats/completeness-terms.ts'
+export {
   type Disclosure,
   disclosureDigest,
   formatDisclosure,
