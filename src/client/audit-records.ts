@@ -158,7 +158,7 @@ export class RecordAudit {
       'record time',
       faults.time,
       'the time of records never goes back',
-      `the time of records goes back ${faults.time} times: the log's clock did, or somebody submitted a leaf that looks like a record`,
+      `the time of records goes back ${faults.time === 1 ? 'once' : `${faults.time} times`}: the log's clock did, or somebody submitted a leaf that looks like a record`,
     )
   }
 
@@ -192,7 +192,7 @@ export class RecordAudit {
       'disclosures',
       faults.disclosure,
       `what is shown of ${shown} records is what they commit to`,
-      `${faults.disclosure} values are shown that are not what was recorded`,
+      `${faults.disclosure} ${faults.disclosure === 1 ? 'value' : 'values'} shown, and not what was recorded`,
     )
   }
 
@@ -206,7 +206,7 @@ export class RecordAudit {
       'search answer',
       faults.answer,
       `its ${records.size} records are those among ${where} of the log that were asked for`,
-      `${faults.answer} records are missing from it, were added to it, or are shown otherwise than they are`,
+      `${faults.answer} ${faults.answer === 1 ? 'record is' : 'records are'} missing from it, added to it, or shown otherwise than in the log`,
     )
   }
 }
