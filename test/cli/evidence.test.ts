@@ -76,7 +76,9 @@ describe('cairn evidence', () => {
     expect(verified.stdout).toContain('purpose    complaint 7')
     expect(verified.stdout).toMatch(/verified: 2 records of cli\.example\/log/)
     // The log has said before what is listed under the request.
-    expect(verified.stdout).toMatch(/✓ {2}completeness +all 2 entries of the first \d+ that the log/)
+    expect(verified.stdout).toMatch(
+      /✓ {2}completeness +all 2 entries of the first \d+ that the log/,
+    )
   })
 
   it('is verified at once by whoever names the key, and shows what a grant allows', async () => {
