@@ -208,6 +208,8 @@ class MapUpkeep implements CompletenessService {
   /** What is under way, which the next waits for. */
   #busy: Promise<unknown> = Promise.resolve()
   #following = false
+  /** A log without records is not read. */
+  #isNeeded: boolean
   #failure: unknown
   #isClosed = false
   #timers: NodeJS.Timeout[] = []
@@ -226,6 +228,7 @@ class MapUpkeep implements CompletenessService {
     this.#builder = new BlockBuilder(key)
     this.#committedSize = newest?.size ?? 0
     this.#hasNews = next > this.#committedSize
+    this.#isNeeded = next > 0 || newest !== undefined
   }
 
   start(): void {
@@ -248,6 +251,7 @@ class MapUpkeep implements CompletenessService {
     records: readonly { readonly index: number; readonly record: RecordLeaf }[],
   ): void {
     if (to <= this.#next) return
+    if (records.length > 0) this.#isNeeded = true
     const entries = records.map(({ index, record }) => ({ index, terms: termsOf(record) }))
     this.#hearsay.keep(from, to, entries)
     this.#follow()
@@ -261,7 +265,9 @@ class MapUpkeep implements CompletenessService {
   committed(): Promise<CommittedMap> {
     return this.#alone(async () => {
       const { size } = this.#options.log.head()
+      this.#isNeeded = true
       if (size - this.#next > MAX_BEHIND) {
+        this.#follow()
         throw new CairnError('OVERLOADED', 'the map of the log is being made; try again later')
       }
       await this.#takeIn(size)
@@ -305,7 +311,8 @@ class MapUpkeep implements CompletenessService {
   }
 
   #follow(): void {
-    if (this.#following || this.#failure !== undefined || this.#isClosed) return
+    if (!this.#isNeeded || this.#following || this.#isClosed) return
+    if (this.#failure !== undefined) return
     const { log, everyEntries = EVERY_ENTRIES } = this.#options
     if (this.#next >= log.head().size) return
     this.#following = true
@@ -323,7 +330,7 @@ class MapUpkeep implements CompletenessService {
   }
 
   #commitByItself(): void {
-    if (this.#isClosed || this.#failure !== undefined) return
+    if (!this.#isNeeded || this.#isClosed || this.#failure !== undefined) return
     if (!this.#hasNews && this.#next >= this.#options.log.head().size) return
     this.#alone(async () => {
       await this.#takeIn(this.#options.log.head().size)
@@ -371,6 +378,7 @@ class MapUpkeep implements CompletenessService {
 
   #list(index: number, terms: readonly MapTerm[]): void {
     this.#builder.add(index, terms)
+    this.#isNeeded = true
     if (index >= this.#committedSize) this.#hasNews = true
   }
 

@@ -12,7 +12,7 @@ import {
   pageNode,
   pageTerm,
 } from './completeness-page.ts'
-import { type MapTerm, termKey } from './completeness-terms.ts'
+import { type MapTerm, type TermField, termKey } from './completeness-terms.ts'
 
 /** A term on its way into a page. */
 interface Growing {
@@ -26,9 +26,15 @@ interface Page {
   made: { readonly terms: readonly PageTerm[]; readonly node: PrefixNode } | undefined
 }
 
+interface Known {
+  readonly growing: Growing
+  readonly page: Page
+}
+
 export class BlockBuilder {
   readonly #mapKey: Uint8Array
-  readonly #known = new Map<string, { readonly growing: Growing; readonly page: Page }>()
+  /** By tenant, field and value: to join them to one name would cost more than all three look-ups. */
+  readonly #known = new Map<string, Map<TermField, Map<string, Known>>>()
   readonly #pages: readonly Page[] = Array.from({ length: PAGES }, () => ({
     terms: [],
     made: undefined,
@@ -41,19 +47,29 @@ export class BlockBuilder {
   /** Lists an entry under its terms. Entries come in order. */
   add(index: number, terms: readonly MapTerm[]): void {
     for (const term of terms) {
-      const name = `${term.field} ${term.tenant} ${term.value}`
-      let known = this.#known.get(name)
+      const values = this.#valuesOf(term)
+      let known = values.get(term.value)
       if (known === undefined) {
         const key = termKey(this.#mapKey, term)
         const page = this.#pages[key[0]!]!
         known = { growing: { key, indices: [], term: undefined }, page }
-        this.#known.set(name, known)
+        values.set(term.value, known)
         page.terms.push(known.growing)
       }
       known.growing.indices.push(index)
       known.growing.term = undefined
       known.page.made = undefined
     }
+  }
+
+  #valuesOf({ tenant, field }: MapTerm): Map<string, Known> {
+    const fields = this.#known.get(tenant) ?? new Map<TermField, Map<string, Known>>()
+    if (fields.size === 0) this.#known.set(tenant, fields)
+    const known = fields.get(field)
+    if (known !== undefined) return known
+    const values = new Map<string, Known>()
+    fields.set(field, values)
+    return values
   }
 
   /** The terms of a page, in the order of their keys. */

@@ -47,16 +47,14 @@ type Listed = Pick<
 /** The terms of a record, each once. */
 export function termsOf(record: Listed): MapTerm[] {
   const { id, tenant, request_id, session_id, subject, actor, corrects } = record
-  const terms: MapTerm[] = []
-  const add = (field: TermField, value: string | undefined): void => {
-    if (value !== undefined) terms.push({ tenant, field, value })
+  const terms: MapTerm[] = [{ tenant, field: 'record', value: id }]
+  if (corrects !== undefined && corrects !== id) {
+    terms.push({ tenant, field: 'record', value: corrects })
   }
-  add('request', request_id)
-  add('session', session_id)
-  add('subject', subject)
-  add('actor', actor)
-  add('record', id)
-  if (corrects !== id) add('record', corrects)
+  if (request_id !== undefined) terms.push({ tenant, field: 'request', value: request_id })
+  if (session_id !== undefined) terms.push({ tenant, field: 'session', value: session_id })
+  if (subject !== undefined) terms.push({ tenant, field: 'subject', value: subject })
+  if (actor !== undefined) terms.push({ tenant, field: 'actor', value: actor })
   return terms
 }
 

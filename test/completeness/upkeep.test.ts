@@ -147,6 +147,9 @@ describe('the map of a log', () => {
     const batch = 8_192
     for (let i = 0; i < 33; i++) {
       await log.submit([record(`req-${i % 4}`), record('req-9'), ...others(batch - 2)])
+      if (i === 12) await expect(map.committed()).rejects.toThrow('is being made')
+      if (i < 20) continue
+      await map.settled()
       if (i === 20) await map.committed()
     }
     expect(log.head().size).toBeGreaterThan(262_144 + 4_096)
@@ -214,13 +217,15 @@ describe('the map of a log', () => {
     await discard(another)
   })
 
-  it('is committed to by itself when there are new records, and not otherwise', async () => {
+  it('is committed to by itself when there are new records, and is not even made without', async () => {
     await map.close()
     await openMap({ everyMs: 20 })
     await log.submit(others(3))
     await new Promise((resolve) => setTimeout(resolve, 60))
     expect(log.head().size).toBe(3)
+    expect(map.statistics().next).toBe(0)
     await log.submit([record('req-1')])
+    await map.settled()
     await expect.poll(() => log.head().size).toBe(5)
     await new Promise((resolve) => setTimeout(resolve, 80))
     expect(log.head().size).toBe(5)

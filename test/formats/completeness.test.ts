@@ -67,12 +67,12 @@ describe('the terms of a record', () => {
     })
     const tenant = 'acme'
     expect(termsOf(listedRecord(leaf)!)).toEqual([
+      { tenant, field: 'record', value: RECORD_ID },
+      { tenant, field: 'record', value: OTHER_ID },
       { tenant, field: 'request', value: 'req 1' },
       { tenant, field: 'session', value: 's' },
       { tenant, field: 'subject', value: SUBJECT },
       { tenant, field: 'actor', value: ACTOR },
-      { tenant, field: 'record', value: RECORD_ID },
-      { tenant, field: 'record', value: OTHER_ID },
     ])
     const itself = prepared({ type: 'correction', corrects: RECORD_ID })
     expect(termsOf(listedRecord(itself.leaf)!)).toHaveLength(1)
