@@ -154,7 +154,15 @@ function provenWords(
   checks: readonly Check[],
 ): string {
   const are = records === 1 ? 'the 1 record is an entry' : `the ${records} records are entries`
-  return `${are} of the tree of ${size} that ${origin} has signed, and what is shown of their payloads is what was recorded${witnessedWords(checks)}`
+  return `${are} of the tree of ${size} that ${origin} has signed, and what is shown of their payloads is what was recorded${witnessedWords(checks)}${completeWords(checks)}`
+}
+
+/** That none was left out, as the end of a sentence; empty when that is not shown. */
+function completeWords(checks: readonly Check[]): string {
+  const isHeld = checks.some(({ name, status }) => name === 'completeness' && status === 'held')
+  return isHeld
+    ? '; by the map that the log has committed to, none of what was asked for is left out'
+    : ''
 }
 
 function failed(reason: string): CairnError {

@@ -16,14 +16,19 @@ const STATES = {
   open: ['not known', 'unproven'],
 } as const
 
-export function trailTable({ claims, records, problems }: EvidenceVerdict): Content {
+export function trailTable({ claims, records, problems, checks }: EvidenceVerdict): Content {
+  const isComplete = checks.some(({ name, status }) => name === 'completeness' && status === 'held')
   const drawn = records.slice(0, MAX_LISTED).map(drawnRecord)
   const told = new Set(records.flatMap((record) => record.problems))
   const others = problems.map(({ detail }) => detail).filter((detail) => !told.has(detail))
   return [
     claims !== undefined &&
       html`<p>Asked for by ${claims.asked_by}${claims.purpose !== undefined && html`, for the purpose of ${claims.purpose}`}, of the tenant
-${claims.tenant}. That these are all the records that were asked for is the word of whoever made the file.</p>
+${claims.tenant}. ${
+        isComplete
+          ? 'That none of what was asked for is left out follows from the check of completeness.'
+          : 'That these are all the records that were asked for is the word of whoever made the file.'
+      }</p>
 `,
     others.slice(0, MAX_LISTED).map(
       (detail) => html`<p><span class="tag broken">wrong</span> ${detail}</p>

@@ -48,6 +48,14 @@ describe('the table of files to verify', () => {
     }
   })
 
+  it('says of evidence that nothing is left out only where that is shown', () => {
+    const about = (start: string) =>
+      verdicts.find(([{ name }]) => name === `evidence: ${start}`)![1].finding
+    expect(about('all records of a request')).toMatch(/none of what was asked for is left out$/)
+    expect(about('four records, and an earlier head')).not.toMatch(/left out/)
+    expect(about('all records of a request but one')).toMatch(/^nothing is proven: the log lists/)
+  })
+
   it('gets JSON that says all of it', () => {
     for (const [one, verdict] of verdicts) {
       const json = JSON.parse(JSON.stringify(verdictJson(verdict)))
