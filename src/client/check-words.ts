@@ -24,6 +24,16 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'earlier head': 'The log has only grown since an earlier state that it had signed.',
   completeness:
     'No record of what was asked for is left out, by an index that the log has bound itself to and anyone with its entries can check.',
+  entries: 'Every entry that the log has taken is there, and is what it was when it was taken.',
+  tiles: 'What the log keeps to prove its entries fits the entries.',
+  'root hash': 'All entries together are those of the state that the log has signed.',
+  history: 'Nothing that was there when you looked last was changed, removed or moved.',
+  checkpoints: 'Every other state that the log has signed, and that you gave, is one of this log.',
+  'record time': 'No record claims to be older than the one before it.',
+  'submitter signatures': 'Submitters have signed what they are said to have submitted.',
+  'search answer':
+    'The answer that you got to a search has all that the log has, and nothing else.',
+  map: 'The register by which it can be proven that no record was left out is the right one.',
 }
 
 /** One sentence, or undefined for a check that is not known here. */
