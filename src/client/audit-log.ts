@@ -5,6 +5,7 @@
  */
 import { CairnError } from '../errors.ts'
 import type { Checkpoint } from '../formats/checkpoint.ts'
+import { LARGE_BLOCK } from '../formats/completeness-blocks.ts'
 import type { RootHash } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
 import { checkTree, type TreePlace } from '../tiles/check-tree.ts'
@@ -164,6 +165,8 @@ class AuditPass {
   readonly #earlier: Map<number, RootHash>
   #map: MapPass | undefined
   #behind = 0
+  /** At the end of the last large block of the map. */
+  #waiting: AuditProgress | undefined
   readonly records: RecordAudit
   readonly counts = { entry: 0, bundle: 0, tile: 0 }
   readonly faults: AuditFault[] = []
@@ -197,8 +200,9 @@ class AuditPass {
     const { origin, size, root } = this.#head
     const from = this.#resume?.place
     if (records !== false) {
-      const key = from === undefined ? await findMapKey(source, size, signal) : undefined
-      this.#map = new MapPass(origin, key, from?.size ?? 0)
+      const { key, place } = this.#resume?.map ?? {}
+      const found = from === undefined ? await findMapKey(source, size, signal) : key
+      this.#map = new MapPass({ origin, key: found, from: from?.size ?? 0, place })
     }
     const pass = checkTree(source, size, {
       root,
@@ -251,10 +255,21 @@ class AuditPass {
 
   #tell(entries: number, place: () => TreePlace | undefined): void {
     this.#behind = entries
-    this.#options.progress?.(entries, this.#head.size, () => {
+    const map = this.#map?.isMaking ? this.#map : undefined
+    const current = (): AuditProgress | undefined => {
       const at = place()
       return at && this.#snapshot(at)
-    })
+    }
+    if (map !== undefined && entries % LARGE_BLOCK === 0) this.#waiting = structuredClone(current())
+    const snapshot = map === undefined ? current : () => this.#withMap(map)
+    this.#options.progress?.(entries, this.#head.size, snapshot)
+  }
+
+  /** A map can only go on from the end of a large block, and not before the log has gone on for a while. */
+  #withMap(map: MapPass): AuditProgress | undefined {
+    const waiting = this.#waiting
+    const made = waiting && map.progressAt(waiting.place.size)
+    return made && { ...waiting, map: made }
   }
 
   #snapshot(place: TreePlace): AuditProgress {

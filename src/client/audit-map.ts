@@ -11,7 +11,7 @@ import type { TreeSize } from '../merkle/position.ts'
 import { isAboutTheData } from '../tiles/check-tree.ts'
 import { bundleWidth } from '../tiles/geometry.ts'
 import type { TileSource } from '../tiles/source.ts'
-import { MapAudit } from './recompute-map.ts'
+import { MapAudit, type MapPlace } from './recompute-map.ts'
 import type { Check } from './verdict.ts'
 
 /** A log without any record among so many bundles is not one of ours, and is not searched any further. */
@@ -66,24 +66,59 @@ function keyIn(roots: readonly Uint8Array[]): Uint8Array | undefined {
   return undefined
 }
 
+/** What an audit of the map needs to go on. */
+export interface MapProgress {
+  readonly key: Uint8Array
+  readonly place: MapPlace
+}
+
+export interface MapPassOptions {
+  readonly origin: string
+  /** As findMapKey gave it, or as it was before. */
+  readonly key?: Uint8Array | undefined
+  /** The first entry that will be looked at. */
+  readonly from: number
+  /** Where the map stands there; without it, the map cannot be made again from any entry but the first. */
+  readonly place?: MapPlace | undefined
+}
+
 export class MapPass {
+  readonly #key: Uint8Array | undefined
   readonly #audit: MapAudit | undefined
-  #next = 0
-  #roots = 0
+  /** Statements at entries before this one are counted already. */
+  readonly #checked: number
+  #next: number
+  #roots: number
   #faults = 0
   #gap: string | undefined
 
-  /** `key` as findMapKey gave it. `from` is where an audit goes on that was ended: too late for the map. */
-  constructor(origin: string, key: Uint8Array | undefined, from: number) {
-    this.#audit = key && from === 0 ? new MapAudit({ origin, key }) : undefined
+  constructor({ origin, key, from, place }: MapPassOptions) {
+    const isWhole = from === 0 || place !== undefined
+    this.#key = key
+    this.#audit =
+      key && isWhole ? new MapAudit({ origin, key, ...(place && { from: place }) }) : undefined
     this.#next = from
-    if (from > 0)
+    this.#checked = place?.checked ?? 0
+    this.#roots = place === undefined ? 0 : place.statistics.roots + place.statistics.voids
+    if (!isWhole)
       this.#gap = `this audit went on at entry ${from}, and the map is made again from the first`
+  }
+
+  /** Whether the map is being made again. */
+  get isMaking(): boolean {
+    return this.#audit !== undefined
+  }
+
+  /** What it takes to go on after so many entries. Undefined too early, and for good once something is wrong. */
+  progressAt(size: number): MapProgress | undefined {
+    if (this.#faults > 0 || this.#gap !== undefined) return undefined
+    const place = this.#audit?.placeAt(size)
+    return place && this.#key && { key: this.#key, place }
   }
 
   /** Looks at the next entry that could be read; gives what is wrong with it as a statement about the map. */
   next(index: number, leaf: Uint8Array, record: RecordLeaf | undefined): string | undefined {
-    if (isMapRoot(leaf)) this.#roots++
+    if (index >= this.#checked && isMapRoot(leaf)) this.#roots++
     if (index !== this.#next)
       this.#gap ??= `entry ${this.#next} cannot be read, so that the map cannot be made again`
     this.#next = index + 1

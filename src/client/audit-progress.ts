@@ -4,9 +4,12 @@
  */
 import { fromBase64, toBase64, utf8 } from '../bytes.ts'
 import { malformed, messageOf } from '../errors.ts'
+import { LARGE_BLOCK } from '../formats/completeness-blocks.ts'
+import { MAP_KEY_SIZE } from '../formats/completeness-terms.ts'
 import { parseJson } from '../formats/json-strict.ts'
-import { HASH_SIZE, type RootHash, rootHash } from '../merkle/hash.ts'
+import { HASH_SIZE, nodeHash, type RootHash, rootHash } from '../merkle/hash.ts'
 import { checkPlace, type TreePlace } from '../tiles/check-tree.ts'
+import type { MapProgress } from './audit-map.ts'
 import { noRecords, type RecordCounts } from './audit-records.ts'
 import type { AuditFault, TreeCounts } from './audit-verdict.ts'
 import { arrayOf, type Members, membersOf, sizeOf, textOf } from './read-answer.ts'
@@ -24,6 +27,8 @@ export interface AuditProgress {
   readonly earlier: ReadonlyMap<number, RootHash>
   readonly counts: TreeCounts
   readonly records: RecordCounts
+  /** Of a log that has a map: it stands where the tree stands. */
+  readonly map?: MapProgress
   /** The first hundred. */
   readonly faults: readonly AuditFault[]
   readonly faultCount: number
@@ -31,7 +36,7 @@ export interface AuditProgress {
 
 /** The bytes of the file. `inputs` stands for all that the audit was given beside the log. */
 export function formatProgress(progress: AuditProgress, inputs: string): Uint8Array {
-  const { origin, place, bytes, earlier, counts, records, faults, faultCount } = progress
+  const { origin, place, bytes, earlier, counts, records, map, faults, faultCount } = progress
   const document = {
     version: VERSION,
     inputs,
@@ -42,6 +47,7 @@ export function formatProgress(progress: AuditProgress, inputs: string): Uint8Ar
     earlier: [...earlier].map(([size, root]) => [size, toBase64(root)]),
     counts,
     records,
+    ...(map && { map: mapJson(map) }),
     faults,
     fault_count: faultCount,
   }
@@ -69,6 +75,7 @@ export function parseProgress(
       earlier: new Map(arrayOf(value.earlier).map(rootOf)),
       counts: countsOf(membersOf(value.counts), { entry: 0, bundle: 0, tile: 0 }),
       records: recordsOf(membersOf(value.records)),
+      ...(value.map !== undefined && { map: mapOf(membersOf(value.map), place.size) }),
       faults: arrayOf(value.faults).map((fault) => faultOf(membersOf(fault))),
       faultCount: sizeOf(value.fault_count),
     }
@@ -77,12 +84,30 @@ export function parseProgress(
   }
 }
 
+function mapJson({ key, place }: MapProgress): object {
+  const { large, checked, statistics } = place
+  return { key: toBase64(key), large: large.map(toBase64), checked, ...statistics }
+}
+
+function mapOf(value: Members, size: number): MapProgress {
+  const large = arrayOf(value.large).map((text) => nodeHash(bytesOf(text, HASH_SIZE)))
+  if (large.length * LARGE_BLOCK !== size)
+    throw malformed('the map does not stand where the tree stands')
+  const statistics = countsOf(value, { roots: 0, size: 0, voids: 0 })
+  const checked = sizeOf(value.checked)
+  return { key: bytesOf(value.key, MAP_KEY_SIZE), place: { size, large, checked, statistics } }
+}
+
+function bytesOf(value: unknown, length: number): Uint8Array {
+  const bytes = fromBase64(textOf(value))
+  if (bytes.length !== length) throw malformed(`expected ${length} bytes`)
+  return bytes
+}
+
 function rootOf(value: unknown): [number, RootHash] {
   const [size, root, ...rest] = arrayOf(value)
-  const hash = fromBase64(textOf(root))
-  if (hash.length !== HASH_SIZE || rest.length > 0)
-    throw malformed('expected a size and a root hash')
-  return [sizeOf(size), rootHash(hash)]
+  if (rest.length > 0) throw malformed('expected a size and a root hash')
+  return [sizeOf(size), rootHash(bytesOf(root, HASH_SIZE))]
 }
 
 /** The same members as `like`, each a count. */

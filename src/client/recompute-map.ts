@@ -39,11 +39,25 @@ export interface MapAuditOptions {
   readonly origin: string
   /** The key of the map, where it is known; otherwise all terms are remembered until the first map root tells it. */
   readonly key?: Uint8Array
+  /** Goes on from there; `key` is then the one that it had. */
+  readonly from?: MapPlace
+}
+
+/** Where the audit of a map can go on: all that it has to know of what is behind it. */
+export interface MapPlace {
+  /** Entries behind: whole large blocks. */
+  readonly size: number
+  /** The hashes of their nodes. */
+  readonly large: readonly NodeHash[]
+  /** Map roots at entries before this one have been found right already. */
+  readonly checked: number
+  readonly statistics: MapStatistics
 }
 
 /** The audit of a map, entry by entry, from the first. */
 export class MapAudit {
   readonly #origin: string
+  readonly #checked: number
   #map: GrowingMap | undefined
   #key: Uint8Array | undefined
   #next = 0
@@ -55,9 +69,25 @@ export class MapAudit {
   #voids = 0
   #size = 0
 
-  constructor({ origin, key }: MapAuditOptions) {
+  constructor({ origin, key, from }: MapAuditOptions) {
     this.#origin = origin
-    if (key !== undefined) this.#learn(key)
+    this.#checked = from?.checked ?? 0
+    if (key !== undefined) this.#learn(key, from)
+    if (from === undefined) return
+    this.#next = from.size
+    this.#roots = from.statistics.roots
+    this.#voids = from.statistics.voids
+    this.#size = from.statistics.size
+  }
+
+  /**
+   * The place after so many entries, once nothing more can come up that is about fewer; undefined before that, and where
+   * no large block ends.
+   */
+  placeAt(size: number): MapPlace | undefined {
+    if (size % LARGE_BLOCK !== 0 || this.#next < size + MAX_MAP_LAG) return undefined
+    const large = this.#map?.largeUpTo(size)
+    return large && { size, large, checked: this.#next, statistics: this.statistics() }
   }
 
   statistics(): MapStatistics {
@@ -71,6 +101,7 @@ export class MapAudit {
   next(leaf: Uint8Array, record?: RecordLeaf): MapFault | undefined {
     const index = this.#next++
     if (isMapRoot(leaf)) {
+      if (index < this.#checked) return undefined
       const reason = this.#look(index, leaf)
       return reason === undefined ? undefined : { index, reason }
     }
@@ -80,9 +111,9 @@ export class MapAudit {
     return undefined
   }
 
-  #learn(key: Uint8Array): void {
+  #learn(key: Uint8Array, from?: MapPlace): void {
     this.#key = key
-    this.#map = new GrowingMap(key)
+    this.#map = new GrowingMap(key, from)
   }
 
   /** What is wrong with a map root. */
@@ -136,15 +167,22 @@ type Pages = readonly Uint8Array[]
 class GrowingMap {
   readonly #key: Uint8Array
   #size = 0
-  readonly #large: NodeHash[] = []
+  readonly #large: NodeHash[]
   #small: NodeHash[] = []
   /** Of the small blocks that are part of no large one yet. */
   #pages: Pages[] = []
   #builder: BlockBuilder
 
-  constructor(key: Uint8Array) {
+  constructor(key: Uint8Array, from?: MapPlace) {
     this.#key = key
+    this.#size = from?.size ?? 0
+    this.#large = [...(from?.large ?? [])]
     this.#builder = new BlockBuilder(key)
+  }
+
+  /** The hashes of the large blocks of so many entries; undefined when there are not so many yet. */
+  largeUpTo(size: number): readonly NodeHash[] | undefined {
+    return size <= this.#size ? this.#large.slice(0, size / LARGE_BLOCK) : undefined
   }
 
   get size(): number {

@@ -282,6 +282,8 @@ describe('auditLog that was stopped', () => {
     expect(parseProgress(file, { origin, inputs: 'other' })).toBeUndefined()
     expect(parseProgress(file, { origin: 'other', inputs: 'inputs' })).toBeUndefined()
     const document = JSON.parse(fromUtf8(file))
+    const hash = toBase64(new Uint8Array(32))
+    const map = { key: hash, large: [], checked: 0, roots: 0, size: 0, voids: 0 }
     const changes: readonly Record<string, unknown>[] = [
       { version: 'cairn-audit-progress/v2' },
       { size: 100 },
@@ -293,6 +295,10 @@ describe('auditLog that was stopped', () => {
       { counts: {} },
       { records: { ...document.records, faults: {} } },
       { faults: [{}] },
+      { map: {} },
+      { map: { ...map, large: [hash] } },
+      { map: { ...map, key: 'AAAA' } },
+      { map: { ...map, voids: -1 } },
     ]
     for (const change of changes) {
       const bytes = utf8(JSON.stringify({ ...document, ...change }))

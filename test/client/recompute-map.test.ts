@@ -1,7 +1,7 @@
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
-import { MapAudit, type MapFault } from '../../src/client/recompute-map.ts'
+import { MapAudit, type MapFault, type MapPlace } from '../../src/client/recompute-map.ts'
 import { formatMapRoot, MAX_MAP_LAG } from '../../src/formats/completeness-root.ts'
 import { type MapTerm, termsOf } from '../../src/formats/completeness-terms.ts'
 import type { RecordLeaf } from '../../src/formats/record.ts'
@@ -15,17 +15,30 @@ const OTHER = utf8('another leaf')
 
 /** A log under audit: what was appended, and what the auditor said of it. */
 function underAudit(options: { readonly key?: Uint8Array } = {}) {
-  const audit = new MapAudit({ origin: ORIGIN, ...options })
+  let audit = new MapAudit({ origin: ORIGIN, ...options })
   const listed = new Map<number, readonly MapTerm[]>()
   const faults: MapFault[] = []
+  const leaves: [Uint8Array, RecordLeaf | undefined][] = []
   let size = 0
   const take = (leaf: Uint8Array, record?: RecordLeaf): void => {
     const fault = audit.next(leaf, record)
     if (fault !== undefined) faults.push(fault)
+    leaves.push([leaf, record])
     size++
   }
   return {
-    audit,
+    get audit() {
+      return audit
+    },
+    /** Begins again at a place, as an audit does that was stopped. */
+    goOnFrom: (from: MapPlace) => {
+      audit = new MapAudit({ origin: ORIGIN, key: MAP_KEY, from })
+      const behind = leaves.slice(from.size)
+      for (const [leaf, record] of behind) {
+        const fault = audit.next(leaf, record)
+        if (fault !== undefined) faults.push(fault)
+      }
+    },
     faults,
     size: () => size,
     take,
@@ -96,6 +109,38 @@ describe('the audit of a map', () => {
     log.root(log.size())
     expect(log.faults).toEqual([])
     expect(log.audit.statistics().roots).toBe(3)
+  })
+
+  it('goes on from the end of a large block', () => {
+    const log = underAudit({ key: MAP_KEY })
+    const grow = (to: number): void => {
+      while (log.size() < to) {
+        log.record(log.size() % 5, log.size() % 3)
+        log.others(Math.min(9_999, to - log.size()))
+      }
+    }
+    grow(262_144)
+    log.root(262_000)
+    const early = log.audit.placeAt(262_144)
+    grow(262_144 + MAX_MAP_LAG - 2)
+    log.root(262_143)
+    expect([early, log.audit.placeAt(262_144), log.audit.placeAt(4_096)]).toEqual([
+      undefined,
+      undefined,
+      undefined,
+    ])
+    grow(262_144 + MAX_MAP_LAG)
+    log.root(262_145)
+    const place = log.audit.placeAt(262_144)!
+    expect(place).toMatchObject({ size: 262_144, checked: log.size(), statistics: { roots: 3 } })
+    expect(place.large).toHaveLength(1)
+
+    log.goOnFrom(place)
+    expect(log.audit.statistics()).toEqual({ roots: 3, size: 262_145, voids: 0 })
+    log.root(262_144 + MAX_MAP_LAG)
+    log.root(log.size(), { root: rootHash(new Uint8Array(32)) })
+    expect(log.faults.map(({ index }) => index)).toEqual([log.size() - 1])
+    expect(log.audit.statistics().roots).toBe(4)
   })
 
   it('reads records by itself', () => {
