@@ -1,6 +1,7 @@
 /** The verdict of an audit, as text for people and as JSON. */
 import { toHex } from '../bytes.ts'
 import type { AuditVerdict } from '../client/audit-verdict.ts'
+import type { Checkpoint } from '../formats/checkpoint.ts'
 import { printJson, terminal } from './command.ts'
 import { byteCount, count, duration, plural, printable } from './style.ts'
 import { formatChecks } from './table.ts'
@@ -26,7 +27,8 @@ export function printAuditJson(
     kind,
     ok,
     finding,
-    ...(head && { origin: head.origin, size: head.size, root: toHex(head.root) }),
+    ...(head && ok && headJson(head)),
+    ...(head && { head: headJson(head) }),
     bytes,
     records,
     checks,
@@ -34,6 +36,11 @@ export function printAuditJson(
     fault_count: faultCount,
     ...(kept !== undefined && { kept }),
   })
+}
+
+/** A head, in the members that every verdict has for one. */
+function headJson({ origin, size, root }: Checkpoint): object {
+  return { origin, size, root: toHex(root) }
 }
 
 export function printAudit(
