@@ -1,5 +1,5 @@
 /** Files in which every text that is quoted anywhere tries to be markup, a script, or a command to a terminal. */
-import { toBase64, utf8 } from '../../src/bytes.ts'
+import { utf8 } from '../../src/bytes.ts'
 import { formatCheckpoint } from '../../src/formats/checkpoint.ts'
 import { formatJsonReceipt } from '../../src/formats/json-receipt.ts'
 import { formatNote } from '../../src/formats/note.ts'
@@ -17,8 +17,8 @@ import { POLICY, SIZE } from './vector-keys.ts'
 import type { VerifierCase } from './verifier-cases.ts'
 
 /** Would run, were it ever taken for markup; has no character that a name must not have. */
-export const SCRIPT = '<script>window.hacked=1</script>'
-export const IMAGE = `"'><img/src=x/onerror=window.hacked=1>`
+const SCRIPT = '<script>window.hacked=1</script>'
+const IMAGE = `"'><img/src=x/onerror=window.hacked=1>`
 const REORDERING = '\u202egnp.exe'
 
 const LOG = ed25519SigningKey(`${SCRIPT}${IMAGE}`, new Uint8Array(32).fill(0x61))
@@ -182,17 +182,4 @@ function evidence(): VerifierCase[] {
       failed: ['log signature'],
     },
   ]
-}
-
-/** For a case in a page: bytes as base64. */
-export function asJson(one: VerifierCase): object {
-  const text = (bytes: Uint8Array | undefined) => bytes && toBase64(bytes)
-  const { bytes, leaf, data, authorities, ...rest } = one
-  return {
-    ...rest,
-    bytes: text(bytes),
-    leaf: text(leaf),
-    data: text(data),
-    authorities: text(authorities),
-  }
 }
