@@ -24,7 +24,7 @@ import type { Target } from './audit-target.ts'
 
 /** Milliseconds between two snapshots of the progress, and between two writings of it. */
 const BETWEEN_SNAPSHOTS = 500
-const BETWEEN_WRITES = 5_000
+const BETWEEN_WRITES = 2_000
 
 /** The head that was seen last, if there is one. */
 export async function readSaved(state: string): Promise<Uint8Array | undefined> {

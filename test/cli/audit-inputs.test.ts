@@ -1,9 +1,10 @@
 /** What `cairn audit` is given beside a log, and what it leaves when it is stopped. */
 import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
-import { writeFile } from 'node:fs/promises'
+import { readFile, writeFile } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
+import { count } from '../../src/cli/style.ts'
 import { parseSubmission } from '../../src/formats/record.ts'
 import { signSubmission } from '../../src/formats/record-signature.ts'
 import { ed25519SigningKey } from '../../src/formats/signing-key.ts'
@@ -140,9 +141,11 @@ describe('cairn audit, given more', () => {
 })
 
 describe('cairn audit that is stopped', () => {
-  it('goes on where it was', async () => {
-    const leaves = Array.from({ length: 1_000 }, (_, i) => utf8(`entry ${i}`))
-    const files = staticFiles({ leaves, tree: naiveTreeOf(leaves) })
+  const leaves = Array.from({ length: 1_500 }, (_, i) => utf8(`entry ${i}`))
+  const files = staticFiles({ leaves, tree: naiveTreeOf(leaves) })
+
+  /** A log whose bundles take a while, and of which one never comes, until it has recovered. */
+  async function slowLog(missing: number) {
     let isSlow = true
     let reached = () => {}
     const stuck = new Promise<void>((resolve) => {
@@ -153,46 +156,55 @@ describe('cairn audit that is stopped', () => {
       const file = files.get(path)
       const send = () => answer(file === undefined ? 404 : 200, file ?? '')(response, request, call)
       if (!isSlow || !path.startsWith('tile/entries/')) return send()
-      // The first bundles take a while, and the third never comes.
-      if (path.startsWith('tile/entries/002')) reached()
+      if (path.startsWith(`tile/entries/00${missing}`)) reached()
       else setTimeout(send, 600)
     })
-    const state = place.at('state')
-    const args = [
-      'audit',
-      server.url,
-      '--vkey',
-      VKEY,
-      '--state',
-      state,
-      '--parallel',
-      '1',
-      '--no-records',
-    ]
+    return {
+      server,
+      stuck,
+      recover: () => {
+        isSlow = false
+      },
+    }
+  }
+
+  it.each([
+    ['interrupted', 'SIGINT', 2],
+    ['killed', 'SIGKILL', 4],
+  ] as const)('goes on where it was %s', async (_, kind, missing) => {
+    const { server, stuck, recover } = await slowLog(missing)
+    const state = place.at(`state-${kind}`)
+    const flags = ['--vkey', VKEY, '--state', state, '--parallel', '1', '--no-records']
+    const args = ['audit', server.url, ...flags]
     const child = spawn(process.execPath, [CLI, ...args])
     let stderr = ''
     child.stderr.on('data', (part) => (stderr += part))
     const ended = new Promise((resolve) => child.once('close', resolve))
     await stuck
-    child.kill('SIGINT')
-    expect(await ended).toBe(2)
-    expect(stderr).toContain('stopped after 512 entries: the same command goes on from there')
-    expect(existsSync(`${state}.progress`)).toBe(true)
+    if (kind === 'SIGKILL') {
+      await expect.poll(() => existsSync(`${state}.progress`), { timeout: 10_000 }).toBe(true)
+    }
+    child.kill(kind)
+    expect(await ended).toBe(kind === 'SIGINT' ? 2 : null)
+    const { size } = JSON.parse(await readFile(`${state}.progress`, 'utf8'))
+    expect(size).toBeGreaterThanOrEqual(256)
+    const told = `stopped after ${count(size)} entries: the same command goes on from there`
+    if (kind === 'SIGINT') expect(stderr).toContain(told)
 
-    isSlow = false
+    recover()
     const before = server.seen.length
     const run = await cairn(args)
     await server.close()
-    expect(run).toMatchObject({
-      code: 0,
-      stderr: 'going on from entry 512, where an audit was stopped\n',
-    })
-    expect(run.stdout).toContain('all 1000 entries')
+    const stderrOf = `going on from entry ${count(size)}, where an audit was stopped\n`
+    expect(run).toMatchObject({ code: 0, stderr: stderrOf })
+    expect(run.stdout).toContain('all 1500 entries')
     const asked = server.seen.slice(before).map(({ path }) => path)
-    expect(asked.filter((path) => path.includes('entries'))).toEqual([
-      '/tile/entries/002',
-      '/tile/entries/003.p/232',
-    ])
+    expect(asked.filter((path) => path.startsWith('/tile/entries/'))).toEqual(
+      [...files.keys()]
+        .filter((path) => path.startsWith('tile/entries/'))
+        .slice(size / 256)
+        .map((path) => `/${path}`),
+    )
     expect(existsSync(`${state}.progress`)).toBe(false)
     expect(existsSync(state)).toBe(true)
   })
