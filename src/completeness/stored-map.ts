@@ -2,11 +2,12 @@
  * The map as it is stored: the pages of each complete block, the nodes of the pages, and how far it is. All of it can be
  * made again from the log.
  *
- *     00                          1 ‖ key of the map[32] ‖ next[8] ‖ size[8] ‖ entry[8] ‖ root[32]
+ *     00                          1 ‖ key of the map[32] ‖ next[8] ‖ size[8] ‖ entry[8] ‖ root[32] ‖ tree[32]
  *     01 ‖ width ‖ number[6] ‖ page[1]   a page, unless it has no terms (formats/completeness-page.ts)
  *     02 ‖ width ‖ number[6]             256 nodes: kind[1] ‖ hash[32]
  *
- * `size`, `entry` and `root` are those of the newest map root in the log, all 0 when there is none. `width` is 1 of small
+ * `size`, `entry` and `root` are those of the newest map root in the log, all 0 when there is none. `tree` is the root hash
+ * of the log's tree of `next` entries: blocks of another history are not gone on with. `width` is 1 of small
  * and 2 of large blocks, `number` counts blocks of a width from 0.
  */
 import { join, u64 } from '../bytes.ts'
@@ -21,7 +22,7 @@ import type { IndexEntry, IndexStore, KeyRange } from '../storage/index-port.ts'
 
 const VERSION = 1
 const STATE_KEY = Uint8Array.of(0)
-const STATE_SIZE = 1 + MAP_KEY_SIZE + 3 * 8 + HASH_SIZE
+const STATE_SIZE = 1 + MAP_KEY_SIZE + 3 * 8 + 2 * HASH_SIZE
 const KINDS = ['none', 'one', 'several'] as const
 
 export interface NewestRoot {
@@ -35,6 +36,8 @@ export interface MapState {
   /** All blocks before this entry are stored. */
   readonly next: number
   readonly newest: NewestRoot | undefined
+  /** The root hash of the log's tree of `next` entries. */
+  readonly tree: RootHash
 }
 
 /** A block, by its width and its number among those of that width. */
@@ -53,9 +56,12 @@ function keyOf(kind: number, { width, number }: Place, ...page: number[]): Uint8
   return join([Uint8Array.of(kind, width), u64(number).subarray(2), Uint8Array.of(...page)])
 }
 
-export function stateEntry({ key, next, newest }: MapState): IndexEntry {
+export function stateEntry({ key, next, newest, tree }: MapState): IndexEntry {
   const { size = 0, entry = 0, root = new Uint8Array(HASH_SIZE) } = newest ?? {}
-  return [STATE_KEY, join([Uint8Array.of(VERSION), key, u64(next), u64(size), u64(entry), root])]
+  return [
+    STATE_KEY,
+    join([Uint8Array.of(VERSION), key, u64(next), u64(size), u64(entry), root, tree]),
+  ]
 }
 
 /** How far the map is, or undefined when nothing is stored. @throws CORRUPT, NEWER_FORMAT, IO */
@@ -73,11 +79,13 @@ export async function readState(store: IndexStore): Promise<MapState | undefined
   const number = (at: number): number => Number(view.getBigUint64(1 + MAP_KEY_SIZE + 8 * at))
   const [next, size, entry] = [number(0), number(1), number(2)]
   if (!Number.isSafeInteger(next) || next % SMALL_BLOCK !== 0) throw damaged()
-  const root = rootHash(value.slice(-HASH_SIZE))
+  const root = rootHash(value.slice(-2 * HASH_SIZE, -HASH_SIZE))
+  const tree = rootHash(value.slice(-HASH_SIZE))
   return {
     key: value.slice(1, 1 + MAP_KEY_SIZE),
     next,
     newest: size === 0 ? undefined : { size: treeSize(size), entry: leafIndex(entry), root },
+    tree,
   }
 }
 

@@ -44,10 +44,11 @@ import {
 import type { RecordLeaf } from '../formats/record.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import type { LogService } from '../log/service.ts'
-import type { NodeHash, RootHash } from '../merkle/hash.ts'
+import { EMPTY_ROOT, type NodeHash, type RootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import type { PrefixNode } from '../merkle/prefix-map.ts'
 import type { IndexEntry, IndexStore } from '../storage/index-port.ts'
+import { rootFromTiles } from '../tiles/proofs.ts'
 import { Hearsay } from './hearsay.ts'
 import { pagesAtHand, proveBlock } from './prove-block.ts'
 import type {
@@ -71,7 +72,7 @@ import {
 export interface CompletenessOptions {
   readonly log: Pick<
     LogService,
-    'origin' | 'head' | 'submit' | 'entry' | 'bundle' | 'inclusionProof'
+    'origin' | 'head' | 'submit' | 'entry' | 'bundle' | 'tile' | 'inclusionProof'
   >
   readonly store: IndexStore
   readonly onEvent?: (event: CompletenessEvent) => void
@@ -119,8 +120,9 @@ export async function openCompleteness(options: CompletenessOptions): Promise<Co
   if (upkeep === undefined) {
     await store.clear()
     const key = (await keyInLog(log)) ?? new Uint8Array(randomBytes(MAP_KEY_SIZE))
-    await store.write({ put: [stateEntry({ key, next: 0, newest: undefined })], durable: true })
-    upkeep = new MapUpkeep(options, { key, next: 0, newest: undefined }, { large: [], small: [] })
+    const state = { key, next: 0, newest: undefined, tree: EMPTY_ROOT }
+    await store.write({ put: [stateEntry(state)], durable: true })
+    upkeep = new MapUpkeep(options, state, { large: [], small: [] })
   }
   upkeep.start()
   return upkeep
@@ -131,7 +133,8 @@ async function stored(options: CompletenessOptions): Promise<MapUpkeep | undefin
   const { log, store } = options
   const state = await readState(store)
   if (state === undefined || state.next > log.head().size) return undefined
-  const { key, next, newest } = state
+  const { key, next, newest, tree } = state
+  if (!equal(await treeRoot(log, next), tree)) return undefined
   if (newest !== undefined) {
     const { origin } = log
     const { size, root } = newest
@@ -173,6 +176,19 @@ function readMapRoot(leaf: Uint8Array): MapRoot | undefined {
   }
 }
 
+/** The root hash of the tree of the first entries of a log. @throws NOT_FOUND, CORRUPT, IO */
+function treeRoot(log: CompletenessOptions['log'], size: number): Promise<RootHash> {
+  const missing = (): never => {
+    throw new CairnError('CORRUPT', `the log has lost tiles of its first ${size} entries`)
+  }
+  const source = {
+    tile: async (level: number, tile: number, width: number) =>
+      (await log.tile(level, tile, width)) ?? missing(),
+    bundle: async (bundle: number, width: number) => (await log.bundle(bundle, width)) ?? missing(),
+  }
+  return rootFromTiles(source, treeSize(size))
+}
+
 /** The entries of a range within one bundle. @throws CORRUPT, IO */
 async function entriesOf(
   log: CompletenessOptions['log'],
@@ -199,6 +215,7 @@ class MapUpkeep implements CompletenessService {
   #next: number
   /** As it is stored. */
   #newest: NewestRoot | undefined
+  #tree: RootHash
   /** The entries of the newest map root, and whether there may have been records since. */
   #committedSize = 0
   #hasNews = false
@@ -216,13 +233,14 @@ class MapUpkeep implements CompletenessService {
 
   constructor(
     options: CompletenessOptions,
-    { key, next, newest }: MapState,
+    { key, next, newest, tree }: MapState,
     { large, small }: { readonly large: NodeHash[]; readonly small: NodeHash[] },
   ) {
     this.#options = options
     this.#key = key
     this.#next = next
     this.#newest = newest
+    this.#tree = tree
     this.#large = large
     this.#small = small
     this.#builder = new BlockBuilder(key)
@@ -394,6 +412,7 @@ class MapUpkeep implements CompletenessService {
   async #closeBlock(): Promise<void> {
     const { store } = this.#options
     await this.#hash()
+    this.#tree = await treeRoot(this.#options.log, this.#next)
     const builder = this.#builder
     const block: Block = { start: this.#next - SMALL_BLOCK, end: this.#next }
     const put: IndexEntry[] = [nodesEntry(block, builder.nodes())]
@@ -427,7 +446,7 @@ class MapUpkeep implements CompletenessService {
 
   #state(): IndexEntry {
     const next = Math.floor(this.#next / SMALL_BLOCK) * SMALL_BLOCK
-    return stateEntry({ key: this.#key, next, newest: this.#newest })
+    return stateEntry({ key: this.#key, next, newest: this.#newest, tree: this.#tree })
   }
 
   /** Puts the root of the map as it is into the log. */

@@ -217,6 +217,22 @@ describe('the map of a log', () => {
     await discard(another)
   })
 
+  it('of another history is not gone on with, even before there was a map root', async () => {
+    await log.submit([record('req-1'), ...others(4_200)])
+    await map.settled()
+    await map.close()
+    await log.close()
+    // As after a backup that has grown in another way since.
+    const another = await newPlace()
+    log = await openAt(another)
+    await log.submit([...others(4_096), record('req-2'), ...others(200)])
+    await openMap()
+    expect(await listed(request('req-1'))).toEqual([])
+    expect(await listed(request('req-2'))).toEqual([4_096])
+    expect(await audited()).toBe(1)
+    await discard(another)
+  })
+
   it('is committed to by itself when there are new records, and is not even made without', async () => {
     await map.close()
     await openMap({ everyMs: 20 })
