@@ -103,7 +103,7 @@ describe('cairn receipt', () => {
     const leaf = log.at('receipts', '5.leaf')
     const verified = await cairn(['verify', file, '--leaf', leaf, '--vkey', log.vkey])
     expect(verified).toMatchObject({ code: 0, stderr: '' })
-    expect(verified.stdout).toMatch(/\nverified\n$/)
+    expect(verified.stdout).toMatch(/\nverified: /)
   })
 
   it('writes to standard output', async () => {

@@ -41,7 +41,17 @@ export function trustBox(onChange: () => void): TrustBox {
     box.setAttribute('aria-invalid', String(tone === 'bad'))
   }
 
+  let typing: ReturnType<typeof setTimeout> | undefined
+  /** Reads what was typed just now, so that it is not read after what comes next. */
+  function settle(): void {
+    if (typing === undefined) return
+    clearTimeout(typing)
+    typing = undefined
+    read()
+  }
+
   async function take(file: File): Promise<void> {
+    settle()
     try {
       if (file.size > MAX_FILE_SIZE) throw new Error('it is too large for that')
       box.value = fromUtf8(await bytesOf(file), 'the file')
@@ -53,10 +63,9 @@ export function trustBox(onChange: () => void): TrustBox {
     read()
   }
 
-  let typing: ReturnType<typeof setTimeout> | undefined
   box.addEventListener('input', () => {
     clearTimeout(typing)
-    typing = setTimeout(read, TYPING)
+    typing = setTimeout(settle, TYPING)
   })
   onFiles(byId('choose-trust', HTMLInputElement), ([file]) => {
     if (file !== undefined) void take(file)
