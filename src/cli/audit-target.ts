@@ -11,6 +11,7 @@ import type { TileSource } from '../tiles/source.ts'
 import { note } from './command.ts'
 import { directorySource } from './directory-source.ts'
 import { isDataDirectory, openStoredLog } from './stored-log.ts'
+import { printable } from './style.ts'
 import { readTrust, type TrustFlags } from './trust.ts'
 
 export interface TargetFlags extends TrustFlags {
@@ -72,7 +73,7 @@ async function openAddress(url: string, flags: TargetFlags, signal: AbortSignal)
   const checkpoint = await createLogClient({ ...options, retries: 1 }).checkpoint({ signal })
   const client = createLogClient({
     ...options,
-    onRetry: sparingly((reason) => note(`waiting: ${reason}`)),
+    onRetry: sparingly((reason) => note(`waiting: ${printable(reason)}`)),
   })
   return { source: client.tileSource({ signal }), checkpoint, trust, async close() {} }
 }

@@ -2,7 +2,7 @@
 import { Command, CommanderError } from 'commander'
 import type { CommandModule } from './command.ts'
 import { EXIT, errorLine, exitForError } from './exit.ts'
-import { styleFor } from './style.ts'
+import { printable, styleFor } from './style.ts'
 import { VERSION } from './version.ts'
 
 const COMMANDS: Readonly<
@@ -96,7 +96,7 @@ function report(error: unknown): void {
     return
   }
   const style = styleFor(process.stderr)
-  process.stderr.write(`${style.red('cairn:')} ${errorLine(error)}\n`)
+  process.stderr.write(`${style.red('cairn:')} ${printable(errorLine(error))}\n`)
   if (process.env.CAIRN_DEBUG === '1' && error instanceof Error) {
     process.stderr.write(`${error.stack}\n`)
     if (error.cause !== undefined) process.stderr.write(`${String(error.cause)}\n`)

@@ -9,7 +9,7 @@ import { parseSubmission } from '../../src/formats/record.ts'
 import { signSubmission } from '../../src/formats/record-signature.ts'
 import { ed25519SigningKey } from '../../src/formats/signing-key.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
-import { answer, flakyServer } from '../client/flaky-server.ts'
+import { answer, flakyServer, problem } from '../client/flaky-server.ts'
 import { naiveTreeOf } from '../merkle/naive.ts'
 import { CLI } from '../support/cairn-process.ts'
 import { evidenceFile, headOfLog, recordId, recordLog } from '../support/evidence.ts'
@@ -137,6 +137,19 @@ describe('cairn audit, given more', () => {
     await writeFile(place.at('damaged.progress'), '{"version":')
     const named = flags.map((flag) => files[flag as keyof typeof files] ?? flag)
     expectRefusal(await audit(...named), message)
+  })
+})
+
+describe('cairn audit of a log that writes to the terminal', () => {
+  it('prints what it says as text', async () => {
+    let calls = 0
+    const server = await flakyServer((...call) =>
+      problem(calls++ === 0 ? 503 : 400, 'MALFORMED', 'x\u001b[2J\u0007\u202e')(...call),
+    )
+    const run = await cairn(['audit', server.url, '--vkey', VKEY])
+    await server.close()
+    expect(run.code).toBe(2)
+    expect(run.stderr).toBe('cairn: x\\u{1b}[2J\\u{7}\\u{202e}\n')
   })
 })
 
