@@ -6,12 +6,22 @@
 export type { EvidenceProblem, EvidenceProblemKind } from './client/evidence-trail.ts'
 export type { Check, Trust, Verdict } from './client/verdict.ts'
 export {
+  type CompleteListCheckName,
+  type CompleteListVerdict,
+  verifyCompleteList,
+} from './client/verify-complete-list.ts'
+export {
   type EvidenceCheckName,
   type EvidenceVerdict,
   type EvidenceVerdictRecord,
   verifyEvidence,
 } from './client/verify-evidence.ts'
 export { CairnError, type CairnErrorCode } from './errors.ts'
+export {
+  type CompleteListFile,
+  isCompleteList,
+  parseCompleteList,
+} from './formats/complete-list.ts'
 export {
   type CompleteList,
   type CompletenessProof,

@@ -8,7 +8,8 @@ import {
   type EvidenceVerdictRecord,
   verifyEvidence,
 } from '../client/verify-evidence.ts'
-import { isEvidence } from '../formats/evidence.ts'
+import { isCompleteList, MAX_COMPLETE_LIST_SIZE } from '../formats/complete-list.ts'
+import { isEvidence, MAX_EVIDENCE_SIZE } from '../formats/evidence.ts'
 import type { EvidenceManifest } from '../formats/evidence-manifest.ts'
 import { printJson, terminal } from './command.ts'
 import { exitFor } from './exit.ts'
@@ -24,13 +25,15 @@ const MAX_BAD_SHOWN = 200
 /** As much of a file as tells what it is. */
 const START = 64
 
-/** Whether a file begins as evidence does. */
-export async function startsAsEvidence(path: string): Promise<boolean> {
+/** The largest size that what a file begins as can have, if that is more than others have. */
+export async function largeSizeOf(path: string): Promise<number | undefined> {
   const file = await open(path)
   try {
     const start = new Uint8Array(START)
     const { bytesRead } = await file.read(start, 0, START, 0)
-    return isEvidence(start.subarray(0, bytesRead))
+    const begun = start.subarray(0, bytesRead)
+    if (isEvidence(begun)) return MAX_EVIDENCE_SIZE
+    return isCompleteList(begun) ? MAX_COMPLETE_LIST_SIZE : undefined
   } finally {
     await file.close()
   }

@@ -52,6 +52,8 @@ export function headline(
   { kind, origin, index, size }: Pick<FileVerdict, 'kind' | 'origin' | 'index' | 'size'>,
 ): string {
   if (origin === undefined || size === undefined) return `${printable(file)}: ${KIND_WORDS[kind]}`
+  if (kind === 'complete-list')
+    return `${printable(file)}: ${KIND_WORDS[kind]} from ${printable(origin)}`
   const what = index === undefined ? `${kind} of` : `leaf ${index} of`
   return `${printable(file)}: ${what} ${printable(origin)}, tree of ${plural(size, 'leaf', 'leaves')}`
 }

@@ -6,11 +6,10 @@ import { fileKind } from '../client/file-kind.ts'
 import type { Trust } from '../client/verdict.ts'
 import { type FileVerdict, verifyFile } from '../client/verify-file.ts'
 import { CairnError } from '../errors.ts'
-import { MAX_EVIDENCE_SIZE } from '../formats/evidence.ts'
 import { readFileUpTo } from '../server/bounded-file.ts'
 import { inFile } from '../server/vkey-file.ts'
 import { withCommonHelp, withTrust } from './command.ts'
-import { startsAsEvidence } from './evidence-file.ts'
+import { largeSizeOf } from './evidence-file.ts'
 import { exitFor } from './exit.ts'
 import { readTrust, type TrustFlags } from './trust.ts'
 import {
@@ -35,10 +34,13 @@ export function configure(command: Command): void {
   command
     .description(
       'Check a receipt (tlog-proof, JSON or COSE), a checkpoint, the time-stamp of a checkpoint (RFC 3161), ' +
-        'a folder of these, evidence (.cairn), or the proof that a log showed two trees (a split view). ' +
+        'a folder of these, evidence (.cairn), the proof of a complete list, or the proof that a log showed two trees (a split view). ' +
         'What a file is, is told from the file. Works offline.',
     )
-    .argument('[file]', 'receipt, checkpoint, time-stamp, folder of these, evidence, or split view')
+    .argument(
+      '[file]',
+      'receipt, checkpoint, time-stamp, folder of these, evidence, proof of a list, or split view',
+    )
     .option('--leaf <file>', 'the leaf that the receipt is for (default: <file> ending in .leaf)')
     .option(
       '--tsa <file>',
@@ -94,8 +96,9 @@ async function verify(path: string, flags: VerifyFlags): Promise<void> {
     }
     return printFolder(verdict, flags.json === true)
   }
-  const isLarge = found.isFile() && found.size > MAX_FILE_SIZE && (await startsAsEvidence(path))
-  const bytes = await readFileUpTo(path, isLarge ? MAX_EVIDENCE_SIZE : MAX_FILE_SIZE)
+  const isLarge = found.isFile() && found.size > MAX_FILE_SIZE
+  const limit = isLarge ? await largeSizeOf(path) : undefined
+  const bytes = await readFileUpTo(path, limit ?? MAX_FILE_SIZE)
   const stamp = stampMeant(path, fileKind(bytes), flags)
   if (stamp === undefined) return verifyOne(path, bytes, trust, flags)
   const response = await readFileUpTo(stamp, MAX_FILE_SIZE)

@@ -24,6 +24,7 @@ const MEANINGS: Readonly<Record<string, string>> = {
   'earlier head': 'The log has only grown since an earlier state that it had signed.',
   completeness:
     'No record of what was asked for is left out, by an index that the log has bound itself to and anyone with its entries can check.',
+  'not covered': 'What this proof does not speak of, whatever it proves. It is not an error.',
   entries: 'Every entry that the log has taken is there, and is what it was when it was taken.',
   tiles: 'What the log keeps to prove its entries fits the entries.',
   'root hash': 'All entries together are those of the state that the log has signed.',

@@ -1,5 +1,6 @@
 /** What a file is that somebody was handed, told by how it begins; nothing is checked. */
 import { equal, utf8 } from '../bytes.ts'
+import { isCompleteList } from '../formats/complete-list.ts'
 import { isEvidence } from '../formats/evidence.ts'
 import { SPLIT_VIEW_HEADER } from '../formats/split-view.ts'
 import type { VerdictKind } from './verdict.ts'
@@ -10,6 +11,7 @@ export type FileKind = Exclude<VerdictKind, 'audit'>
 /** Everything that a log, a witness, a monitor or an authority hands out, by its first bytes. */
 export function fileKind(bytes: Uint8Array): FileKind {
   if (isEvidence(bytes)) return 'evidence'
+  if (isCompleteList(bytes)) return 'complete-list'
   if (isSplitView(bytes)) return 'split-view'
   if (isTimeStamp(bytes)) return 'time-stamp'
   const kind = receiptKind(bytes)

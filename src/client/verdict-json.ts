@@ -25,6 +25,12 @@ function ownMembers(verdict: FileVerdict): object {
       const heads = verdict.heads?.map(({ size, root }) => ({ size, root: toHex(root) }))
       return heads === undefined ? {} : { heads }
     }
+    case 'complete-list': {
+      const { list } = verdict
+      if (list === undefined) return {}
+      const { term, indices, size, entry } = list
+      return { list: { ...term, indices, size, entry } }
+    }
     case 'time-stamp': {
       const { proven } = verdict
       return proven === undefined ? {} : { ...proven, time: new Date(proven.time).toISOString() }

@@ -31,6 +31,7 @@ export type VerdictKind =
   | 'time-stamp'
   | 'split-view'
   | 'evidence'
+  | 'complete-list'
   | 'audit'
 
 export interface Verdict<Kind extends VerdictKind = VerdictKind> {

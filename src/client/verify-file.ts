@@ -8,6 +8,7 @@ import { type FileKind, fileKind, foreignKind } from './file-kind.ts'
 import { printable } from './receipt-words.ts'
 import type { Check, Trust, Verdict } from './verdict.ts'
 import { type CheckpointVerdict, verifyCheckpoint } from './verify-checkpoint.ts'
+import { type CompleteListVerdict, verifyCompleteList } from './verify-complete-list.ts'
 import { type EvidenceVerdict, verifyEvidence } from './verify-evidence.ts'
 import { type ReceiptVerifier, receiptVerifier } from './verify-receipt.ts'
 import { type SplitViewVerdict, verifySplitView } from './verify-split-view.ts'
@@ -32,6 +33,7 @@ export type FileVerdict =
   | TimeStampVerdict
   | SplitViewVerdict
   | EvidenceVerdict
+  | CompleteListVerdict
 
 /**
  * Verifies a file. Says in its checks what does not hold; whatever the bytes of the file are, it throws nothing over them.
@@ -43,6 +45,8 @@ export async function verifyFile(file: FileToVerify): Promise<FileVerdict> {
   switch (kind) {
     case 'evidence':
       return verifyEvidence(bytes, trust)
+    case 'complete-list':
+      return verifyCompleteList(bytes, trust)
     case 'split-view':
       return verifySplitView(bytes, trust)
     case 'checkpoint':
@@ -65,13 +69,14 @@ export const KIND_WORDS: Readonly<Record<FileKind, string>> = {
   'time-stamp': 'time-stamp of a checkpoint',
   'split-view': 'evidence of a split view',
   evidence: 'evidence',
+  'complete-list': 'proof of a complete list',
   unknown: 'file of no known kind',
 }
 
 function unknownFile(bytes: Uint8Array): Verdict<'unknown'> {
   const what = foreignKind(bytes)
   const known =
-    'a receipt (tlog-proof, JSON or COSE), a checkpoint, a time-stamp of one, evidence, or a split view'
+    'a receipt (tlog-proof, JSON or COSE), a checkpoint, a time-stamp of one, evidence, the proof of a complete list, or a split view'
   const detail = `the file is ${what === undefined ? '' : `${what}; it is `}none of what can be verified: ${known}`
   return refusal('unknown', 'format', detail)
 }

@@ -23,7 +23,16 @@ describe('the table of files to verify', () => {
     expect(cases.length).toBeGreaterThan(150)
     expect(new Set(cases.map(({ name }) => name)).size).toBe(cases.length)
     const kinds = cases.map(({ kind, ok }) => `${kind} ${ok}`)
-    const all = ['tlog-proof', 'json', 'cose', 'checkpoint', 'time-stamp', 'split-view', 'evidence']
+    const all = [
+      'tlog-proof',
+      'json',
+      'cose',
+      'checkpoint',
+      'complete-list',
+      'time-stamp',
+      'split-view',
+      'evidence',
+    ]
     const expected = all.flatMap((kind) => [`${kind} true`, `${kind} false`])
     expect(new Set(kinds)).toEqual(new Set([...expected, 'unknown false']))
   })

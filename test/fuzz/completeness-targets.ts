@@ -1,5 +1,6 @@
 /** What is fuzzed of completeness: map roots, proofs, and what a proof is taken for. */
 import { fromHex, utf8 } from '../../src/bytes.ts'
+import { formatCompleteList, parseCompleteList } from '../../src/formats/complete-list.ts'
 import {
   formatCompleteness,
   parseCompleteness,
@@ -13,7 +14,7 @@ import { attempt, canonical, promise } from './promises.ts'
 import type { Seeds } from './seeds.ts'
 
 export function completenessTargets({ completeness, logKey }: Seeds): Target[] {
-  const { checkpoint, leaves, proofs } = completeness
+  const { checkpoint, leaves, proofs, files } = completeness
   const seeds = proofs.map(({ proof }) => utf8(proof))
   const head = openCheckpoint(utf8(checkpoint), [logKey]).checkpoint
   const listed = leaves.slice(0, completeness.map_root.size).flatMap((leaf, index) => {
@@ -26,6 +27,12 @@ export function completenessTargets({ completeness, logKey }: Seeds): Target[] {
       [fromHex(leaves[completeness.map_root.entry]!)],
       parseMapRoot,
       formatMapRoot,
+    ),
+    canonical(
+      'complete-list',
+      files.map(({ file }) => utf8(file)),
+      parseCompleteList,
+      formatCompleteList,
     ),
     canonical('completeness', seeds, parseCompleteness, formatCompleteness),
     {

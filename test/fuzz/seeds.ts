@@ -53,6 +53,7 @@ interface CompletenessSeeds {
   readonly checkpoint: string
   readonly map_root: { readonly entry: number; readonly size: number }
   readonly proofs: readonly { readonly proof: string }[]
+  readonly files: readonly { readonly file: string }[]
 }
 
 interface EvidenceSeeds {

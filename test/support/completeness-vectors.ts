@@ -1,6 +1,7 @@
 /** The vectors of completeness: terms and their keys, maps of few and of many entries, and proofs that hold and do not. */
 import { fromHex, toBase64, toHex, utf8 } from '../../src/bytes.ts'
 import { formatCheckpoint } from '../../src/formats/checkpoint.ts'
+import { formatCompleteList } from '../../src/formats/complete-list.ts'
 import { type CompletenessProof, formatCompleteness } from '../../src/formats/completeness.ts'
 import { blocksOf } from '../../src/formats/completeness-blocks.ts'
 import { formatMapRoot } from '../../src/formats/completeness-root.ts'
@@ -216,6 +217,69 @@ function invalid(): CompletenessVector[] {
   ]
 }
 
+export interface CompleteListVector {
+  readonly name: string
+  readonly file: string
+  readonly valid: boolean
+  /** The check that fails. */
+  readonly failed_check?: 'format' | 'log signature' | 'completeness'
+  readonly indices?: readonly number[]
+}
+
+/** What it is about in the file: the checkpoint of the log, and a proof. */
+export function completeListOf(term: MapTerm): string {
+  const file = formatCompleteList({
+    checkpoint: COMPLETE_LOG.note,
+    proof: COMPLETE_LOG.prove(term),
+  })
+  return Buffer.from(file).toString()
+}
+
+function completeLists(): CompleteListVector[] {
+  const some = TERMS[0]!
+  const good = completeListOf(some.term)
+  const none = completeListOf(of('request', 'req-4'))
+  const { note } = COMPLETE_LOG
+  const proof = Buffer.from(formatCompleteness(COMPLETE_LOG.prove(some.term))).toString()
+  const foreign = completeLog(FIRST_LEAVES.slice(0, 5))
+  const refuse = (
+    failed_check: CompleteListVector['failed_check'],
+    name: string,
+    file: string,
+  ): CompleteListVector => ({ name, file, valid: false, failed_check: failed_check! })
+  return [
+    { name: 'a list', file: good, valid: true, indices: some.indices },
+    { name: 'none', file: none, valid: true, indices: [] },
+    refuse('format', 'the file in another version', good.replace('list/v1', 'list/v2')),
+    refuse(
+      'format',
+      'the proof in another version',
+      good.replace('completeness/v1', 'completeness/v2'),
+    ),
+    refuse('format', 'no blank line before the checkpoint', good.replace('\n\n', '\n')),
+    refuse('format', 'no blank line before the proof', good.replace('\n\ncairn', '\ncairn')),
+    refuse('format', 'two blank lines before the proof', good.replace('\n\ncairn', '\n\n\ncairn')),
+    refuse('format', 'no checkpoint', good.replace(note, '')),
+    refuse('format', 'no proof', good.replace(proof, '')),
+    refuse(
+      'format',
+      'the proof before the checkpoint',
+      `cairn-complete-list/v1\n\n${proof}\n${note}`,
+    ),
+    refuse('format', 'a second proof', `${good}\n${proof}`),
+    refuse('format', 'a line more', `${good}more\n`),
+    refuse('format', 'no newline at the end', good.slice(0, -1)),
+    refuse('format', 'carriage returns', good.replaceAll('\n', '\r\n')),
+    refuse('log signature', 'another size in the checkpoint', good.replace('\n10\n', '\n11\n')),
+    refuse('completeness', 'the checkpoint of another tree', good.replace(note, foreign.note)),
+    refuse('completeness', 'an entry left out', good.replace('has 1 2 7', 'has 1 2')),
+    refuse('completeness', 'none where there are some', good.replace('has 1 2 7', 'none')),
+    refuse('completeness', 'another term', good.replace('request req-1', 'request req-2')),
+    refuse('completeness', 'none of another term', none.replace('request req-4', 'request req-1')),
+    refuse('completeness', 'none of another tenant', none.replace('acme request', 'other request')),
+  ]
+}
+
 /** Few terms, far apart: what large blocks, small blocks and the rest are made of. */
 const LISTED: readonly { readonly index: number; readonly term: MapTerm }[] = [
   { index: 0, term: of('request', 'req-1') },
@@ -257,6 +321,7 @@ export function completenessVectors(): object {
       })),
       ...invalid(),
     ],
+    files: completeLists(),
     map_roots_invalid: invalidRoots(),
     listed: LISTED.map(({ index, term }) => ({ index, ...term })),
     maps: SIZES.map((size) => ({

@@ -9,6 +9,7 @@ import { parsePolicy } from '../../src/formats/policy.ts'
 import { ed25519SigningKey } from '../../src/formats/signing-key.ts'
 import { formatArchive } from '../../src/formats/ustar.ts'
 import { formatVkey, parseVkey } from '../../src/formats/vkey.ts'
+import type { CompleteListVector } from './completeness-vectors.ts'
 import { cutShort, wrongKinds } from './damaged-cases.ts'
 import type { EvidenceVectors } from './evidence-vectors.ts'
 import { checkpointAt, LOG_KEY, ORIGIN, WITNESS_1 } from './example-log.ts'
@@ -65,6 +66,7 @@ export async function verifierCases(): Promise<readonly VerifierCase[]> {
     ...checkpointCases(),
     ...splitViewCases(),
     ...evidenceCases(),
+    ...completeListCases(),
     ...(await timeStampCases()),
     ...cutShort(),
     ...wrongKinds(),
@@ -187,6 +189,39 @@ function evidenceCases(): VerifierCase[] {
     }
   })
   return [...made, ...refused]
+}
+
+function completeListCases(): VerifierCase[] {
+  const { files } = JSON.parse(readText('spec/vectors/completeness.json')) as {
+    files: CompleteListVector[]
+  }
+  const one = (name: string, file: string, more: Partial<VerifierCase> = {}): VerifierCase => ({
+    name: `complete list: ${name}`,
+    file: 'req-1.list',
+    bytes: utf8(file),
+    vkeys: VKEYS,
+    kind: 'complete-list',
+    ok: true,
+    failed: [],
+    ...more,
+  })
+  const good = files[0]!.file
+  return [
+    ...files.map(({ name, file, valid, failed_check }) =>
+      one(name, file, { ok: valid, failed: failed_check === undefined ? [] : [failed_check] }),
+    ),
+    one('the log is not trusted', good, {
+      vkeys: [STRANGER],
+      ok: false,
+      failed: ['log signature'],
+    }),
+    one('a witness is missing', good, {
+      ...trusting([], POLICY),
+      ok: false,
+      failed: ['witnesses'],
+    }),
+    one('cut in the middle', good.slice(0, good.length >> 1), { ok: false, failed: ['format'] }),
+  ]
 }
 
 async function timeStampCases(): Promise<VerifierCase[]> {

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { utf8 } from '../../src/bytes.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
+import { completeListOf } from './completeness-vectors.ts'
 import { evidenceFile, forged, recordId, recordLog, withLines } from './evidence.ts'
 import {
   checkpointAt,
@@ -71,6 +72,7 @@ async function contents(): Promise<Readonly<Record<string, string | Uint8Array>>
         lines.with(0, lines[0]!.replace('answer', 'refuse')),
       ),
     ),
+    'nothing.list': completeListOf({ tenant: 'acme', field: 'request', value: 'req-4' }),
     'fork.split-view': split_views[0]!.split_view,
   }
 }

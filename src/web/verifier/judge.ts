@@ -2,6 +2,7 @@
 import { fileKind } from '../../client/file-kind.ts'
 import { type FileVerdict, verifyFile } from '../../client/verify-file.ts'
 import { CairnError, messageOf } from '../../errors.ts'
+import { isCompleteList, MAX_COMPLETE_LIST_SIZE } from '../../formats/complete-list.ts'
 import { isEvidence, MAX_EVIDENCE_SIZE } from '../../formats/evidence.ts'
 import { readTrustText } from './trust-text.ts'
 
@@ -14,7 +15,7 @@ export interface Question {
   readonly trust: string
 }
 
-/** Above the largest file of any kind but evidence; what is larger is none. */
+/** Above the largest file of any kind but evidence and complete lists; what is larger is none. */
 const MAX_FILE_SIZE = 4 * 1024 * 1024
 /** Room for the longest start of a file that tells its kind. */
 const START = 64
@@ -34,9 +35,8 @@ export async function judge(question: Question): Promise<FileVerdict> {
     const places = 'a disk, from https or from this machine'
     throw new CairnError('IO', `a browser checks time-stamps only on a page from ${places}`)
   }
-  const limit = isEvidence(start) ? MAX_EVIDENCE_SIZE : MAX_FILE_SIZE
   return verifyFile({
-    bytes: await read('the file', subject, limit),
+    bytes: await read('the file', subject, limitOf(start)),
     trust,
     ...(leaf && { leaf: await read('the leaf', leaf, MAX_FILE_SIZE) }),
     ...(data && { data: await read('the checkpoint', data, MAX_FILE_SIZE) }),
@@ -44,6 +44,11 @@ export async function judge(question: Question): Promise<FileVerdict> {
       authorities: await read('the file of certificates', authorities, MAX_FILE_SIZE),
     }),
   })
+}
+
+function limitOf(start: Uint8Array): number {
+  if (isEvidence(start)) return MAX_EVIDENCE_SIZE
+  return isCompleteList(start) ? MAX_COMPLETE_LIST_SIZE : MAX_FILE_SIZE
 }
 
 /** @throws TOO_LARGE above a limit in bytes; IO */
