@@ -33,6 +33,7 @@ export {
   type EvidenceToMake,
   type GrantToRequest,
   type HoldToPlace,
+  type ListedBy,
   type ReadOptions,
   type RecordSearch,
   type RecordsClient,

@@ -27,6 +27,9 @@ import { readTrust, type TrustFlags } from './trust.ts'
 /** Gathering and proving a hundred thousand records takes a log its time. */
 const TIMEOUT_MS = 600_000
 
+/** What a log says when nothing matches. */
+const NOTHING = 'no record answers this'
+
 interface EvidenceFlags extends Connection, ScopeFlags, TrustFlags {
   readonly out: string
   readonly everything?: boolean
@@ -88,10 +91,25 @@ async function fetchEvidence(request: EvidenceToMake, flags: EvidenceFlags): Pro
   progress.update(0)
   try {
     const onBytes = (bytes: number): void => progress.update(bytes)
-    return await client.evidence(request, { signal: interrupt.signal, onBytes })
+    return await client
+      .evidence(request, { signal: interrupt.signal, onBytes })
+      .catch(pointed(flags))
   } finally {
     progress.clear()
     interrupt.done()
+  }
+}
+
+/** Where nothing was found, and the log can prove that it has nothing, says how to have that. */
+function pointed({ request, session, subject, actor }: EvidenceFlags): (error: unknown) => never {
+  return (error) => {
+    const named = Object.entries({ request, session, subject, actor })
+    const [flag] = named.find(([, value]) => value !== undefined) ?? []
+    const isNothing = error instanceof CairnError && error.code === 'NOT_FOUND'
+    // Of whom nobody knows by a name, there is no pseudonym to ask the log for.
+    if (!isNothing || flag === undefined || !error.message.includes(NOTHING)) throw error
+    const proof = `to have that proven: cairn search --prove --${flag} … --out FILE`
+    throw new CairnError(error.code, `${error.message}; ${proof}`, { cause: error })
   }
 }
 

@@ -15,6 +15,7 @@ import {
   withTrust,
 } from './command.ts'
 import { startProgress } from './progress.ts'
+import { proveList } from './prove-list.ts'
 import { formatRecords } from './record-table.ts'
 import { recordsClientOf } from './records-command.ts'
 import { type ScopeFlags, scopeOf, withScope } from './scope-flags.ts'
@@ -34,6 +35,8 @@ interface SearchFlags extends Connection, ScopeFlags, TrustFlags {
   readonly cursor?: string
   readonly show?: number
   readonly grant?: string
+  readonly prove?: boolean
+  readonly record?: string
   readonly out?: string
   readonly json?: boolean
 }
@@ -41,7 +44,8 @@ interface SearchFlags extends Connection, ScopeFlags, TrustFlags {
 export function configure(command: Command): void {
   command.description(
     'Find records of your tenant: those that have all that is asked for, the newest first. Or show one ' +
-      'of them, and under a grant its payload; reading a payload is itself recorded.',
+      'of them, and under a grant its payload; reading a payload is itself recorded. Or get the proof of all entries ' +
+      'that the log lists of one request, session, person or record, or that it lists none.',
   )
   withScope(command, { trace: false })
   command
@@ -66,28 +70,47 @@ export function configure(command: Command): void {
       decimalFlag('--show', Number.MAX_SAFE_INTEGER - 1),
     )
     .option('--grant <id>', 'show its payload, under this grant (with --show)')
-    .option('--out <file>', 'write its bytes there, as they are hashed (with --show)')
+    .option(
+      '--prove',
+      'get the proof of all entries that the log lists, or that there are none, as a file for "cairn verify" (with --out)',
+    )
+    .option('--record <id>', 'of this record, and those that correct it (with --prove)')
+    .option('--out <file>', 'write there: the bytes that are hashed (with --show), or the proof')
     .action((flags: SearchFlags) => search(flags))
   withTrust(command)
   withConnection(command)
   withCommonHelp(command, [
     'cairn search --type llm_request --model gpt-5 --from 2026-11-01',
     'cairn search --subject ann@example.com --all --json',
+    'cairn search --prove --request req-9 --out req-9.list --vkey cairn-data/log.vkey',
     'cairn search --show 41 --grant 019a9bd4-5c00-7abc-8def-0123456789ab --vkey cairn-data/log.vkey',
   ])
 }
 
 async function search(flags: SearchFlags): Promise<void> {
   const query = scopeOf(flags)
+  const { order, limit, all, cursor, record } = flags
+  if (flags.prove === true) {
+    const { request_id, session_id, subject, actor, ...others } = query
+    const { grant, show } = flags
+    const more = { ...others, order, limit, all, cursor, grant, show }
+    if (Object.values(more).some((one) => one !== undefined)) {
+      throw usage('--prove takes what records are listed by, and nothing else to look for')
+    }
+    const listed = { request_id, session_id, subject, actor, id: record }
+    const given = Object.entries(listed).filter(([, value]) => value !== undefined)
+    return proveList(Object.fromEntries(given), flags)
+  }
+  if (record !== undefined) throw usage('--record goes with --prove')
   if (flags.show !== undefined) {
-    const { order, limit, all, cursor } = flags
     if (Object.values({ ...query, order, limit, all, cursor }).some((one) => one !== undefined)) {
       throw usage('--show takes one record by its index, and nothing to look for beside it')
     }
     return showRecord(flags.show, flags)
   }
   for (const name of ['grant', 'out', 'policy', 'vkey'] as const) {
-    if (flags[name] !== undefined) throw usage(`--${name} goes with --show`)
+    if (flags[name] !== undefined)
+      throw usage(`--${name} goes with --show${name === 'grant' ? '' : ' or --prove'}`)
   }
   if (flags.limit === 0) throw usage(`--limit takes a number from 1 to ${MAX_LIMIT}`)
   const client = await recordsClientOf(flags)

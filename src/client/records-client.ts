@@ -3,10 +3,13 @@
  * under a grant, and do what the law asks for. Which of this a token allows is the log's to say (docs/access.md).
  */
 import { equal, toHex, utf8 } from '../bytes.ts'
-import { CairnError, malformed } from '../errors.ts'
+import { CairnError, malformed, messageOf } from '../errors.ts'
+import { MAX_COMPLETE_LIST_SIZE, parseCompleteList } from '../formats/complete-list.ts'
+import type { MapTerm } from '../formats/completeness-terms.ts'
 import { MAX_EVIDENCE_SIZE } from '../formats/evidence.ts'
 import type { EvidenceQuery } from '../formats/evidence-manifest.ts'
 import type { RecordSource } from '../formats/record.ts'
+import { PSEUDONYM } from '../formats/record-values.ts'
 import { hashLeaf, type LeafHash } from '../merkle/hash.ts'
 import { leafIndex } from '../merkle/position.ts'
 import { batchesOf } from './batches.ts'
@@ -87,6 +90,13 @@ export interface EvidenceToMake {
   readonly purpose?: string
   /** The id of a grant under which payloads are shown; without one none are. */
   readonly grant?: string
+}
+
+/** What the log lists records by: exactly one of these; people by their names or their pseudonyms. */
+export interface ListedBy
+  extends Pick<EvidenceQuery, 'request_id' | 'session_id' | 'subject' | 'actor'> {
+  /** Of a record: itself, and those that correct it. */
+  readonly id?: string
 }
 
 export interface EvidenceOptions extends CallOptions {
@@ -170,6 +180,15 @@ export interface RecordsClient {
    * @throws NOT_FOUND when nothing matches; UNAUTHORIZED, FORBIDDEN, MALFORMED, TOO_LARGE, OVERLOADED, IO
    */
   evidence(request: EvidenceToMake, options?: EvidenceOptions): Promise<Uint8Array>
+
+  /**
+   * The proof of all entries that the log lists of a request, a session, a person or a record, or that it lists none: a
+   * file for `verifyCompleteList`. Not verified here, but that it is about what was asked for; whether a pseudonym is that of
+   * a name, only the log can tell.
+   * @throws VERIFICATION_FAILED when it is about something else; MALFORMED unless one is asked for; NOT_FOUND for somebody who is not known; UNAUTHORIZED, FORBIDDEN,
+   *   OVERLOADED, READ_ONLY, IO
+   */
+  completeList(asked: ListedBy, options?: CallOptions): Promise<Uint8Array>
 
   /** The report on a month, `2026-11`, as JSON or as a page. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
   report(month: string, format: 'json' | 'html', options?: CallOptions): Promise<Uint8Array>
@@ -369,6 +388,14 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
         signal,
       }),
 
+    async completeList({ request_id, session_id, subject, actor, id }, { signal } = {}) {
+      const asked = { request_id, session_id, subject, actor, id }
+      const path = `v1/completeness${queryOf(asked)}`
+      const file = await request({ path, limit: MAX_COMPLETE_LIST_SIZE, signal })
+      mustBeAbout(file, asked)
+      return file
+    },
+
     async report(month, format, { signal } = {}) {
       const accept = format === 'html' ? 'text/html' : JSON_TYPE
       const path = `v1/reports/${segment(month)}`
@@ -399,6 +426,30 @@ function submission(
     if (status === ACCEPTED) onLate?.(records)
   }
   return { path: 'v1/records?wait=witnessed', onStatus, signal }
+}
+
+/** @throws VERIFICATION_FAILED when the list is of something else; IO when it is none */
+function mustBeAbout(
+  file: Uint8Array,
+  asked: { readonly [Name in keyof ListedBy]-?: string | undefined },
+): void {
+  let term: MapTerm
+  try {
+    term = parseCompleteList(file).proof.term
+  } catch (cause) {
+    throw new CairnError('IO', `what the log sent is no complete list: ${messageOf(cause)}`, {
+      cause,
+    })
+  }
+  const { request_id, session_id, subject, actor, id } = asked
+  const values = { request: request_id, session: session_id, subject, actor, record: id }
+  const wanted = values[term.field]
+  const isPerson = term.field === 'subject' || term.field === 'actor'
+  const isByName = isPerson && wanted !== undefined && !PSEUDONYM.holds(wanted)
+  if (wanted === term.value || isByName) return
+  throw failed(
+    `the log answered with the list of ${term.field} ${term.value}, which was not asked for`,
+  )
 }
 
 /** A part of a path. @throws MALFORMED for what would be another path */

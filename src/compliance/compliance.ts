@@ -7,6 +7,7 @@ import { CairnError, messageOf } from '../errors.ts'
 import type { LogService } from '../log/service.ts'
 import type { RecordsService } from '../records/service.ts'
 import type { Vault } from '../vault/vault.ts'
+import { makeCompleteList } from './complete-list-file.ts'
 import type { ComplianceContext, ComplianceEvent, HeadHistory, RetentionPolicy } from './context.ts'
 import { newCore } from './core.ts'
 import { erase } from './erasing.ts'
@@ -71,7 +72,7 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     recordsIn: (scope, tenant, order) => recordsIn(core, scope, tenant, order),
     activeHolds: (tenant) => activeHolds(core, tenant),
     usableGrant: (id, by) => usableGrant(core, id, by),
-    storedScope: (scope, tenant) => storedScope(vault, scope, tenant),
+    storedScope: (scope, tenant, pointer) => storedScope(vault, scope, tenant, pointer),
   }
   let isClosed = false
   /** What close() waits for. */
@@ -138,6 +139,7 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     expire: (progress) => whileOpen(() => expireOnce(progress)),
     evidence: (request, by) =>
       whileOpen(() => evidenceTurn(() => makeEvidence(context, request, by))),
+    completeList: (asked, by) => whileOpen(() => makeCompleteList(context, asked, by)),
     report: (month, by) => whileOpen(() => reportTurn(() => makeReport(context, month, by))),
     async close() {
       isClosed = true

@@ -140,7 +140,8 @@ export interface ComplianceContext {
 
   /**
    * A scope as it is stored: people as pseudonyms, times in UTC to the millisecond.
-   * @throws MALFORMED with the JSON Pointer of the member, such as `/scope/from`; NOT_FOUND for somebody who is not known
+   * @throws MALFORMED with the JSON Pointer of the member, such as `/scope/from`, or below another `pointer`; NOT_FOUND for
+   *   somebody who is not known
    */
-  storedScope(scope: Scope, tenant: string): Promise<Scope>
+  storedScope(scope: Scope, tenant: string, pointer?: string): Promise<Scope>
 }

@@ -94,6 +94,12 @@ export interface EvidenceRequest {
   readonly grant?: string
 }
 
+/** What the log lists records by: exactly one of these; people by their names or their pseudonyms. */
+export interface ListedBy extends Pick<Scope, 'request_id' | 'session_id' | 'subject' | 'actor'> {
+  /** Of a record: itself, and those that correct it. */
+  readonly id?: string
+}
+
 export interface ComplianceService {
   /**
    * A page of the records of the caller's tenant.
@@ -146,6 +152,14 @@ export interface ComplianceService {
    * @throws FORBIDDEN, NOT_FOUND when nothing matches; TOO_LARGE; OVERLOADED when no published head has the records yet
    */
   evidence(request: EvidenceRequest, by: Principal): Promise<Uint8Array>
+
+  /**
+   * What the log lists of a request, a session, a person or a record of the caller's tenant, or that it lists nothing:
+   * proven, as a cairn-complete-list/v1.
+   * @throws FORBIDDEN, MALFORMED unless one is asked for; NOT_FOUND for somebody who is not known, and without entries
+   * @throws OVERLOADED while the log cannot commit to its map; as LogService.submit(); CORRUPT, IO, STOPPED
+   */
+  completeList(asked: ListedBy, by: Principal): Promise<Uint8Array>
 
   /** The report of the caller's tenant on a month: `2026-11`. @throws FORBIDDEN, MALFORMED */
   report(month: string, by: Principal): Promise<Report>

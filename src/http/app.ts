@@ -2,6 +2,7 @@
 import type { Hono } from 'hono'
 import type { LogService } from '../log/service.ts'
 import { type Authenticate, privateEntries, publicEntries } from './authenticate.ts'
+import { completenessRoute } from './completeness-route.ts'
 import { ctRoutes } from './ct-routes.ts'
 import { erasureRoutes } from './erasure-routes.ts'
 import { evidenceRoute } from './evidence-route.ts'
@@ -159,6 +160,7 @@ function routesOfRecords(guarded: RecordsGuard, prefix: string): Route[] {
     ...holdRoutes(guarded),
     ...grantRoutes(guarded, prefix),
     evidenceRoute(guarded),
+    completenessRoute(guarded),
     ...reportRoutes(guarded),
   ]
 }

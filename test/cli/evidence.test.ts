@@ -131,7 +131,11 @@ describe('cairn evidence', () => {
       [[...reach, ...out], /which records\?/],
       [[...reach, ...one, '--everything'], /--everything goes with no other/],
       [[...reach, '--request', 'req-1'], /--out/],
-      [[...reach, '--request', 'none', ...out], /no record answers this/],
+      [
+        [...reach, '--request', 'none', ...out],
+        /no record answers this; to have that proven: cairn search --prove --request … --out FILE/,
+      ],
+      [[...reach, '--type', 'tool_call', ...out], /no record answers this$/m],
       [[...reach, '--subject', 'nobody', ...out], /nobody is known by this name/],
       [[...reach, '--type', 'song', ...out], /--type takes one of/],
       [[...reach, '--trace', 'x', ...out], /\/scope\/trace_id/],
@@ -144,6 +148,76 @@ describe('cairn evidence', () => {
     ]
     for (const [args, said] of cases) expectRefusal(await cairn(['evidence', ...args]), said)
     expect(await readdir(folder)).not.toContain('never.cairn')
+  })
+})
+
+describe('cairn search --prove', () => {
+  const prove = (...args: readonly string[]) => cairn(['search', '--prove', ...reach, ...args])
+
+  it('writes the proof that there is none, which verifies', async () => {
+    const out = at('none.list')
+    const run = await prove('--request', 'req-9', '--out', out)
+    expect(run.code, run.stderr).toBe(0)
+    expect(run.stdout).toMatch(/^✓ .*none\.list: no entry of request req-9, up to tree size \d+, /)
+    expect(run.stderr).toMatch(/^not verified: cairn verify /)
+    const page = at('none.html')
+    const vkey = ['--vkey', at('data', 'log.vkey')]
+    const verified = await cairn(['verify', out, ...vkey, '--report', page])
+    expect(verified).toMatchObject({ code: 0, stderr: '' })
+    expect(verified.stdout).toContain('none.list: proof of a complete list from cli.example/log')
+    const flat = verified.stdout.replace(/\s+/g, ' ')
+    expect(flat).toMatch(
+      /verified: up to tree size \d+, cli\.example\/log has no entry of request req-9/,
+    )
+    expect(flat).toMatch(/– not covered entry \d+ and later ones; another spelling of the request/)
+    const report = await readFile(page, 'utf8')
+    expect(report).toContain('cli.example/log has no entry of request req-9 of the tenant default')
+    expect(report).toContain('<dt>Kind</dt><dd>proof of a complete list</dd>')
+  })
+
+  it('is verified at once by whoever names the key, and lists what there is', async () => {
+    const vkey = ['--vkey', at('data', 'log.vkey')]
+    const run = await prove('--subject', 'ann@example.com', '--out', at('ann.list'), ...vkey)
+    expect(run).toMatchObject({ code: 0, stderr: '' })
+    const flat = run.stdout.replace(/\s+/g, ' ')
+    expect(flat).toMatch(
+      /verified: these are all entries of subject p_\S+ of the tenant default in .*: 0, 2;/,
+    )
+    const { records } = await admin.search({ request_id: 'req-1', order: 'oldest' })
+    const one = ['--record', records[0]!.id, '--out', at('one.list'), '--json']
+    const made = JSON.parse((await prove(...one)).stdout)
+    expect(made.claims).toMatchObject({ field: 'record', value: records[0]!.id, indices: [0] })
+    const judged = JSON.parse((await prove(...one, ...vkey)).stdout)
+    expect(judged).toMatchObject({ ok: true, kind: 'complete-list', list: { indices: [0] } })
+    const stranger = 'cli.example/log+00000000+AAAA'
+    expectRefusal(await prove(...one, '--vkey', stranger), /vkey/)
+  })
+
+  it('is refused in a line, and leaves no file behind', async () => {
+    const out = ['--out', at('never.list')]
+    const one = ['--request', 'req-1', ...out]
+    const cases: [readonly string[], RegExp][] = [
+      [[...reach, ...out], /--prove takes one of --request, --session/],
+      [[...reach, ...one, '--session', 's'], /--prove takes one of/],
+      [[...reach, ...one, '--record', 'x'], /--prove takes one of/],
+      [[...reach, '--request', 'req-1'], /name the file to write with --out/],
+      [[...reach, ...one, '--type', 'decision'], /nothing else to look for/],
+      [[...reach, ...one, '--from', '2026-11-21'], /nothing else to look for/],
+      [[...reach, ...one, '--all'], /nothing else to look for/],
+      [[...reach, ...one, '--show', '0'], /nothing else to look for/],
+      [
+        [...reach, '--record', 'x', ...out],
+        /"id" .*expected the id of a record|the id of a record/,
+      ],
+      [[...reach, '--subject', 'nobody', ...out], /nobody is known by this name/],
+      [[...approver, ...one], /takes the role auditor or administrator/],
+      [['--url', server.url, ...one], /token/],
+    ]
+    for (const [args, said] of cases)
+      expectRefusal(await cairn(['search', '--prove', ...args]), said)
+    const alone = await cairn(['search', '--record', 'x', ...reach])
+    expectRefusal(alone, /--record goes with --prove/)
+    expect(await readdir(folder)).not.toContain('never.list')
   })
 })
 
@@ -205,6 +279,8 @@ describe('cairn report', () => {
         const out = at('none.cairn')
         const other = await cairn(['evidence', '--request', 'r', '--out', out, '--url', url])
         expectRefusal(other, /what the log sent is no evidence/)
+        const list = ['--request', 'r', '--out', out, '--url', url]
+        expectRefusal(await cairn(['search', '--prove', ...list]), /is no complete list/)
         expect(await readdir(folder)).not.toContain('none.cairn')
       }
       answer = '{"version":"cairn-report/v1","integrity":{"verdict":"broken"}}'

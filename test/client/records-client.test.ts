@@ -4,7 +4,12 @@ import { join } from 'node:path'
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest'
 import { fromUtf8, toBase64, utf8 } from '../../src/bytes.ts'
 import { createLogClient } from '../../src/client/log-client.ts'
-import { createRecordsClient, type RecordsClient } from '../../src/client/records-client.ts'
+import {
+  createRecordsClient,
+  type ListedBy,
+  type RecordsClient,
+} from '../../src/client/records-client.ts'
+import { verifyCompleteList } from '../../src/client/verify-complete-list.ts'
 import { verifyEvidence } from '../../src/client/verify-evidence.ts'
 import { verifyReceipt } from '../../src/client/verify-receipt.ts'
 import { canonicalJson } from '../../src/formats/canonical-json.ts'
@@ -17,6 +22,7 @@ import { loadConfig } from '../../src/server/config.ts'
 import { type RunningServer, serve } from '../../src/server/serve.ts'
 import { jsonReceiptAt } from '../support/example-log.ts'
 import { LEAST, OTHER_ID, prepared, RECORD_ID, SUBJECT } from '../support/records.ts'
+import { readText } from '../support/sources.ts'
 import {
   answer,
   type Behaviour,
@@ -392,6 +398,32 @@ describe('what the law asks for', () => {
     expect(server!.seen.at(-1)!.headers.accept).toBe('text/html')
   })
 
+  it('takes no list of something else', async () => {
+    const { files } = JSON.parse(readText('spec/vectors/completeness.json'))
+    const [{ file: list }] = files
+    const pseudonym = `p_${'A'.repeat(22)}`
+    const about = list.replace('request req-1', `subject ${pseudonym}`)
+    const answers = [list, list, list, list, about, about, about, about, '{}']
+    const client = await clientOf(...answers.map((file) => answer(200, file)))
+    const of = (asked: ListedBy): Promise<string> =>
+      client.completeList(asked).then(
+        () => 'taken',
+        ({ code, message }) => `${code} ${message}`,
+      )
+    expect(await of({ request_id: 'req-1' })).toBe('taken')
+    expect(server!.seen.at(-1)!.path).toBe('/logs/a/v1/completeness?request_id=req-1')
+    const other =
+      'VERIFICATION_FAILED the log answered with the list of request req-1, which was not'
+    expect(await of({ request_id: 'req-2' })).toContain(other)
+    expect(await of({ session_id: 'req-1' })).toContain(other)
+    expect(await of({ subject: 'ann' })).toContain(other)
+    expect(await of({ subject: 'ann' })).toBe('taken')
+    expect(await of({ subject: pseudonym })).toBe('taken')
+    expect(await of({ subject: pseudonym.replace('A', 'B') })).toContain('VERIFICATION_FAILED')
+    expect(await of({ actor: 'ann' })).toContain('VERIFICATION_FAILED')
+    expect(await of({ actor: 'ann' })).toContain('IO what the log sent is no complete list')
+  })
+
   it('is not sent twice when the answer gets lost', async () => {
     const client = await clientOf(hangUp)
     const request = { subject: 'ann', basis: 'GDPR 17' }
@@ -516,6 +548,11 @@ describe('the client of the records of a running log', () => {
   it('gets evidence that verifies, and reports', async () => {
     const evidence = await client.evidence({ scope: { request_id: 'd-7' }, purpose: 'a question' })
     expect(verifyEvidence(evidence, await trust())).toMatchObject({ ok: true })
+    const none = verifyCompleteList(
+      await client.completeList({ request_id: 'never' }),
+      await trust(),
+    )
+    expect(none).toMatchObject({ ok: true, list: { indices: [] } })
     const month = new Date().toISOString().slice(0, 7)
     const report = JSON.parse(fromUtf8(await client.report(month, 'json')))
     expect(report.records.total).toBeGreaterThan(2_500)

@@ -2,13 +2,16 @@
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MapAudit } from '../../src/client/recompute-map.ts'
+import { verifyCompleteList } from '../../src/client/verify-complete-list.ts'
 import { verifyEvidence } from '../../src/client/verify-evidence.ts'
 import type { CompletenessService } from '../../src/completeness/service.ts'
 import { openCompleteness } from '../../src/completeness/upkeep.ts'
 import { openCompliance } from '../../src/compliance/compliance.ts'
-import type { ComplianceService, Scope } from '../../src/compliance/service.ts'
+import type { ComplianceService, ListedBy, Scope } from '../../src/compliance/service.ts'
 import { CairnError } from '../../src/errors.ts'
+import { parseCompleteList } from '../../src/formats/complete-list.ts'
 import { isMapRoot } from '../../src/formats/completeness-root.ts'
+import { parseRecord } from '../../src/formats/record.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
@@ -137,5 +140,66 @@ describe('evidence of a log that keeps a map', () => {
     await add(request(1))
     await expect(said({ request_id: 'req-9' })).rejects.toThrow('no record answers this')
     expect(opened.log.head().size).toBe(1)
+  })
+})
+
+describe('the complete list alone', () => {
+  const list = (asked: ListedBy, by = auditor) => compliance.completeList(asked, by)
+  async function listed(
+    asked: ListedBy,
+  ): Promise<{ term: string; indices: unknown; size: number }> {
+    const trust = { logKeys: opened.log.vkeys.map(parseVkey) }
+    const verdict = verifyCompleteList(await list(asked), trust)
+    expect(verdict.finding).toBe(verdict.ok ? verdict.finding : '')
+    const { term, indices, size } = verdict.list!
+    return { term: `${term.tenant} ${term.field} ${term.value}`, indices, size }
+  }
+
+  it('is proven, and that there is none', async () => {
+    await add(request(1), request(2), request(1, { type: 'tool_call', session_id: 's' }))
+    const some = { term: 'acme request req-1', indices: [0, 2], size: 3 }
+    expect(await listed({ request_id: 'req-1' })).toEqual(some)
+    expect(await listed({ session_id: 's' })).toMatchObject({ indices: [2] })
+    expect(await listed({ request_id: 'req-9' })).toMatchObject({ indices: [], size: 3 })
+    const id = parseRecord((await opened.log.entry(leafIndex(0)))!).id
+    expect(await listed({ id })).toMatchObject({ term: `acme record ${id}`, indices: [0] })
+    expect((await leaves()).filter(isMapRoot)).toHaveLength(1)
+    // A new record is in the next one.
+    await add(request(9))
+    expect(await listed({ request_id: 'req-9' })).toMatchObject({ indices: [4], size: 5 })
+  })
+
+  it('is of people by their names or pseudonyms', async () => {
+    await add(request(1, { subject: 'ann' }))
+    const subject = (await opened.vault.knownPseudonym('acme', 'ann'))!
+    const found = { term: `acme subject ${subject}`, indices: [0], size: 1 }
+    expect(await listed({ subject: 'ann' })).toEqual(found)
+    expect(await listed({ subject })).toEqual(found)
+    expect(await listed({ actor: subject })).toMatchObject({ indices: [] })
+    await expect(list({ subject: 'nobody' })).rejects.toMatchObject({
+      code: 'NOT_FOUND',
+      message: '/subject: nobody is known by this name in tenant acme',
+    })
+  })
+
+  it('is of the tenant of whoever asks, who may audit', async () => {
+    await add(request(1))
+    const other = { ...auditor, tenant: 'other' }
+    const { proof } = parseCompleteList(await list({ request_id: 'req-1' }, other))
+    expect(proof.term.tenant).toBe('other')
+    expect(proof.blocks.flatMap(({ indices }) => indices)).toEqual([])
+    const reader = { ...auditor, roles: new Set(['reader'] as const) }
+    await expect(list({ request_id: 'req-1' }, reader)).rejects.toMatchObject({ code: 'FORBIDDEN' })
+  })
+
+  it('is refused where it is not said of what, or cannot be had', async () => {
+    await expect(list({ request_id: 'req-1' })).rejects.toMatchObject({ code: 'NOT_FOUND' })
+    await add(request(1))
+    const id = '019a9bd4-5c00-7abc-8def-000000000005'
+    for (const asked of [{}, { id, request_id: 'r' }, { subject: 'nobody', actor: 'nobody' }]) {
+      await expect(list(asked)).rejects.toMatchObject({ code: 'MALFORMED' })
+    }
+    beforeCommit = () => Promise.reject(new CairnError('READ_ONLY', 'not now'))
+    await expect(list({ id })).rejects.toMatchObject({ code: 'READ_ONLY' })
   })
 })

@@ -1,14 +1,17 @@
 /** A log with records behind its routes, and people who ask: every answer is held against the OpenAPI document. */
 import { createHash } from 'node:crypto'
+import { join } from 'node:path'
 import type { TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
 import { expect } from 'vitest'
+import { openCompleteness } from '../../src/completeness/upkeep.ts'
 import { openCompliance } from '../../src/compliance/compliance.ts'
 import type { Principal, Role } from '../../src/compliance/principal.ts'
 import type { ComplianceService } from '../../src/compliance/service.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Authenticate } from '../../src/http/authenticate.ts'
 import { createServerFor } from '../../src/http/node-listener.ts'
+import { openLevelIndexStore } from '../../src/storage/level-index.ts'
 import { type OpenedRecords, type Opening, openRecordsAt } from '../records/records-place.ts'
 import { type LiveServer, listening } from '../support/live-server.ts'
 import { discard, newPlace } from '../support/test-log.ts'
@@ -62,14 +65,21 @@ export interface HostedPlace extends OpenedRecords {
   listen(): Promise<LiveServer>
 }
 
-export async function hostedPlace(opening: Opening = {}): Promise<HostedPlace> {
+/** @param withMap whether the log commits to its map when it is asked for a proof */
+export async function hostedPlace(
+  opening: Opening = {},
+  { withMap = false }: { readonly withMap?: boolean } = {},
+): Promise<HostedPlace> {
   const place = await newPlace()
   const opened = await openRecordsAt(place, opening)
   const { log, records, vault } = opened
+  const store = withMap ? await openLevelIndexStore(join(place.directory, 'map')) : undefined
+  const completeness = store && (await openCompleteness({ log, store, everyMs: 0 }))
   const compliance = openCompliance({
     log,
     records,
     vault,
+    ...(completeness && { completeness }),
     ...(opening.now && { now: opening.now }),
   })
   const errors: unknown[] = []
@@ -103,6 +113,8 @@ export async function hostedPlace(opening: Opening = {}): Promise<HostedPlace> {
     },
     async close() {
       await compliance.close()
+      await completeness?.close()
+      await store?.close()
       await opened.close()
       await discard(place)
     },

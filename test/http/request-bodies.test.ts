@@ -22,6 +22,7 @@ const ROUTES: readonly (readonly [method: string, path: string])[] = [
   ['POST', `/v1/grants/${ID}/refuse`],
   ['POST', `/v1/grants/${ID}/revoke`],
   ['POST', '/v1/evidence'],
+  ['GET', '/v1/completeness'],
   ['GET', '/v1/reports/2026-11'],
 ]
 
