@@ -1,6 +1,6 @@
 /** `cairn search --prove`: what the log lists of one request, session, person or record, or that it lists nothing, proven. */
 import { createRecordsClient, type ListedBy } from '../client/records-client.ts'
-import { verifyCompleteList } from '../client/verify-complete-list.ts'
+import { namedTerm, verifyCompleteList } from '../client/verify-complete-list.ts'
 import { usage } from '../errors.ts'
 import { parseCompleteList } from '../formats/complete-list.ts'
 import { type Connection, interruptible, note, printJson, terminal } from './command.ts'
@@ -46,7 +46,7 @@ export async function proveList(asked: ListedBy, flags: ProveFlags): Promise<voi
   }
   const { style, line } = terminal()
   const entries = claimed.length === 0 ? 'no entry' : plural(claimed.length, 'entry', 'entries')
-  const what = `${entries} of ${term.field} ${printable(term.value)}, up to tree size ${size}`
+  const what = `${entries} of ${printable(namedTerm(term))}, up to tree size ${size}`
   line(`${style.green('✓')} ${style.bold(printable(out))}: ${what}, ${byteCount(file.length)}`)
   note(`not verified: cairn verify ${out} --vkey <the log's log.vkey>`)
 }

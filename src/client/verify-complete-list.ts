@@ -102,9 +102,16 @@ function listWords({ term, indices, size }: CompleteList): string {
   return `${first} the log lists under ${termWords(term)} ${all}`
 }
 
-/** `request req-1 of the tenant acme`; a record stands for itself and for those that correct it. */
-function termWords({ tenant, field, value }: MapTerm): string {
-  return `${field} ${value} of the tenant ${tenant}`
+function termWords(term: MapTerm): string {
+  return `${namedTerm(term)} of the tenant ${term.tenant}`
+}
+
+/** What can only be an id; anything else could go on like the sentence that it stands in. */
+const PLAIN = /^[A-Za-z0-9._:@/-]+$/
+
+/** `request req-1`, or `request "what I was asked"`: who chose the value cannot add words to a verdict. */
+export function namedTerm({ field, value }: Pick<MapTerm, 'field' | 'value'>): string {
+  return `${field} ${PLAIN.test(value) ? value : JSON.stringify(value)}`
 }
 
 function indexWords(indices: readonly number[]): string {

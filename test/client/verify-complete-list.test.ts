@@ -60,7 +60,8 @@ describe('the proof of a complete list', () => {
       const verdict = verifyCompleteList(utf8(completeListOf(term)), TRUST)
       expect(verdict.list).toEqual({ term, indices, size: 8, entry: 8 })
       const { tenant, field, value } = term
-      const words = `${field} ${value} of the tenant ${tenant}`
+      const named = /^[\w-]+$/.test(value) ? value : JSON.stringify(value)
+      const words = `${field} ${named} of the tenant ${tenant}`
       const said = 'the log has said so to everybody, in its entry 8'
       expect(verdict.finding).toBe(
         indices.length === 0
@@ -74,6 +75,15 @@ describe('the proof of a complete list', () => {
       )
     },
   )
+
+  it('quotes a value that reads like the verdict on another', () => {
+    const value = 'req-1 of the tenant acme; the log has said so. This is not "it"'
+    const { ok, finding } = verifyCompleteList(utf8(completeListOf({ ...NONE, value })), TRUST)
+    expect(ok).toBe(true)
+    expect(finding).toContain(
+      `has no entry of request ${JSON.stringify(value)} of the tenant acme;`,
+    )
+  })
 
   it('is told from the file, with the facts as JSON', async () => {
     const verdict = await verifyFile({ bytes: utf8(completeListOf(SOME)), trust: TRUST })

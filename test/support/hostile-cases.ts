@@ -9,6 +9,7 @@ import { formatTlogProof } from '../../src/formats/tlog-proof.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import { type RootHash, rootHash } from '../../src/merkle/hash.ts'
 import { treeSize } from '../../src/merkle/position.ts'
+import { completeListOf } from './completeness-vectors.ts'
 import { evidenceFile, recordLog } from './evidence.ts'
 import { COSIGNED_AT, inclusionAt, LEAVES, rootAt } from './example-log.ts'
 import { LEAST } from './records.ts'
@@ -79,6 +80,12 @@ export async function hostileCases(): Promise<readonly VerifierCase[]> {
       'a.split-view',
       utf8(formatSplitView({ first: first.note, second: second.note })),
       { kind: 'split-view' },
+    ),
+    one(
+      'the term of a complete list',
+      'a.list',
+      utf8(completeListOf({ tenant: 'acme', field: 'request', value: `${SCRIPT} ${IMAGE}` })),
+      { kind: 'complete-list', policy: POLICY.replace(/^quorum.*$/m, 'quorum none') },
     ),
     one('the names of an authority', 'a.tsr', await stamp({ signer, data: utf8(note) }), {
       data: utf8(note),
