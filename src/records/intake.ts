@@ -112,6 +112,8 @@ export class Intake {
   }
 
   async #run(): Promise<void> {
+    /** What was made before goes to the disk while the next is made. */
+    let staging: Promise<void> = Promise.resolve()
     while (this.#waiting.length > 0) {
       while (this.#logging > MAX_LOGGING) {
         await new Promise<void>((resolve) => {
@@ -129,7 +131,9 @@ export class Intake {
           waiting.reject(error)
         }
       }
-      await this.#stage(made)
+      await staging
+      staging = this.#stage(made)
+      if (this.#waiting.length === 0) await staging
     }
     this.#running = false
   }
