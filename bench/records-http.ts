@@ -36,7 +36,13 @@ export async function recordsOverHttp(scale: number): Promise<void> {
   const requests = Math.max(200, Math.round(30_000 * scale))
   for (const connections of [64, 256]) {
     const cpu = await server.cpuSeconds()
-    const single = await load(server, { ...plan, headers: ONE, connections, requests, warmUp: 0 })
+    const single = await load(server, {
+      ...plan,
+      headers: ONE,
+      connections,
+      requests,
+      warmUp: requests / 5,
+    })
     const spent = ((await server.cpuSeconds()) - cpu) / single.leaves
     row(
       `POST /v1/records, one by one, ${connections} connections`,
