@@ -14,6 +14,7 @@ import { hashLeaf } from '../src/merkle/hash.ts'
 import { leafIndex } from '../src/merkle/position.ts'
 import { discard as discardPlace, newPlace, openAt } from '../test/support/test-log.ts'
 import { auditing } from './audit.ts'
+import { mapping } from './completeness.ts'
 import { recording } from './records.ts'
 import { recordsOverHttp } from './records-http.ts'
 import { searching } from './search.ts'
@@ -46,6 +47,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   intake: () => recording(scale),
   vault: () => keeping(scale),
   search: () => searching(scale),
+  completeness: () => mapping(scale),
   audit: () => auditing(scale),
 }
 const wanted = values.only?.split(',') ?? Object.keys(PARTS)
