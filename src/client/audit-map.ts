@@ -144,7 +144,7 @@ export class MapPass {
       const detail = `not checked: the newest ${MAX_MAP_LAG} entries say nothing of the map`
       return { name, status: 'skipped', detail }
     }
-    const detail = `made again from the entries, the map has the root hash that the log says, ${roots} times; the newest lists the first ${size} entries`
+    const detail = `made again from the entries, the map has the root hash that the log says, ${roots === 1 ? 'once' : `${roots} times`}; the newest lists the first ${size} entries`
     return { name, status: 'held', detail }
   }
 }
