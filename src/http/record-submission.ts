@@ -8,6 +8,7 @@ import type { Admission } from './admission.ts'
 import type { Answer } from './answer.ts'
 import { type JsonReceiptWriter, jsonReceiptWriter } from './receipt.ts'
 import { DEFAULT_DEADLINE_MS, type Submit } from './submit.ts'
+import { answerWitnessed, mustHaveQuorum } from './witnessed.ts'
 
 /** The records of a log, and what is done with them. */
 export interface HostedRecords {
@@ -59,23 +60,9 @@ export function recordSubmitter(
     return { status: 201, headers: { ...headers, Location: location + index }, body: items[0]! }
   }
 
-  async function witnessed(
-    admission: Admission,
-    accepted: AcceptedRecords,
-    patienceMs: number,
-  ): Promise<Answer> {
-    const last = accepted.records.reduce((a, b) => (a.index > b.index ? a : b))
-    const head = await log.witnessed(last.index, Math.min(patienceMs, deadlineMs))
-    if (head !== undefined) return answer(admission, { ...accepted, head })
-    const given = await answer(admission, accepted)
-    return { ...given, status: 202, headers: { ...given.headers, 'Retry-After': '1' } }
-  }
-
   return async (admission, body) => {
     const { by, witnessed: wait, options } = admission
-    if (wait !== undefined && log.witnesses()?.quorum === undefined) {
-      throw malformed('this log has no quorum of witnesses; leave "wait" out')
-    }
+    if (wait !== undefined) mustHaveQuorum(log)
     const submissions = admission.batch ? linesOf(body) : [body]
     let accepted: AcceptedRecords
     try {
@@ -85,9 +72,11 @@ export function recordSubmitter(
       if (tenant === undefined) throw error
       return compliance.refuseTenant(tenant, by, 'submit a record')
     }
-    return wait === undefined
-      ? answer(admission, accepted)
-      : witnessed(admission, accepted, wait.patienceMs ?? deadlineMs)
+    if (wait === undefined) return answer(admission, accepted)
+    const { records: entries, head } = accepted
+    const under = (head: Head): Promise<Answer> => answer(admission, { ...accepted, head })
+    const patienceMs = Math.min(wait.patienceMs ?? deadlineMs, deadlineMs)
+    return answerWitnessed(log, { entries, head, answer: under }, patienceMs)
   }
 }
 

@@ -2,10 +2,11 @@
 import { CairnError, malformed } from '../errors.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
 import { decodeByteStrings } from '../formats/cbor.ts'
-import type { Acceptance, Accepted, Inclusion, LogService } from '../log/service.ts'
+import type { Acceptance, Accepted, Head, Inclusion, LogService } from '../log/service.ts'
 import { type Admission, MAX_BATCH_LEAVES } from './admission.ts'
 import type { Answer } from './answer.ts'
 import { type JsonReceiptWriter, jsonReceiptWriter, receipt } from './receipt.ts'
+import { answerWitnessed, mustHaveQuorum } from './witnessed.ts'
 
 /** Takes the body of an admitted submission to its answer. */
 export type Submit = (admission: Admission, body: Uint8Array) => Promise<Answer>
@@ -48,15 +49,12 @@ export function submitter(
     patienceMs: number,
     leaves: readonly Uint8Array[],
   ): Promise<Answer> {
-    if (log.witnesses()?.quorum === undefined) {
-      throw malformed('this log has no quorum of witnesses; leave "wait" out')
-    }
+    mustHaveQuorum(log)
     const accepted = await log.submit(leaves, admission.options)
-    const last = accepted.leaves.reduce((a, b) => (a.index > b.index ? a : b))
-    const head = await log.witnessed(last.index, Math.min(patienceMs, deadlineMs))
-    if (head !== undefined) return answerTo(admission, Promise.resolve({ ...accepted, head }))
-    const given = await answerTo(admission, Promise.resolve(accepted))
-    return { ...given, status: 202, headers: { ...given.headers, 'Retry-After': '1' } }
+    const { leaves: entries, head } = accepted
+    const answer = (head: Head): Promise<Answer> =>
+      answerTo(admission, Promise.resolve({ ...accepted, head }))
+    return answerWitnessed(log, { entries, head, answer }, Math.min(patienceMs, deadlineMs))
   }
 
   return (admission, body) => {
