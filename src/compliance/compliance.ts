@@ -29,7 +29,7 @@ import { newRefusals, otherTenant } from './refusals.ts'
 import { makeReport } from './report.ts'
 import { storedScope } from './scope.ts'
 import type { ComplianceService, Expiry } from './service.ts'
-import { newTurns } from './turns.ts'
+import { newTurns, type TurnsOptions } from './turns.ts'
 
 export interface ComplianceOptions {
   readonly log: LogService
@@ -52,6 +52,12 @@ export interface ComplianceOptions {
   readonly expireEveryMs?: number
 }
 
+/** Large evidence takes some hundred MB, and a report reads all records of a month. */
+const TURNS: TurnsOptions = {
+  atOnce: 2,
+  waiting: 32,
+  refusal: 'too many ask for this at once; try again in a minute',
+}
 const DAY_MS = 86_400_000
 
 /** Takes up the compliance work of a log whose records are open. They are closed after it. */
@@ -86,9 +92,8 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     return done
   }
 
-  // Large evidence takes some hundred MB, and a report reads all records of a month.
-  const evidenceTurn = newTurns({ atOnce: 2, waiting: 32 })
-  const reportTurn = newTurns({ atOnce: 2, waiting: 32 })
+  const evidenceTurn = newTurns(TURNS)
+  const reportTurn = newTurns(TURNS)
   const memory = newExpiryMemory()
   const closing = new AbortController()
   let expiring: Promise<readonly Expiry[]> | undefined

@@ -19,7 +19,7 @@ const soon = () => new Promise((resolve) => setImmediate(resolve))
 
 describe('turns', () => {
   it('let so many in at once, in the order in which they came, and refuse those beyond', async () => {
-    const turn = newTurns({ atOnce: 2, waiting: 2 })
+    const turn = newTurns({ atOnce: 2, waiting: 2, refusal: 'come later' })
     const pieces = Array.from({ length: 5 }, piece)
     const begun = () => pieces.map(({ state }) => state.begun)
     const outcomes = pieces.slice(0, 4).map(({ work }) => turn(work))
