@@ -1,6 +1,6 @@
 /** Scopes: which records a grant, a hold or a piece of evidence is about. */
 import { CairnError } from '../errors.ts'
-import type { EvidenceQuery } from '../formats/evidence-manifest.ts'
+import { heldInClear } from '../formats/evidence-manifest.ts'
 import { readObject, readText, wrongAt } from '../formats/json-members.ts'
 import type { JsonObject, JsonValue } from '../formats/json-strict.ts'
 import type { RecordLeaf } from '../formats/record.ts'
@@ -133,24 +133,7 @@ export function isCoveredInClear(
   { resource, ...scope }: Scope,
   record: FoundRecord | RecordLeaf,
 ): boolean {
-  const { name, version } = record.model ?? {}
-  const cost = record.metrics?.cost ?? -1
-  const has: { readonly [Name in keyof Omit<EvidenceQuery, 'resource'>]-?: boolean } = {
-    request_id: record.request_id === scope.request_id,
-    session_id: record.session_id === scope.session_id,
-    trace_id: record.trace_id === scope.trace_id,
-    subject: record.subject === scope.subject,
-    actor: record.actor === scope.actor,
-    type: record.type === scope.type,
-    action: record.action === scope.action,
-    model: name === scope.model,
-    model_version: version === scope.model_version,
-    environment: record.environment === scope.environment,
-    // Times of the log are all of one length, and sort as text.
-    from: record.time >= (scope.from ?? ''),
-    before: scope.before === undefined || record.time < scope.before,
-    minimum_cost: cost >= (scope.minimum_cost ?? 0),
-  }
+  const has = heldInClear(scope, record)
   return Object.keys(scope).every((member) => has[member as keyof typeof has])
 }
 

@@ -199,6 +199,47 @@ export function secondsOf(made: string): number {
   return seconds
 }
 
+/** What is asked about in the clear of a record: of its leaf, or of what an index shows of it. */
+export interface ClearRecord {
+  readonly time: string
+  readonly type: string
+  readonly request_id?: string | undefined
+  readonly session_id?: string | undefined
+  readonly trace_id?: string | undefined
+  readonly subject?: string | undefined
+  readonly actor?: string | undefined
+  readonly action?: string | undefined
+  readonly environment?: string | undefined
+  readonly model?:
+    | { readonly name?: string | undefined; readonly version?: string | undefined }
+    | undefined
+  readonly metrics?: { readonly cost?: number | undefined } | undefined
+}
+
+/** For each member of a query whether a record has it; all but the resource, which is never in the clear. */
+export function heldInClear(
+  query: EvidenceQuery,
+  record: ClearRecord,
+): Readonly<Record<Exclude<keyof EvidenceQuery, 'resource'>, boolean>> {
+  const { name, version } = record.model ?? {}
+  return {
+    request_id: record.request_id === query.request_id,
+    session_id: record.session_id === query.session_id,
+    trace_id: record.trace_id === query.trace_id,
+    subject: record.subject === query.subject,
+    actor: record.actor === query.actor,
+    type: record.type === query.type,
+    action: record.action === query.action,
+    model: name === query.model,
+    model_version: version === query.model_version,
+    environment: record.environment === query.environment,
+    // Times of the log are all of one length, and sort as text.
+    from: query.from === undefined || record.time >= query.from,
+    before: query.before === undefined || record.time < query.before,
+    minimum_cost: (record.metrics?.cost ?? -1) >= (query.minimum_cost ?? 0),
+  }
+}
+
 /**
  * The member of the query that a record does not have, or nothing. `resource` is what the record discloses of its
  * resource.
@@ -208,25 +249,11 @@ export function unaskedMember(
   record: RecordLeaf,
   resource?: JsonValue,
 ): keyof EvidenceQuery | undefined {
-  const { name, version } = record.model ?? {}
   const has: Readonly<Record<keyof EvidenceQuery, boolean>> = {
-    request_id: record.request_id === query.request_id,
-    session_id: record.session_id === query.session_id,
-    trace_id: record.trace_id === query.trace_id,
-    subject: record.subject === query.subject,
-    actor: record.actor === query.actor,
-    type: record.type === query.type,
-    action: record.action === query.action,
+    ...heldInClear(query, record),
     resource:
       Object.hasOwn(record.commitments, '/resource') &&
       (resource === undefined || resource === query.resource),
-    model: name === query.model,
-    model_version: version === query.model_version,
-    environment: record.environment === query.environment,
-    // Times of the log are all of one length, and sort as text.
-    from: query.from === undefined || record.time >= query.from,
-    before: query.before === undefined || record.time < query.before,
-    minimum_cost: (record.metrics?.cost ?? -1) >= (query.minimum_cost ?? 0),
   }
   const asked = Object.keys(query) as (keyof EvidenceQuery)[]
   return asked.find((member) => !has[member])
