@@ -11,6 +11,7 @@ import {
   parseRecord,
   type RecordLeaf,
   type RecordModel,
+  type ShortMember,
 } from '../formats/record.ts'
 import { hashLeaf, type LeafHash } from '../merkle/hash.ts'
 import { verifyInclusion } from '../merkle/inclusion.ts'
@@ -30,28 +31,7 @@ export interface RecordReceipt extends RecordPlace {
 
 /** A record as a search shows it: its id, time, tenant and type, and what else it has in the clear that is short. */
 export interface FoundRecord
-  extends Pick<
-    RecordLeaf,
-    | 'id'
-    | 'time'
-    | 'tenant'
-    | 'type'
-    | 'request_id'
-    | 'session_id'
-    | 'parent_id'
-    | 'trace_id'
-    | 'span_id'
-    | 'claimed_time'
-    | 'actor'
-    | 'subject'
-    | 'action'
-    | 'metrics'
-    | 'app_version'
-    | 'environment'
-    | 'retention_class'
-    | 'policy'
-    | 'corrects'
-  > {
+  extends Pick<RecordLeaf, 'id' | 'time' | 'tenant' | 'type' | ShortMember> {
   readonly index: LeafIndex
   readonly model?: Pick<RecordModel, 'name' | 'provider' | 'version'>
   readonly guardrails?: readonly Pick<ClearGuardrail, 'name' | 'verdict'>[]

@@ -143,6 +143,24 @@ export interface RecordLeaf extends ClearMembers {
   readonly commitments: Readonly<Record<string, string>>
 }
 
+/** Members of a record that are short, and there in some: what a list of records shows beside the ones all have. */
+export type ShortMember =
+  | 'request_id'
+  | 'session_id'
+  | 'parent_id'
+  | 'trace_id'
+  | 'span_id'
+  | 'claimed_time'
+  | 'actor'
+  | 'subject'
+  | 'action'
+  | 'metrics'
+  | 'app_version'
+  | 'environment'
+  | 'retention_class'
+  | 'policy'
+  | 'corrects'
+
 /** JSON as it came in, or a value that can be written as JSON. */
 export type RecordSource = Uint8Array | string | JsonObject | SubmittedRecord
 

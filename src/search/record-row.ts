@@ -4,7 +4,7 @@
  */
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
-import type { ClearGuardrail, RecordLeaf, RecordModel } from '../formats/record.ts'
+import type { ClearGuardrail, RecordLeaf, RecordModel, ShortMember } from '../formats/record.ts'
 import type { Field } from './terms.ts'
 
 /** The retention class by which records are found that name none. */
@@ -15,26 +15,7 @@ type Sparse<T> = { readonly [K in keyof T]: T[K] | undefined }
 /** The members of a record that are kept for showing it; all others are in its leaf. */
 export interface ShownRecord
   extends Pick<RecordLeaf, 'id' | 'time' | 'tenant' | 'type'>,
-    Sparse<
-      Pick<
-        RecordLeaf,
-        | 'request_id'
-        | 'session_id'
-        | 'parent_id'
-        | 'trace_id'
-        | 'span_id'
-        | 'claimed_time'
-        | 'actor'
-        | 'subject'
-        | 'action'
-        | 'metrics'
-        | 'app_version'
-        | 'environment'
-        | 'retention_class'
-        | 'policy'
-        | 'corrects'
-      >
-    > {
+    Sparse<Pick<RecordLeaf, ShortMember>> {
   readonly model?: Sparse<Pick<RecordModel, 'name' | 'provider' | 'version'>> | undefined
   readonly guardrails?: readonly Sparse<Pick<ClearGuardrail, 'name' | 'verdict'>>[] | undefined
 }
