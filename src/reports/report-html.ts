@@ -1,10 +1,10 @@
 /** A report as one page for people: self-contained, without script, to be read on a screen or printed. */
-import { type Content, html, type Markup, textOf, verbatim } from './markup.ts'
+import { type Content, html, type Markup } from './markup.ts'
 import { activity, grouping, usageByName } from './page-activity.ts'
+import { pageDocument } from './page-document.ts'
 import { integrity, verdictBanner } from './page-integrity.ts'
 import { about, oversight, type PageSection } from './page-oversight.ts'
 import { section } from './page-parts.ts'
-import { PAGE_STYLE, pageBoxes } from './page-style.ts'
 import type { Report } from './report.ts'
 import { costWords, grouped, monthWords, timeWords } from './words.ts'
 
@@ -22,19 +22,7 @@ export function reportHtml(report: Report): string {
     ...oversight(report),
     { id: 'about', title: 'About this report', body: about(report) },
   ]
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<title>Audit report of ${report.tenant}, ${month}</title>
-<style>${verbatim(PAGE_STYLE)}${verbatim(pageBoxes(`Audit report of ${nameIn(report)}, ${month}`))}</style>
-</head>
-<body>
-<header>
+  const body = html`<header>
 <p class="kicker">Audit report</p>
 <h1>${report.tenant}, ${month}</h1>
 ${heading(report)}</header>
@@ -46,10 +34,12 @@ ${sections.map(
 )}</ol></nav>
 ${sections.map(({ id, title, body }, i) => section(id, i + 1, title, body))}</main>
 <footer>${report.version}. Made ${timeWords(report.generated)} from the log ${report.origin}.</footer>
-</body>
-</html>
 `
-  return textOf(page)
+  return pageDocument({
+    title: html`Audit report of ${report.tenant}, ${month}`,
+    footline: `Audit report of ${nameIn(report)}, ${month}`,
+    body,
+  })
 }
 
 /** In the style sheet nothing is escaped: of a report from elsewhere, a name that is none stays out. */

@@ -5,9 +5,9 @@ import { toHex } from '../bytes.ts'
 import { checkMeaning } from '../client/check-words.ts'
 import type { Check, Trust } from '../client/verdict.ts'
 import { type FileVerdict, KIND_WORDS } from '../client/verify-file.ts'
-import { type Content, html, type Markup, textOf, verbatim } from './markup.ts'
+import { type Content, html, type Markup } from './markup.ts'
+import { pageDocument } from './page-document.ts'
 import { none, section, table } from './page-parts.ts'
-import { PAGE_STYLE, pageBoxes } from './page-style.ts'
 import { trailTable } from './verdict-trail.ts'
 import { counted, grouped, timeWords } from './words.ts'
 
@@ -115,19 +115,7 @@ function document(
   top: Markup,
   sections: readonly PageSection[],
 ): string {
-  const page = html`<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta name="referrer" content="no-referrer">
-<meta name="robots" content="noindex">
-<title>Verification of ${name}</title>
-<style>${verbatim(PAGE_STYLE)}${verbatim(pageBoxes('Verification report'))}</style>
-</head>
-<body>
-<header>
+  const body = html`<header>
 <p class="kicker">Verification report</p>
 <h1>${name}</h1>
 <dl class="facts">
@@ -137,10 +125,12 @@ ${facts}<dt>Checked</dt><dd>${timeWords(checked)}, by the clock of the machine t
 <main>
 ${top}${sections.map(({ id, title, body }, i) => section(id, i + 1, title, body))}</main>
 <footer>Made ${timeWords(checked)} with ${program}, offline.</footer>
-</body>
-</html>
 `
-  return textOf(page)
+  return pageDocument({
+    title: html`Verification of ${name}`,
+    footline: 'Verification report',
+    body,
+  })
 }
 
 type Banner = 'intact' | 'confirmed' | 'broken'
