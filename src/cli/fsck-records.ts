@@ -50,10 +50,9 @@ export async function withoutKey({ folder, keyFile }: RecordsPlace): Promise<str
 export async function openVaultIn({ folder, keyFile }: RecordsPlace): Promise<Vault | undefined> {
   const directory = join(folder, 'vault')
   if (!existsSync(directory)) return undefined
-  const [{ findOrMakeVaultKey }, { openLevelVaultStore }, { openVault }] = await Promise.all([
+  const [{ findOrMakeVaultKey }, { openVaultAt }] = await Promise.all([
     import('../server/vault-key.ts'),
-    import('../storage/level-vault.ts'),
-    import('../vault/vault.ts'),
+    import('../server/open-vault.ts'),
   ])
   const file = keyFile ?? join(folder, 'keys', 'vault.key')
   if (!existsSync(file)) throw usage(`the master key of the vault is missing from ${file}`)
@@ -63,13 +62,7 @@ export async function openVaultIn({ folder, keyFile }: RecordsPlace): Promise<Va
     passphrase: process.env.CAIRN_PASSPHRASE,
     onEvent: () => {},
   })
-  const store = await openLevelVaultStore(directory, { createIfMissing: false })
-  try {
-    return await openVault({ store, masterKey, now: Date.now })
-  } catch (error) {
-    await store.close()
-    throw error
-  }
+  return openVaultAt(directory, masterKey, { createIfMissing: false })
 }
 
 /**

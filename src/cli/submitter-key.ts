@@ -6,8 +6,8 @@ import { fromUtf8, toBase64Url, utf8 } from '../bytes.ts'
 import { inRecord } from '../client/record-lines.ts'
 import { CairnError, malformed, messageOf, usage } from '../errors.ts'
 import { canonicalJson } from '../formats/canonical-json.ts'
-import { isJsonObject, type JsonObject, parseJson } from '../formats/json-strict.ts'
-import type { SubmittedRecord } from '../formats/record.ts'
+import { isJsonObject, parseJson } from '../formats/json-strict.ts'
+import { jsonOf, type SubmittedRecord } from '../formats/record.ts'
 import { MAX_RECORD_DEPTH, MAX_SUBMISSION_SIZE } from '../formats/record-members.ts'
 import { type SubmitterKey, signSubmission } from '../formats/record-signature.ts'
 import { formatSkey, parseSkey, vkeyOf } from '../formats/signing-key.ts'
@@ -103,7 +103,7 @@ function signRecord(bytes: Uint8Array, key: SubmitterKey, nonce: string): Uint8A
   if (!isJsonObject(value)) throw malformed('a record is a JSON object')
   // What else is wrong with it is said once it is signed.
   const signed = signSubmission({ nonce, ...value } as unknown as SubmittedRecord, key)
-  return utf8(canonicalJson(signed as unknown as JsonObject))
+  return utf8(canonicalJson(jsonOf(signed)))
 }
 
 /** To whoever has not the key this is random. */

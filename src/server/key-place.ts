@@ -1,9 +1,9 @@
 /** The keys of a data directory, and the file that gives their verifier keys away: found, or made at the first start. */
-import { readFile } from 'node:fs/promises'
 import { utf8 } from '../bytes.ts'
-import { CairnError, messageOf } from '../errors.ts'
+import { CairnError } from '../errors.ts'
 import type { DataDirectory, DirectoryKind } from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { readIfThere } from './read-if-there.ts'
 
 const PUBLIC_FILE = 0o644
 
@@ -71,10 +71,5 @@ function linesOf(vkeys: readonly string[]): string {
 }
 
 async function vkeysIn({ vkeyFile }: DataDirectory): Promise<string | undefined> {
-  try {
-    return await readFile(vkeyFile, 'utf8')
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new CairnError('IO', `cannot read ${vkeyFile}: ${messageOf(cause)}`, { cause })
-  }
+  return (await readIfThere(vkeyFile))?.toString('utf8')
 }

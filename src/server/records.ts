@@ -6,20 +6,19 @@ import { openCompleteness } from '../completeness/upkeep.ts'
 import { openCompliance } from '../compliance/compliance.ts'
 import type { RetentionPolicy } from '../compliance/context.ts'
 import { openHeadHistory } from '../compliance/head-history.ts'
+import { publicationOf } from '../compliance/published-head.ts'
 import { CairnError, type CairnErrorCode } from '../errors.ts'
 import type { SecretRules } from '../formats/secrets.ts'
 import type { HostedRecords } from '../http/record-submission.ts'
 import type { LogService } from '../log/service.ts'
 import type { SubmitterKey } from '../records/read-submissions.ts'
 import { openRecords } from '../records/records.ts'
-import { openSearchIndex, type SearchIndex } from '../search/search-index.ts'
+import { openSearchIndex } from '../search/search-index.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
 import { openHeadDirectory } from '../storage/head-directory.ts'
 import type { IndexStore } from '../storage/index-port.ts'
 import { openLevelIndexStore } from '../storage/level-index.ts'
-import { openLevelVaultStore } from '../storage/level-vault.ts'
-import type { MasterKey } from '../vault/master-key.ts'
-import { openVault, type Vault } from '../vault/vault.ts'
+import { openVaultAt } from './open-vault.ts'
 import type { HostedRecordsEvent } from './record-events.ts'
 import { findOrMakeVaultKey } from './vault-key.ts'
 
@@ -71,7 +70,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
           file,
         }),
     })
-    const vault = await openVaultIn(directory.vault, masterKey)
+    const vault = await openVaultAt(directory.vault, masterKey)
     opened.push(vault)
     const heads = await openHeadHistory({
       log,
@@ -107,23 +106,13 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       retention,
       heads,
       completeness,
-      notBefore: lastPublished(log),
+      notBefore: publicationOf(log)?.timestamp ?? 0,
       ...(policy && { policy }),
     })
     opened.push(compliance)
     return { records, compliance, notify: heads.notify, close: closeAll }
   } catch (error) {
     await closeAll().catch(() => undefined)
-    throw error
-  }
-}
-
-/** When the log last published a head; never, while its witnesses have not cosigned the first. */
-function lastPublished(log: LogService): number {
-  try {
-    return log.publication().timestamp
-  } catch (error) {
-    if (error instanceof CairnError && error.code === 'NOT_FOUND') return 0
     throw error
   }
 }
@@ -137,46 +126,40 @@ function assertVaultIsThere({ vault, index }: DataDirectory): void {
   )
 }
 
-async function openVaultIn(directory: string, masterKey: MasterKey): Promise<Vault> {
-  const store = await openLevelVaultStore(directory)
-  try {
-    return await openVault({ store, masterKey, now: Date.now })
-  } catch (error) {
-    await store.close()
-    throw error
-  }
-}
-
 /** The errors of an index that is of no use any more. A disk that cannot be written to fails again. */
 const USELESS: readonly CairnErrorCode[] = ['CORRUPT', 'NEWER_FORMAT', 'IO']
 
-/** The store of the map, begun anew when it cannot be used: all of it can be made again from the log. */
-async function openMapStore(
+/** The store of the map: all of it can be made again from the log. */
+function openMapStore(
   directory: string,
   onEvent: HostedRecordsOptions['onEvent'],
 ): Promise<IndexStore> {
-  try {
-    return await openLevelIndexStore(directory)
-  } catch (error) {
-    if (!(error instanceof CairnError) || error.code !== 'CORRUPT') throw error
-    onEvent({ event: 'map-discarded', reason: error.message })
-    await rm(directory, { recursive: true, force: true })
-    return openLevelIndexStore(directory)
-  }
+  return openOrBeginAnew(directory, openLevelIndexStore, ['CORRUPT'], (reason) =>
+    onEvent({ event: 'map-discarded', reason }),
+  )
 }
 
-/** The index, begun anew when it cannot be used: all that it says is in the log and the vault. */
-async function openIndex(
+/** The index: all that it says is in the log and the vault. */
+function openIndex(directory: string, onEvent: HostedRecordsOptions['onEvent']) {
+  return openOrBeginAnew(directory, openIndexIn, USELESS, (reason) =>
+    onEvent({ event: 'index-discarded', reason }),
+  )
+}
+
+/** Opens what a directory holds; after one of these errors it is emptied, and opened again. */
+async function openOrBeginAnew<T>(
   directory: string,
-  onEvent: HostedRecordsOptions['onEvent'],
-): Promise<{ readonly store: IndexStore; readonly index: SearchIndex }> {
+  open: (directory: string) => Promise<T>,
+  useless: readonly CairnErrorCode[],
+  onDiscarded: (reason: string) => void,
+): Promise<T> {
   try {
-    return await openIndexIn(directory)
+    return await open(directory)
   } catch (error) {
-    if (!(error instanceof CairnError) || !USELESS.includes(error.code)) throw error
-    onEvent({ event: 'index-discarded', reason: error.message })
+    if (!(error instanceof CairnError) || !useless.includes(error.code)) throw error
+    onDiscarded(error.message)
     await rm(directory, { recursive: true, force: true })
-    return openIndexIn(directory)
+    return open(directory)
   }
 }
 

@@ -5,12 +5,13 @@
  *
  * The file is one line, `cairn-witness-guard/v1 <seconds since 1970>`, replaced as a whole and a second late at most.
  */
-import { mkdir, readFile } from 'node:fs/promises'
+import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fromDecimal, fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
 import type { WitnessChange, WitnessStore } from '../storage/witness-port.ts'
+import { readIfThere } from './read-if-there.ts'
 
 const MAGIC = 'cairn-witness-guard/v1 '
 const PRIVATE_FILE = 0o600
@@ -85,13 +86,8 @@ function rolledBack(file: string, newest: number, remembered: number): CairnErro
 }
 
 async function read(file: string): Promise<number | undefined> {
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(file)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new CairnError('IO', `cannot read ${file}: ${messageOf(cause)}`, { cause })
-  }
+  const bytes = await readIfThere(file)
+  if (bytes === undefined) return undefined
   try {
     const text = fromUtf8(bytes)
     if (!text.startsWith(MAGIC) || !text.endsWith('\n')) throw new Error('it is something else')

@@ -2,11 +2,12 @@
  * The tokens of a data directory. It keeps the first one in clear for its operator (`admin.token`), and of all of them
  * the lines of `tokens`, which are read again when the file changes: what is added or revoked counts without a restart.
  */
-import { readFile, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { ROLES } from '../compliance/principal.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { readIfThere } from './read-if-there.ts'
 import {
   authenticateBy,
   formatTokens,
@@ -142,13 +143,8 @@ async function stampOf(file: string): Promise<string | undefined> {
 }
 
 async function read(file: string): Promise<string | undefined> {
-  let bytes: Uint8Array
-  try {
-    bytes = await readFile(file)
-  } catch (cause) {
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined
-    throw new CairnError('IO', `cannot read ${file}: ${messageOf(cause)}`, { cause })
-  }
+  const bytes = await readIfThere(file)
+  if (bytes === undefined) return undefined
   try {
     return fromUtf8(bytes)
   } catch (cause) {
