@@ -21,6 +21,8 @@ export type CairnErrorCode =
   | 'HELD'
   /** The submission queue is full; try again shortly. */
   | 'OVERLOADED'
+  /** A database, an object store or another server that cannot be reached just now; try again shortly. */
+  | 'UNAVAILABLE'
   /** The disk is full, or below the free-space floor. */
   | 'DISK_FULL'
   /** The log serves reads but refuses writes; the message says why and how to recover. */

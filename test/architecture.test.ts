@@ -82,6 +82,9 @@ const STORAGE_FILES: Readonly<Record<string, string>> = {
   'index-port.ts': 'storage port',
   'vault-port.ts': 'storage port',
   'heads-port.ts': 'storage port',
+  'shared-port.ts': 'storage port',
+  'object-port.ts': 'storage port',
+  'token-port.ts': 'storage port',
   'durable-file.ts': 'durable file',
 }
 

@@ -32,6 +32,7 @@ const MAX_AT_ONCE: number = 4 * MAX_OTLP_SIZE
 /** When a client should send its export again, in seconds, for what will pass without a change of the export. */
 const AGAIN: Partial<Record<ProblemCode, number>> = {
   OVERLOADED: 1,
+  UNAVAILABLE: 1,
   // The same export is on its way already.
   CONFLICT: 1,
   STOPPED: 10,

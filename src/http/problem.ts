@@ -54,6 +54,11 @@ const KINDS: Readonly<Record<ProblemCode, Kind>> = {
     title: 'The server is busy',
     headers: { 'Retry-After': '1' },
   },
+  UNAVAILABLE: {
+    status: 503,
+    title: 'Something that the log needs cannot be reached just now',
+    headers: { 'Retry-After': '1' },
+  },
   READ_ONLY: { status: 503, title: 'The log takes no submissions' },
   STOPPED: { status: 503, title: 'Nothing is taken any more' },
   DISK_FULL: { status: 507, title: 'There is no space left' },

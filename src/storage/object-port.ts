@@ -1,0 +1,64 @@
+/**
+ * What an archive asks of object storage such as S3: bytes under names, most of them written once. Names are relative to
+ * the log's own prefix, of segments between slashes as in `tile/0/x001/234`.
+ */
+
+export interface ObjectMetadata {
+  readonly contentType: string
+  readonly cacheControl: string
+}
+
+/** How an object is kept from being deleted or replaced, where the bucket can do that. */
+export interface ObjectLock {
+  readonly mode: 'governance' | 'compliance'
+  /** Milliseconds since 1970 until which it is kept. */
+  readonly until: number
+  readonly legalHold: boolean
+}
+
+export interface StoredObject {
+  readonly bytes: Uint8Array
+  /** Milliseconds since 1970. */
+  readonly modified: number
+  readonly contentType: string | undefined
+  readonly storageClass: string | undefined
+}
+
+/**
+ * Errors, of every method: NOT_FOUND when the bucket is missing; FORBIDDEN when the credentials do not allow it, or have
+ * expired; UNAVAILABLE when it cannot be reached or is overloaded, and is worth trying again; IO otherwise. The message
+ * names the bucket and the object.
+ */
+export interface ObjectStore {
+  /** Where it is, for messages: `s3://bucket/prefix`. */
+  readonly place: string
+
+  /** An object, or undefined. */
+  get(name: string): Promise<StoredObject | undefined>
+
+  /**
+   * Creates an object that must not change any more. When one of that name is there already its bytes are compared:
+   * 'there' when they are the same. However many do so at once, what is stored is what one of them gave.
+   * @throws CORRUPT when the one that is there has other bytes: it is left as it is, and the message names it
+   */
+  create(
+    name: string,
+    bytes: Uint8Array,
+    metadata: ObjectMetadata,
+    lock?: ObjectLock,
+  ): Promise<'created' | 'there'>
+
+  /** Writes an object that may change, such as the newest checkpoint. */
+  replace(name: string, bytes: Uint8Array, metadata: ObjectMetadata): Promise<void>
+
+  /** Removes an object; nothing happens when there is none. */
+  remove(name: string): Promise<void>
+
+  /** The names that begin with `prefix` and come after `after`, in order, at most `limit`. */
+  list(
+    prefix: string,
+    options?: { readonly after?: string; readonly limit?: number },
+  ): Promise<string[]>
+
+  close(): Promise<void>
+}
