@@ -7,6 +7,7 @@ import { type OidcConfig, oidcOf } from './oidc-settings.ts'
 import { passphraseFrom } from './passphrase.ts'
 import { type ConfigSources, readSettings, type SettingValues } from './read-settings.ts'
 import { SERVER_SETTINGS } from './settings.ts'
+import { type SharedStorageConfig, sharedStorageOf } from './storage-settings.ts'
 import { type TenantConfig, tenantsOf } from './tenants.ts'
 
 const DEFAULT_TENANT = 'default'
@@ -38,6 +39,8 @@ export interface LogConfig {
   readonly oidc?: OidcConfig
   /** What is known of tenants, by their names. */
   readonly tenants?: ReadonlyMap<string, TenantConfig>
+  /** The storage that it shares with other servers; without it all is in the data directory. */
+  readonly shared?: SharedStorageConfig
   /** To whom its published heads are sent. */
   readonly gossip?: readonly SinkConfig[]
 }
@@ -51,6 +54,10 @@ export interface Config extends LogConfig {
   readonly queueLeaves: number
   readonly queueBytes: number
   readonly publishIntervalMs: number
+  /** Of logs in a database. */
+  readonly integrateIntervalMs: number
+  readonly leaseMs: number
+  readonly archiveIntervalMs: number
   readonly mapIntervalMs: number
   readonly renewIntervalMs: number
   readonly witnessIntervalMs: number
@@ -82,6 +89,9 @@ export async function loadConfig(sources: ConfigSources): Promise<Config> {
     queueLeaves: values['queue-leaves'] as number,
     queueBytes: values['queue-bytes'] as number,
     publishIntervalMs: values['publish-interval'] as number,
+    integrateIntervalMs: values['integrate-interval'] as number,
+    leaseMs: values.lease as number,
+    archiveIntervalMs: values['archive-interval'] as number,
     mapIntervalMs: values['map-interval'] as number,
     renewIntervalMs: values['renew-interval'] as number,
     witnessIntervalMs: values['witness-interval'] as number,
@@ -105,6 +115,7 @@ function logConfig(values: SettingValues, prefix: string, missing: string): LogC
   if (data === undefined) throw usage(missing)
   const oidc = oidcOf(values.oidc, `${prefix}oidc`)
   const tenants = tenantsOf(values.tenants, `${prefix}tenants`)
+  const shared = sharedStorageOf(values, prefix)
   const gossip = sinksOf(values.gossip, `${prefix}gossip`)
   return {
     data: data as string,
@@ -121,6 +132,7 @@ function logConfig(values: SettingValues, prefix: string, missing: string): LogC
     ...(policy === undefined ? {} : { policy: policy as string }),
     ...(oidc && { oidc }),
     ...(tenants.size === 0 ? {} : { tenants }),
+    ...(shared && { shared }),
     ...(gossip.length === 0 ? {} : { gossip }),
   }
 }

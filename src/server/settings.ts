@@ -13,6 +13,7 @@ import {
   switchSetting,
   textSetting,
 } from './setting.ts'
+import { STORAGE_SETTINGS } from './storage-settings.ts'
 import { TenantSettings } from './tenants.ts'
 
 /** What each log has of its own. */
@@ -51,6 +52,7 @@ const OF_A_LOG: TProperties = {
   policy: pathSetting(
     'file that names the witnesses to ask, and whose cosignatures a published head needs (tlog-policy)',
   ),
+  ...STORAGE_SETTINGS,
 }
 
 /** What each log has of its own that only a file can say: members with parts. */
@@ -77,6 +79,18 @@ const OF_THE_SERVER: TProperties = {
     'bytes that may wait for a commit before submissions are refused',
   ),
   'publish-interval': millisecondsSetting(250, 'least milliseconds between two published heads'),
+  'integrate-interval': millisecondsSetting(
+    20,
+    'least milliseconds between two integrations of a log in a database',
+  ),
+  lease: millisecondsSetting(
+    3_000,
+    'milliseconds after which another server leads a log in a database when the leader is silent',
+  ),
+  'archive-interval': millisecondsSetting(
+    1_000,
+    'least milliseconds between two checkpoints that are archived to the bucket',
+  ),
   'map-interval': millisecondsSetting(
     300_000,
     'milliseconds after which the log commits to its map of records, when there are new ones',
