@@ -7,6 +7,7 @@ import { ctRoutes } from './ct-routes.ts'
 import { erasureRoutes } from './erasure-routes.ts'
 import { evidenceRoute } from './evidence-route.ts'
 import { explorer } from './explorer-routes.ts'
+import type { LeaderPlace } from './forward.ts'
 import { gossipRoute, type ReportedGossip } from './gossip-route.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { holdRoutes } from './hold-routes.ts'
@@ -39,6 +40,8 @@ export interface HostedLog {
   readonly gossip?: ReportedGossip
   /** Its records, unless it keeps leaves only. */
   readonly records?: HostedRecords
+  /** Of a log that several servers share: who leads it. What only the leader can answer is passed on. */
+  readonly leader?: () => LeaderPlace
 }
 
 export interface AppOptions {

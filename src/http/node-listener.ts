@@ -9,6 +9,7 @@ import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admis
 import type { Answer } from './answer.ts'
 import { createApp, gossipOf, type HostedLog, prefixOf, servicesOf } from './app.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
+import { type Forwarder, forwarder, isForLeader } from './forward.ts'
 import { type LogHistory, startHistory } from './log-history.ts'
 import { createMetrics } from './metrics.ts'
 import {
@@ -58,6 +59,8 @@ export function createServerFor({
   const histories = new Map<string, LogHistory>()
   const targets = new Map<string, Target>()
   const arriving = arrivingBodies(MAX_ARRIVING_BYTES)
+  /** By the paths of their logs; empty where no log is shared. */
+  const forwarders = new Map<string, Forwarder>()
   for (const [name, hosted] of logs) {
     const { authenticate } = hosted
     const prefix = prefixOf(name)
@@ -68,14 +71,31 @@ export function createServerFor({
     }
     const answered = () => paths.map(({ path }) => metrics.durations('POST', prefix + path))
     histories.set(name, startHistory({ log: hosted.log, answered }))
+    if (hosted.leader !== undefined) {
+      const observe = metrics.observer('ANY', `${prefix}/ of the leader`)
+      forwarders.set(prefix, forwarder({ leader: hosted.leader, observe, onError }))
+    }
   }
   const others = appListener(createApp({ logs, metrics, histories, onError }), onError)
 
+  /** Passes a request on, if it is for another server. */
+  function passOn(path: string, request: IncomingMessage, response: ServerResponse): boolean {
+    const [prefix = ''] = /^\/logs\/[^/]*/.exec(path) ?? []
+    const found = forwarders.get(prefix)
+    return (
+      found !== undefined &&
+      isForLeader(path.slice(prefix.length)) &&
+      found.forward(request, response)
+    )
+  }
+
   const listener: RequestListener = (request, response) => {
+    const url = request.url!
+    const question = url.indexOf('?')
+    const path = question < 0 ? url : url.slice(0, question)
+    if (forwarders.size > 0 && passOn(path, request, response)) return
     if (request.method === 'POST') {
-      const url = request.url!
-      const question = url.indexOf('?')
-      const target = targets.get(question < 0 ? url : url.slice(0, question))
+      const target = targets.get(path)
       if (target !== undefined) {
         receive(target, question < 0 ? '' : url.slice(question + 1), request, response, onError)
         return
@@ -88,7 +108,9 @@ export function createServerFor({
     server,
     close(graceMs) {
       for (const history of histories.values()) history.stop()
-      return close(graceMs)
+      return close(graceMs).finally(() => {
+        for (const one of forwarders.values()) one.close()
+      })
     },
   }
 }

@@ -29,7 +29,7 @@ const refusal = (message: RegExp) =>
 describe('the settings', () => {
   it('are all described, and spelt alike as flag and variable', () => {
     for (const { name, variable, description } of SETTINGS) {
-      expect(name).toMatch(/^[a-z]+(-[a-z]+)*$/)
+      expect(name).toMatch(/^[a-z]+[0-9]?(-[a-z]+)*$/)
       expect(variable).toBe(`CAIRN_${name.toUpperCase().replaceAll('-', '_')}`)
       expect(description.length).toBeGreaterThan(10)
     }
