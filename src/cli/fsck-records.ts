@@ -58,7 +58,7 @@ export async function openVaultIn({ folder, keyFile }: RecordsPlace): Promise<Va
   if (!existsSync(file)) throw usage(`the master key of the vault is missing from ${file}`)
   const masterKey = await findOrMakeVaultKey({
     file,
-    vault: directory,
+    hasVault: async () => true,
     passphrase: process.env.CAIRN_PASSPHRASE,
     onEvent: () => {},
   })

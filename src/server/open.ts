@@ -18,6 +18,7 @@ import { keepEvidence } from './evidence-files.ts'
 import { openGossip } from './gossip.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
+import { recordStoresIn } from './record-stores.ts'
 import { type OpenedRecords, openHostedRecords } from './records.ts'
 import { readRetentionFile } from './retention-file.ts'
 import { readSecretRulesFile } from './secret-rules-file.ts'
@@ -110,8 +111,8 @@ export async function openHostedLog(
     )
     records = await openHostedRecords({
       log,
-      directory,
-      vaultKey: own.vaultKey,
+      stores: recordStoresIn(directory),
+      vaultKey: own.vaultKey ?? join(directory.keys, 'vault.key'),
       passphrase: config.passphrase,
       policy: policy?.bytes,
       retention: { table, jurisdictionOf: tenants.jurisdictionOf },

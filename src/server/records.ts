@@ -1,7 +1,4 @@
 /** The records of a log from its data directory: vault, search index, kept heads, and all that is done with them. */
-import { existsSync } from 'node:fs'
-import { rm } from 'node:fs/promises'
-import { join } from 'node:path'
 import { openCompleteness } from '../completeness/upkeep.ts'
 import { openCompliance } from '../compliance/compliance.ts'
 import type { RetentionPolicy } from '../compliance/context.ts'
@@ -14,19 +11,19 @@ import type { LogService } from '../log/service.ts'
 import type { SubmitterKey } from '../records/read-submissions.ts'
 import { openRecords } from '../records/records.ts'
 import { openSearchIndex } from '../search/search-index.ts'
-import type { DataDirectory } from '../storage/data-directory.ts'
-import { openHeadDirectory } from '../storage/head-directory.ts'
 import type { IndexStore } from '../storage/index-port.ts'
-import { openLevelIndexStore } from '../storage/level-index.ts'
-import { openVaultAt } from './open-vault.ts'
+import { openVault } from '../vault/vault.ts'
 import type { HostedRecordsEvent } from './record-events.ts'
+import type { RecordStores } from './record-stores.ts'
 import { findOrMakeVaultKey } from './vault-key.ts'
 
 export interface HostedRecordsOptions {
   readonly log: LogService
-  readonly directory: DataDirectory
-  /** The file of the vault's master key; by default one in the data directory. */
-  readonly vaultKey: string | undefined
+  readonly stores: RecordStores
+  /** The file of the vault's master key. */
+  readonly vaultKey: string
+  /** Milliseconds since 1970. */
+  readonly now?: () => number
   readonly passphrase: string | undefined
   /** The bytes of the policy that names the witnesses. */
   readonly policy: Uint8Array | undefined
@@ -50,19 +47,19 @@ export interface OpenedRecords extends HostedRecords {
  * @throws USAGE without the vault's master key; CORRUPT also when the vault is gone; LOCKED, NEWER_FORMAT, DISK_FULL, IO
  */
 export async function openHostedRecords(options: HostedRecordsOptions): Promise<OpenedRecords> {
-  const { log, directory, retention, policy, onEvent } = options
+  const { log, stores, retention, policy, onEvent, now = Date.now } = options
   const opened: { close(): Promise<void> }[] = []
   const closeAll = async (): Promise<void> => {
     for (const part of opened.splice(0).reverse()) await part.close()
   }
   try {
-    const { store, index } = await openIndex(directory.index, onEvent)
+    const { store, index } = await openIndex(stores, onEvent)
     opened.push(store)
-    if (index.latest !== undefined) assertVaultIsThere(directory)
-    const file = options.vaultKey ?? join(directory.keys, 'vault.key')
+    if (index.latest !== undefined) await assertVaultIsThere(stores)
+    const file = options.vaultKey
     const masterKey = await findOrMakeVaultKey({
       file,
-      vault: directory.vault,
+      hasVault: stores.hasVault,
       passphrase: options.passphrase,
       onEvent: (event) =>
         onEvent({
@@ -70,15 +67,18 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
           file,
         }),
     })
-    const vault = await openVaultAt(directory.vault, masterKey)
-    opened.push(vault)
+    const vaultStore = await stores.openVault()
+    opened.push(vaultStore)
+    const vault = await openVault({ store: vaultStore, masterKey, now })
+    // It closes its store.
+    opened[opened.length - 1] = vault
     const heads = await openHeadHistory({
       log,
-      store: await openHeadDirectory(directory.heads),
+      store: await stores.openHeads(),
       onError: (reason) => onEvent({ event: 'head-not-kept', reason }),
     })
     opened.push(heads)
-    const mapStore = await openMapStore(directory.map, onEvent)
+    const mapStore = await openMapStore(stores, onEvent)
     opened.push(mapStore)
     const completeness = await openCompleteness({
       log,
@@ -96,6 +96,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       secrets: options.secrets,
       retention: retention.table,
       submitterKey: options.submitterKey,
+      now,
     })
     opened.push(records)
     const compliance = openCompliance({
@@ -106,6 +107,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       retention,
       heads,
       completeness,
+      now,
       notBefore: publicationOf(log)?.timestamp ?? 0,
       ...(policy && { policy }),
     })
@@ -118,11 +120,11 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
 }
 
 /** Without this, one whose disk is not mounted would begin another vault, and then have two. */
-function assertVaultIsThere({ vault, index }: DataDirectory): void {
-  if (existsSync(join(vault, 'payloads'))) return
+async function assertVaultIsThere({ hasPayloads, vaultPlace, indexPlace }: RecordStores) {
+  if (await hasPayloads()) return
   throw new CairnError(
     'CORRUPT',
-    `the log has records, but their vault is missing from ${vault}; restore a backup of it, or remove ${index} to go on without what it held`,
+    `the log has records, but their vault is missing from ${vaultPlace}; restore a backup of it, or remove ${indexPlace} to go on without what it held`,
   )
 }
 
@@ -131,44 +133,43 @@ const USELESS: readonly CairnErrorCode[] = ['CORRUPT', 'NEWER_FORMAT', 'IO']
 
 /** The store of the map: all of it can be made again from the log. */
 function openMapStore(
-  directory: string,
+  stores: RecordStores,
   onEvent: HostedRecordsOptions['onEvent'],
 ): Promise<IndexStore> {
-  return openOrBeginAnew(directory, openLevelIndexStore, ['CORRUPT'], (reason) =>
+  return openOrBeginAnew(stores.openMap, stores.discardMap, ['CORRUPT'], (reason) =>
     onEvent({ event: 'map-discarded', reason }),
   )
 }
 
 /** The index: all that it says is in the log and the vault. */
-function openIndex(directory: string, onEvent: HostedRecordsOptions['onEvent']) {
-  return openOrBeginAnew(directory, openIndexIn, USELESS, (reason) =>
+function openIndex(stores: RecordStores, onEvent: HostedRecordsOptions['onEvent']) {
+  const open = async () => {
+    const store = await stores.openIndex()
+    try {
+      return { store, index: await openSearchIndex({ store }) }
+    } catch (error) {
+      await store.close()
+      throw error
+    }
+  }
+  return openOrBeginAnew(open, stores.discardIndex, USELESS, (reason) =>
     onEvent({ event: 'index-discarded', reason }),
   )
 }
 
-/** Opens what a directory holds; after one of these errors it is emptied, and opened again. */
+/** Opens what is stored; after one of these errors it is discarded, and opened again. */
 async function openOrBeginAnew<T>(
-  directory: string,
-  open: (directory: string) => Promise<T>,
+  open: () => Promise<T>,
+  discard: () => Promise<void>,
   useless: readonly CairnErrorCode[],
   onDiscarded: (reason: string) => void,
 ): Promise<T> {
   try {
-    return await open(directory)
+    return await open()
   } catch (error) {
     if (!(error instanceof CairnError) || !useless.includes(error.code)) throw error
     onDiscarded(error.message)
-    await rm(directory, { recursive: true, force: true })
-    return open(directory)
-  }
-}
-
-async function openIndexIn(directory: string) {
-  const store = await openLevelIndexStore(directory)
-  try {
-    return { store, index: await openSearchIndex({ store }) }
-  } catch (error) {
-    await store.close()
-    throw error
+    await discard()
+    return open()
   }
 }

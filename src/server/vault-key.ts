@@ -1,7 +1,7 @@
 /** The master key of a log's vault: a file of its own, found, or made with an empty vault. */
 import { existsSync } from 'node:fs'
 import { mkdir, readFile } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { dirname } from 'node:path'
 import { CairnError, messageOf, usage } from '../errors.ts'
 import type { MasterKey } from '../vault/master-key.ts'
 import {
@@ -17,8 +17,8 @@ const PRIVATE_DIRECTORY = 0o700
 export interface VaultKeyPlace {
   /** The file of the master key. */
   readonly file: string
-  /** The directory of the vault. */
-  readonly vault: string
+  /** Whether there is a vault already, which another key would not open. */
+  hasVault(): Promise<boolean>
   /** With it a new key is made out of it, and one that was is opened. */
   readonly passphrase: string | undefined
   /** Told of a new key, and of one that others may read. */
@@ -30,9 +30,9 @@ export interface VaultKeyPlace {
  * @throws USAGE when it is missing, or takes another passphrase; CORRUPT, IO
  */
 export async function findOrMakeVaultKey(place: VaultKeyPlace): Promise<MasterKey> {
-  const { file, vault, passphrase, onEvent } = place
+  const { file, hasVault, passphrase, onEvent } = place
   if (!existsSync(file)) {
-    if (existsSync(join(vault, 'keys'))) {
+    if (await hasVault()) {
       throw usage(
         `the master key of the vault is missing from ${file}; put its backup back, or say where it is with --vault-key`,
       )
