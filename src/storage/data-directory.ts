@@ -12,12 +12,14 @@
  *   DIR/admin.token  the first credential
  *   DIR/tokens       credentials added later
  *   DIR/gossip/      what was sent to outside systems (logs only)
+ *   DIR/unfinished   says that a move or a restore into here has not come to its end (logs only)
+ *   DIR/moved        says that the log goes on in another place (logs only)
  *   [DIR/witness.policy, DIR/url   for the operators of logs, and for commands on the same machine]
  *
  * Nothing here locks the directory; the store does that when it is opened.
  */
 import { constants } from 'node:fs'
-import { access, mkdir, readdir, readFile, stat } from 'node:fs/promises'
+import { access, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
@@ -53,16 +55,22 @@ export interface DataDirectory {
   readonly tokensFile: string
 }
 
+/** What a directory can say of itself that keeps a log from being run in it. */
+export type DirectoryMark = 'unfinished' | 'moved'
+
 export interface DataDirectoryOptions {
   /** Makes the directory, or completes one whose making was interrupted. */
   readonly create: boolean
+  /** Marks that are no reason to refuse it. One that was moved away may always be read. Default: none. */
+  readonly despite?: readonly DirectoryMark[]
   /** That of a log when left out. */
   readonly kind?: DirectoryKind
 }
 
 /**
  * Opens a data directory, making it when asked to. An existing one is never touched unless it is Cairn's.
- * @throws NOT_FOUND when there is none, or only half of one, and `create` is false
+ * @throws NOT_FOUND when there is none, or only half of one, and `create` is false; also while one is marked as unfinished
+ * @throws USAGE when `create` is true, and the log was moved away
  * @throws FOREIGN_DIRECTORY, NEWER_FORMAT
  * @throws IO when it cannot be read or written
  */
@@ -70,7 +78,7 @@ export async function openDataDirectory(
   path: string,
   options: DataDirectoryOptions,
 ): Promise<DataDirectory> {
-  const { create, kind = 'log' } = options
+  const { create, kind = 'log', despite = [] } = options
   const root = resolve(path)
   const directory: DataDirectory = {
     path: root,
@@ -85,6 +93,7 @@ export async function openDataDirectory(
     tokensFile: join(root, 'tokens'),
   }
   try {
+    await checkMarks(root, create ? ['unfinished', 'moved'] : ['unfinished'], despite)
     if (create) await complete(directory, kind)
     else await check(directory, kind)
     await access(root, constants.R_OK | constants.W_OK | constants.X_OK)
@@ -92,6 +101,56 @@ export async function openDataDirectory(
     throw unusable(root, error)
   }
   return directory
+}
+
+/** What a directory's mark says, a line, or undefined without one. @throws IO */
+export async function markOf(path: string, mark: DirectoryMark): Promise<string | undefined> {
+  try {
+    return (await readFile(join(resolve(path), mark), 'utf8')).trimEnd()
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT' || codeOf(error) === 'ENOTDIR') return undefined
+    throw unusable(path, error)
+  }
+}
+
+/**
+ * Marks a directory, durably, or takes the mark away; an unfinished one is made when there is none. @throws IO
+ */
+export async function markDirectory(
+  path: string,
+  mark: DirectoryMark,
+  text: string | undefined,
+): Promise<void> {
+  const root = resolve(path)
+  try {
+    if ((await kindOf(root)) === undefined) {
+      await mkdir(root, { recursive: true, mode: PRIVATE_DIRECTORY })
+      await syncDirectory(dirname(root))
+    }
+    if (text !== undefined) return await durableWriteFile(join(root, mark), utf8(`${text}\n`), 0o644)
+    await rm(join(root, mark), { force: true })
+    await syncDirectory(root)
+  } catch (error) {
+    throw unusable(root, error)
+  }
+}
+
+async function checkMarks(
+  root: string,
+  marks: readonly DirectoryMark[],
+  despite: readonly DirectoryMark[],
+): Promise<void> {
+  for (const mark of marks.filter((one) => !despite.includes(one))) {
+    const text = await markOf(root, mark)
+    if (text === undefined) continue
+    if (mark === 'unfinished') {
+      throw new CairnError('NOT_FOUND', `the log in ${root} is not whole: ${text}`)
+    }
+    throw new CairnError(
+      'USAGE',
+      `the log in ${root} ${text}; two that go on with the same keys would contradict each other. If it was never started there, remove ${join(root, mark)} to go on here`,
+    )
+  }
 }
 
 /** Whose data a directory holds, or undefined when it is not one of Cairn's. @throws IO when it cannot be read */
@@ -183,9 +242,10 @@ async function isMarked(path: string, kind: DirectoryKind): Promise<boolean> {
   return true
 }
 
-/** What may lie in a directory that counts as empty: our own unfinished file, and what a new volume comes with. */
+/** What may lie in a directory that counts as empty: our own unfinished files, and what a new volume comes with. */
 function isHarmless(name: string): boolean {
-  return name === 'lost+found' || (name.startsWith('format.') && name.endsWith(UNFINISHED))
+  if (name === 'lost+found' || name === 'unfinished') return true
+  return /^(format|unfinished)\./.test(name) && name.endsWith(UNFINISHED)
 }
 
 /** What the format file says, or undefined when Cairn did not write it. @throws the file system's own errors */
