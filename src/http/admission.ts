@@ -63,6 +63,8 @@ export interface Admission {
   /** What the answer holds: receipts in a format, or nothing but indices. */
   readonly answer: ReceiptType | 'indices'
   readonly options: SubmitOptions | undefined
+  /** Whether the client asks that a head has the leaves before it is answered, also where the answer shows no head. */
+  readonly integrated: boolean
   /** Present when the answer is to wait until the witnesses' quorum has cosigned a head with the leaves. */
   readonly witnessed?: {
     /** Milliseconds that the client wants to wait at the most, when it says so (`Prefer: wait=<seconds>`). */
@@ -81,7 +83,7 @@ export function admit(
   headers: HeaderFields,
   by: Principal,
 ): Admission {
-  const witnessed = query !== '' && waitsForWitnesses(route, query)
+  const waitsFor = query === '' ? undefined : waitOf(route, query)
   const encoding = headers['content-encoding']
   if (encoding !== undefined && encoding !== 'identity') {
     // A leaf is the bytes that arrive; logging compressed ones would be a surprise to whoever verifies.
@@ -91,7 +93,8 @@ export function admit(
   }
   const options = submitOptions(text(headers['idempotency-key']), by)
   if (route === 'add') {
-    return { route, by, batch: false, limit: MAX_ENTRY_SIZE, answer: 'indices', options }
+    const limit = MAX_ENTRY_SIZE
+    return { route, by, batch: false, limit, answer: 'indices', integrated: false, options }
   }
   const taken = route === 'leaves' ? LEAVES : RECORDS
   const batch = isBatch(taken, text(headers['content-type']))
@@ -102,8 +105,9 @@ export function admit(
     batch,
     limit: batch ? taken.batchLimit : taken.limit,
     answer: wanted(offers, text(headers.accept), text(headers.prefer)),
+    integrated: waitsFor === 'integrated',
     options,
-    ...(witnessed && { witnessed: { patienceMs: patience(text(headers.prefer)) } }),
+    ...(waitsFor === 'witnessed' && { witnessed: { patienceMs: patience(text(headers.prefer)) } }),
   }
 }
 
@@ -111,12 +115,12 @@ function text(value: string | readonly string[] | undefined): string | undefined
   return value === undefined || typeof value === 'string' ? value : value.join(', ')
 }
 
-function waitsForWitnesses(route: SubmitRoute, query: string): boolean {
-  const { wait = 'integrated' } = parseQuery(query, route === 'add' ? [] : ['wait'])
-  if (wait !== 'integrated' && wait !== 'witnessed') {
+function waitOf(route: SubmitRoute, query: string): 'integrated' | 'witnessed' | undefined {
+  const { wait } = parseQuery(query, route === 'add' ? [] : ['wait'])
+  if (wait !== undefined && wait !== 'integrated' && wait !== 'witnessed') {
     throw malformed('"wait" is either integrated or witnessed')
   }
-  return wait === 'witnessed'
+  return wait
 }
 
 function isBatch({ one, many, advice }: Taken, contentType: string | undefined): boolean {

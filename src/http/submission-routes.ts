@@ -60,9 +60,8 @@ const RECEIPTS = {
 }
 
 const WAITING =
-  '"?wait=integrated" is the default; "?wait=witnessed" holds the answer until the quorum of witnesses has cosigned ' +
-  'a head with them ("Prefer: wait=5" for five seconds at the most). ' +
-  'Repeating a request with its Idempotency-Key has no further effect.'
+  '"?wait=witnessed" holds the answer until the quorum of witnesses has cosigned a head with them ("Prefer: wait=5" ' +
+  'for five seconds at the most). Repeating a request with its Idempotency-Key has no further effect.'
 
 const DOCUMENTATION: Readonly<Record<SubmitRoute, Documentation>> = {
   add: {
@@ -81,7 +80,9 @@ const DOCUMENTATION: Readonly<Record<SubmitRoute, Documentation>> = {
   leaves: {
     tag: 'submission',
     summary: 'Adds one leaf or many, all or none, and answers with receipts',
-    description: `"Prefer: return=minimal" asks for indices only. ${WAITING}`,
+    description:
+      '"Prefer: return=minimal" asks for indices only, and has them as soon as the leaves are durable; with ' +
+      `"?wait=integrated", which is the default for receipts, as soon as a head has them. ${WAITING}`,
     token: true,
     headers: { Accept: Text, Prefer: Text, 'Idempotency-Key': Text },
     body: { 'application/octet-stream': Bytes, 'application/cbor-seq': Bytes },
@@ -102,7 +103,7 @@ const DOCUMENTATION: Readonly<Record<SubmitRoute, Documentation>> = {
     description:
       'One record as JSON, or up to 10,000 as NDJSON, a record a line. People and payloads are kept encrypted; the ' +
       'log holds salted commitments to them. "Prefer: return=minimal" leaves the receipts out. ' +
-      `${WAITING}`,
+      `"?wait=integrated" is the default. ${WAITING}`,
     token: true,
     headers: { Prefer: Text, 'Idempotency-Key': Text },
     body: { 'application/json': Submission, 'application/x-ndjson': Bytes },

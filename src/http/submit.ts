@@ -35,13 +35,17 @@ export function submitter(
   const location = `${prefix}/v1/receipts/`
 
   function answerTo(admission: Admission, accepted: Promise<Acceptance>): Promise<Answer> {
-    if (admission.batch) return accepted.then((all) => batchAnswer(log, writeJson, all, admission))
-    return accepted.then((one) => {
-      const leaf = one.leaves[0]!
-      return admission.answer === 'indices'
-        ? minimalAnswer(leaf, location)
-        : receiptAnswer(log, writeJson, leaf, one, admission.answer, location)
-    })
+    const { answer, batch } = admission
+    if (answer === 'indices') return accepted.then(({ leaves }) => indicesTo(admission, leaves))
+    if (batch) return accepted.then((all) => batchAnswer(log, writeJson, all))
+    return accepted.then((one) =>
+      receiptAnswer(log, writeJson, one.leaves[0]!, one, answer, location),
+    )
+  }
+
+  function indicesTo({ route, batch }: Admission, leaves: readonly Accepted[]): Answer {
+    if (route === 'add') return addAnswer(leaves[0]!)
+    return batch ? batchOfIndices(leaves) : minimalAnswer(leaves[0]!, location)
   }
 
   async function witnessed(
@@ -61,8 +65,11 @@ export function submitter(
     const leaves = admission.batch ? batchOf(body) : [leafOf(body)]
     const { witnessed: wait } = admission
     if (wait !== undefined) return witnessed(admission, wait.patienceMs ?? deadlineMs, leaves)
-    const accepted = log.submit(leaves, admission.options)
-    return admission.route === 'add' ? accepted.then(addAnswer) : answerTo(admission, accepted)
+    // An index is final before a head has the leaf, and an answer without a head need not wait for one.
+    if (admission.answer === 'indices' && !admission.integrated) {
+      return log.sequence(leaves, admission.options).then((all) => indicesTo(admission, all))
+    }
+    return answerTo(admission, log.submit(leaves, admission.options))
   }
 }
 
@@ -87,12 +94,25 @@ function batchOf(body: Uint8Array): Uint8Array[] {
 }
 
 /** Existing tools take nothing but 200 here, also for a leaf that is new. */
-function addAnswer({ leaves }: Acceptance): Answer {
-  return { status: 200, headers: INDEX_HEADERS, body: String(leaves[0]!.index) }
+function addAnswer({ index }: Accepted): Answer {
+  return { status: 200, headers: INDEX_HEADERS, body: String(index) }
 }
 
 function statusOf({ duplicate }: Accepted): number {
   return duplicate ? 200 : 201
+}
+
+function statusOfAll(leaves: readonly Accepted[]): number {
+  return leaves.every((leaf) => leaf.duplicate) ? 200 : 201
+}
+
+function batchOfIndices(leaves: readonly Accepted[]): Answer {
+  const indices = leaves.map((leaf) => leaf.index).join(',')
+  return {
+    status: statusOfAll(leaves),
+    headers: MINIMAL_HEADERS,
+    body: `{"indices":[${indices}]}`,
+  }
 }
 
 function minimalAnswer(leaf: Accepted, location: string): Answer {
@@ -154,18 +174,16 @@ async function batchAnswer(
   log: LogService,
   writeJson: JsonReceiptWriter,
   { leaves, head }: Acceptance,
-  admission: Admission,
 ): Promise<Answer> {
-  const status = leaves.every((leaf) => leaf.duplicate) ? 200 : 201
-  if (admission.answer === 'indices') {
-    const indices = leaves.map((leaf) => leaf.index).join(',')
-    return { status, headers: MINIMAL_HEADERS, body: `{"indices":[${indices}]}` }
-  }
   const receipts: string[] = []
   for (const leaf of leaves) {
     const inclusion = log.inclusionUnder(leaf.index, leaf.leafHash, head)
     receipts.push(writeJson(inclusion instanceof Promise ? await inclusion : inclusion))
     if (receipts.length % RECEIPTS_AT_ONCE === 0) await new Promise(setImmediate)
   }
-  return { status, headers: JSON_HEADERS, body: `{"receipts":[${receipts.join(',')}]}` }
+  return {
+    status: statusOfAll(leaves),
+    headers: JSON_HEADERS,
+    body: `{"receipts":[${receipts.join(',')}]}`,
+  }
 }

@@ -11,8 +11,6 @@
 
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
-import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
-import { isMapRoot } from '../formats/completeness-root.ts'
 import { type LeafIndex, leafIndex } from '../merkle/position.ts'
 import type { Commit, LogStore } from '../storage/port.ts'
 import type { DoubleCheck } from './double-check.ts'
@@ -31,6 +29,7 @@ import type {
 import { signHead } from './sign-head.ts'
 import type { SignedState } from './signed-state.ts'
 import type { LogSigner } from './signer.ts'
+import { bytesOf, queueIsFull, refusalOf, refusalOfLeaves } from './submission-rules.ts'
 
 /** A committed head with what is needed to prove leaves under it from memory. */
 export interface CommittedHead extends Head {
@@ -56,7 +55,6 @@ export interface CommitterOptions {
 
 /** Enough waiting leaves to prepare a batch while the one before is still being written. */
 const OVERLAP_LEAVES = 512
-const LONGEST_SUBMISSION = 10_000
 
 /** A batch on its way: what to store, and whom to answer then. */
 interface Prepared {
@@ -124,8 +122,7 @@ export class Committer {
   }
 
   submit(leaves: readonly Uint8Array[], options: SubmitOptions = {}): Promise<Acceptance> {
-    let bytes = 0
-    for (const leaf of leaves) bytes += leaf.length
+    const bytes = bytesOf(leaves)
     const refusal = this.#refusal(leaves, bytes, options)
     if (refusal !== undefined) {
       this.#counters.refused += leaves.length
@@ -155,32 +152,12 @@ export class Committer {
   #refusal(
     leaves: readonly Uint8Array[],
     bytes: number,
-    { ownStatement = false }: SubmitOptions,
+    options: SubmitOptions,
   ): CairnError | undefined {
     if (this.#mode.mode !== 'writable') return refusalOf(this.#mode)
-    if (leaves.length === 0) return new CairnError('MALFORMED', 'there is no leaf to add')
-    if (leaves.length > LONGEST_SUBMISSION) {
-      return new CairnError(
-        'TOO_LARGE',
-        `a submission has at most ${LONGEST_SUBMISSION} leaves; send several`,
-      )
-    }
-    for (const leaf of leaves) {
-      if (leaf.length === 0) return new CairnError('MALFORMED', 'a leaf has at least one byte')
-      if (leaf.length > MAX_ENTRY_SIZE) {
-        return new CairnError(
-          'TOO_LARGE',
-          `a leaf has at most ${MAX_ENTRY_SIZE} bytes, this one has ${leaf.length}`,
-        )
-      }
-      if (!ownStatement && isMapRoot(leaf)) {
-        const message = 'a leaf that begins with cairn-map/ is written by the log itself only'
-        return new CairnError('MALFORMED', message)
-      }
-    }
-    if (!this.#queue.hasRoom(leaves.length, bytes)) {
-      return new CairnError('OVERLOADED', 'the submission queue is full; try again in a second')
-    }
+    const refusal = refusalOfLeaves(leaves, options)
+    if (refusal !== undefined) return refusal
+    if (!this.#queue.hasRoom(leaves.length, bytes)) return queueIsFull()
     return undefined
   }
 
@@ -338,10 +315,4 @@ export class Committer {
     }
     this.#rejectIfFailed(submissions)
   }
-}
-
-const REFUSAL = { 'read-only': 'READ_ONLY', 'disk-full': 'DISK_FULL', stopped: 'STOPPED' } as const
-
-function refusalOf({ mode, reason }: Exclude<LogMode, { mode: 'writable' }>): CairnError {
-  return new CairnError(REFUSAL[mode], reason)
 }

@@ -83,6 +83,12 @@ export interface LogService {
    */
   submit(leaves: readonly Uint8Array[], options?: SubmitOptions): Promise<Acceptance>
 
+  /**
+   * Adds leaves as submit() does, and resolves once they are durable and have their indices, which never change. They
+   * may be under no head yet. @throws as submit()
+   */
+  sequence(leaves: readonly Uint8Array[], options?: SubmitOptions): Promise<readonly Accepted[]>
+
   mode(): LogMode
   statistics(): LogStatistics
   /** The newest committed head. */
