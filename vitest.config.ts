@@ -22,6 +22,8 @@ export default defineConfig({
     isolate: false,
     // One more than there are cores, as some tests wait for most of their time.
     maxWorkers: availableParallelism() + 1,
+    // The PostgreSQL that tests share ends with the run; it starts with the first test that wants it.
+    globalSetup: ['test/support/postgres-run.ts'],
     setupFiles: ['test/support/setup.ts', ...(isSeeded ? ['test/support/property-seed.ts'] : [])],
     // Where a run decides about a merge, a test of processes and time that fails once may try again; it is reported.
     retry: process.env.CI === 'true' ? 1 : 0,

@@ -1,0 +1,270 @@
+/**
+ * Connections to the PostgreSQL database of a log: one schema, one way to ask, one way to fail.
+ *
+ * Every connection is told what must hold whatever the server's or the role's defaults are: which schema, that a
+ * commit is on stable storage before it is acknowledged, and how long anything may take. A transaction whose process
+ * is paused holds its locks no longer than `idle_in_transaction_session_timeout`, so that others can go on.
+ */
+import { readFile } from 'node:fs/promises'
+import pg from 'pg'
+import { CairnError, messageOf, usage } from '../errors.ts'
+import { databaseFailure, isStatementFailure } from './postgres-failure.ts'
+import { TYPES } from './postgres-types.ts'
+
+const CONNECT_MS = 5_000
+const STATEMENT_MS = 30_000
+/** How long the server waits for the next statement of a transaction. */
+const IDLE_IN_TRANSACTION_MS = 5_000
+const KEEP_IDLE_MS = 60_000
+
+export interface PoolOptions {
+  /** `postgres://user[:password]@host[:port]/database`, with libpq's parameters such as `?sslmode=verify-full`. */
+  readonly url: string
+  readonly schema: string
+  /** The password is read from this file for each new connection, so that it can be changed. */
+  readonly passwordFile?: string
+  /** A role to act as (SET ROLE), of which the user is a member. */
+  readonly role?: string
+  /** Default 10. */
+  readonly maxConnections?: number
+  /** Milliseconds that a statement may take. Default 30,000; 0 for no limit. */
+  readonly statementTimeoutMs?: number
+  /** Milliseconds to wait for a connection. Default 5,000. */
+  readonly connectTimeoutMs?: number
+  /** Told of connections that break while nothing is asked on them. */
+  readonly onError?: (error: Error) => void
+}
+
+/** Asks one statement at a time. */
+export interface PostgresConnection {
+  /**
+   * The rows of a statement. `what` is for messages: "cannot ${what}: …". A `name` has it prepared once a connection,
+   * which is quicker; one name is for one text.
+   */
+  query<Row>(what: string, text: string, values?: readonly unknown[], name?: string): Promise<Row[]>
+  /** How many rows a statement wrote. */
+  execute(what: string, text: string, values?: readonly unknown[], name?: string): Promise<number>
+}
+
+/** Errors, of every method: UNAVAILABLE, DISK_FULL, FORBIDDEN, IO…, as databaseFailure() has them; STOPPED once closed. */
+export interface PostgresPool extends PostgresConnection {
+  readonly schema: string
+  /** Host, database and schema, for messages. Never a password. */
+  readonly place: string
+  /**
+   * All that `work` does in one transaction (READ COMMITTED), committed when it resolves, and rolled back when it
+   * throws. When the commit itself meets UNAVAILABLE, it may have been made.
+   */
+  transaction<T>(what: string, work: (connection: PostgresConnection) => Promise<T>): Promise<T>
+  /** A connection of one's own, with the same settings and not of the pool: to LISTEN. End it with `end()`. */
+  dedicated(): Promise<pg.Client>
+  close(): Promise<void>
+}
+
+/** Makes a pool; it connects when it is first asked. @throws USAGE */
+export function openPool(options: PoolOptions): PostgresPool {
+  const { schema } = options
+  checkSchemaName(schema)
+  const config = clientConfig(options)
+  const Client = clientOf(options)
+  const pool = new pg.Pool({
+    ...config,
+    Client,
+    max: options.maxConnections ?? 10,
+    idleTimeoutMillis: KEEP_IDLE_MS,
+    onConnect: (client) => settle(client, options),
+  })
+  const onError = options.onError ?? (() => undefined)
+  pool.on('error', onError)
+  // The pool hears of errors of idle connections only; one that breaks in use tells whoever uses it as well.
+  pool.on('connect', (client) => client.on('error', () => undefined))
+  let closing: Promise<void> | undefined
+
+  async function use<T>(what: string, work: (client: pg.PoolClient) => Promise<T>): Promise<T> {
+    if (closing !== undefined)
+      throw new CairnError('STOPPED', `cannot ${what}: the store is closed`)
+    let client: pg.PoolClient
+    try {
+      client = await pool.connect()
+    } catch (error) {
+      throw databaseFailure(what, error)
+    }
+    try {
+      const result = await work(client)
+      client.release()
+      return result
+    } catch (error) {
+      // Anything but a refusal may leave a statement running, or a transaction open.
+      client.release(!(error instanceof Refused))
+      throw databaseFailure(what, error instanceof Refused ? error.cause : error)
+    }
+  }
+
+  return {
+    schema,
+    place: placeOf(options),
+    query: async (what, text, values, name) =>
+      (await use(what, (client) => alone(client, text, values, name))).rows,
+    execute: async (what, text, values, name) =>
+      (await use(what, (client) => alone(client, text, values, name))).rowCount ?? 0,
+    transaction: (what, work) => use(what, (client) => inTransaction(client, what, work)),
+    async dedicated() {
+      const client = new Client(config)
+      client.on('error', () => undefined)
+      try {
+        await client.connect()
+        await settle(client, options)
+        return client
+      } catch (error) {
+        await client.end().catch(() => undefined)
+        throw databaseFailure('connect to the database', error)
+      }
+    },
+    close() {
+      closing ??= pool.end()
+      return closing
+    },
+  }
+}
+
+/** Carries an error after which the connection is as good as before. */
+class Refused extends Error {}
+
+function ask(
+  client: pg.ClientBase,
+  text: string,
+  values: readonly unknown[] = [],
+  name?: string,
+): Promise<pg.QueryResult> {
+  const query = { text, values: [...values], types: TYPES }
+  return client.query(name === undefined ? query : { ...query, name })
+}
+
+/** A statement outside of a transaction. */
+async function alone(
+  client: pg.ClientBase,
+  text: string,
+  values?: readonly unknown[],
+  name?: string,
+): Promise<pg.QueryResult> {
+  try {
+    return await ask(client, text, values, name)
+  } catch (error) {
+    throw isStatementFailure(error) ? new Refused('', { cause: error }) : error
+  }
+}
+
+async function inTransaction<T>(
+  client: pg.ClientBase,
+  what: string,
+  work: (connection: PostgresConnection) => Promise<T>,
+): Promise<T> {
+  const inside = async (...query: Parameters<PostgresConnection['query']>) => {
+    const [doing, text, values, name] = query
+    try {
+      return await ask(client, text, values, name)
+    } catch (error) {
+      throw databaseFailure(doing, error)
+    }
+  }
+  await inside(what, 'BEGIN')
+  let result: T
+  try {
+    result = await work({
+      query: async (...query) => (await inside(...query)).rows,
+      execute: async (...query) => (await inside(...query)).rowCount ?? 0,
+    })
+  } catch (cause) {
+    await client.query('ROLLBACK').catch(() => {
+      throw cause
+    })
+    throw new Refused('', { cause })
+  }
+  await inside(what, 'COMMIT')
+  return result
+}
+
+/** What is so for every connection, in one statement. */
+async function settle(client: pg.ClientBase, options: PoolOptions): Promise<void> {
+  const timeout = options.statementTimeoutMs ?? STATEMENT_MS
+  const role = options.role
+  if (role !== undefined) await client.query(`SET ROLE ${pg.escapeIdentifier(role)}`)
+  await client.query(
+    `SELECT set_config('search_path', $1, false),
+            set_config('statement_timeout', $2, false),
+            set_config('idle_in_transaction_session_timeout', $3, false),
+            set_config('bytea_output', 'hex', false),
+            set_config('synchronous_commit', CASE current_setting('synchronous_commit')
+              WHEN 'off' THEN 'on' ELSE current_setting('synchronous_commit') END, false)`,
+    [
+      `${pg.escapeIdentifier(options.schema)}, pg_temp`,
+      String(timeout),
+      String(IDLE_IN_TRANSACTION_MS),
+    ],
+  )
+}
+
+function clientConfig(options: PoolOptions): pg.ClientConfig {
+  const url = parseUrl(options.url)
+  const { passwordFile } = options
+  if (passwordFile !== undefined && url.password !== '') {
+    throw usage('the URL of the database has a password, and there is a file for it: give one')
+  }
+  const timeout = options.statementTimeoutMs ?? STATEMENT_MS
+  return {
+    connectionString: options.url,
+    application_name: 'cairn',
+    connectionTimeoutMillis: options.connectTimeoutMs ?? CONNECT_MS,
+    keepAlive: true,
+    // Longer than the server's: an answer that does not come is a connection that is lost.
+    ...(timeout === 0 ? {} : { query_timeout: timeout + CONNECT_MS }),
+  }
+}
+
+/** The driver's client, which takes no password beside a URL, not even where the URL has none. */
+function clientOf({ passwordFile }: PoolOptions): typeof pg.Client {
+  if (passwordFile === undefined) return pg.Client
+  const password = (): Promise<string> => readPassword(passwordFile)
+  return class extends pg.Client {
+    constructor(config?: string | pg.ClientConfig) {
+      super(config)
+      Object.assign(this, { password })
+    }
+  }
+}
+
+async function readPassword(path: string): Promise<string> {
+  try {
+    return (await readFile(path, 'utf8')).replace(/\r?\n$/, '')
+  } catch (error) {
+    throw usage(`cannot read the password of the database: ${messageOf(error)}`, error)
+  }
+}
+
+/** @throws USAGE, without the URL: there may be a password in it */
+function parseUrl(text: string): URL {
+  let url: URL | undefined
+  try {
+    url = new URL(text)
+  } catch {
+    url = undefined
+  }
+  if (url === undefined || !/^postgres(ql)?:$/.test(url.protocol)) {
+    throw usage('the database is not a URL such as postgres://user@host:5432/database')
+  }
+  return url
+}
+
+function placeOf(options: PoolOptions): string {
+  const url = parseUrl(options.url)
+  const host = url.host === '' ? (url.searchParams.get('host') ?? 'localhost') : url.host
+  return `${url.protocol}//${host}${url.pathname}, schema ${options.schema}`
+}
+
+/** @throws USAGE */
+function checkSchemaName(schema: string): void {
+  if (/^[a-z_][a-z0-9_]{0,62}$/.test(schema) && !/^pg_/.test(schema)) return
+  throw usage(
+    `the database schema '${schema}' is not a name of 1 to 63 of a-z, 0-9 and _ that begins with a letter and not with pg_`,
+  )
+}
