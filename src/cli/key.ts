@@ -1,6 +1,7 @@
 /** `cairn key`: the keys of a data directory, and their encryption to a passphrase. */
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { ed25519PublicKey } from '#ed25519'
 import { mlDsaPublicKey } from '#ml-dsa'
@@ -86,12 +87,21 @@ async function show(flags: KeyFlags): Promise<void> {
 
 async function generate(flags: KeyFlags): Promise<void> {
   const directory = await openDataDirectory(flags.data, { create: true })
-  const options = fileOptions(directory, await passphraseOf(flags))
+  const passphrase = await passphraseOf(flags)
+  const options = fileOptions(directory, passphrase)
   const found = await readKeys(options)
   if (found !== undefined) {
     throw new CairnError('USAGE', `${found.file} exists: the keys of a log are never replaced`)
   }
   const made = await createKeys({ ...options, ...(flags.origin && { origin: flags.origin }) })
+  // With it the folder of keys is whole: it can be copied to every server of a log that several share.
+  const { findOrMakeVaultKey } = await import('../server/vault-key.ts')
+  await findOrMakeVaultKey({
+    file: join(directory.keys, 'vault.key'),
+    hasVault: async () => false,
+    passphrase,
+    onEvent: () => undefined,
+  })
   report(keysOfLog(made), flags)
 }
 

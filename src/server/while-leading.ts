@@ -16,8 +16,8 @@ export function whileLeading<T extends Later<T>>(current: () => T | undefined): 
     get(_, name) {
       const service = current()
       if (service === undefined) return refuse
-      const method = Reflect.get(service, name) as (...given: unknown[]) => Promise<unknown>
-      return method.bind(service)
+      const method: unknown = Reflect.get(service, name)
+      return typeof method === 'function' ? method.bind(service) : method
     },
   })
 }

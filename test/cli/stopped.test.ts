@@ -114,9 +114,12 @@ describe('a stopped log', () => {
       '--json',
     ]
     const { vkeys } = JSON.parse((await cairn(args)).stdout)
+    const vaultKey = await readFile(folder.at('new', 'keys', 'vault.key'))
     const started = await served(['--data', folder.at('new')])
     expect(started.stdout()).toContain('new.example/log')
     await started.stop()
     expect(await readFile(folder.at('new', 'log.vkey'), 'utf8')).toBe(`${vkeys.join('\n')}\n`)
+    // The key of the vault was made with them, and is the one that is used.
+    expect(await readFile(folder.at('new', 'keys', 'vault.key'))).toEqual(vaultKey)
   })
 })
