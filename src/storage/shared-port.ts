@@ -23,6 +23,11 @@ export interface SequenceBatch {
   /** Whether a leaf that has an index keeps it, and is not added again. */
   readonly dedup: boolean
   readonly requests: readonly SequencedRequest[]
+  /**
+   * The leader's term in which the leaves are to be sequenced, or not at all: so that what a leader has checked and put
+   * elsewhere first does not get into the log once another leads.
+   */
+  readonly epoch?: number
 }
 
 /** A request that carries an idempotency key. */
@@ -116,6 +121,7 @@ export interface SharedLogStore extends LogStore {
    * Gives leaves their indices and makes them durable (committed), one batch after the other whichever server they come
    * from: no index is left out or given twice.
    * @throws UNAVAILABLE when the database cannot be reached: the batch may have been sequenced; DISK_FULL, IO
+   * @throws CONFLICT when the term it names is over: nothing was sequenced
    */
   sequence(batch: SequenceBatch): Promise<SequenceOutcome>
 
