@@ -1,0 +1,70 @@
+/** `cairn schema`: the tables of a log in a database, made or brought up to date, and the role that may use them. */
+import type { Command } from 'commander'
+import { type DatabaseConfig, databaseOf } from '../server/storage-settings.ts'
+import { printJson, terminal, withCommonHelp } from './command.ts'
+import { printable } from './style.ts'
+
+interface SchemaFlags {
+  readonly database: string
+  readonly databaseSchema?: string
+  readonly databasePasswordFile?: string
+  readonly grant?: string
+  readonly json?: boolean
+}
+
+export function configure(command: Command): void {
+  command.description(
+    'Make the tables of a log in PostgreSQL, or bring them up to date, as the role that owns them; and let another role ' +
+      'run the log, which can then add to it but neither change nor delete what it holds. Safe to be repeated.',
+  )
+  command
+    .requiredOption('--database <url>', 'database, with the role that owns the tables')
+    .option('--database-schema <name>', 'schema of the log (default: cairn)')
+    .option('--database-password-file <file>', 'file that holds the password of that role')
+    .option('--grant <role>', 'let this role run the log; it must exist')
+    .action(run)
+  withCommonHelp(command, [
+    'cairn schema --database postgres://owner@db.example.org/cairn --grant cairn_server',
+  ])
+}
+
+async function run(flags: SchemaFlags): Promise<void> {
+  const config = databaseFrom(flags)
+  const [{ openPool }, { grantTo, migrateSchema }] = await Promise.all([
+    import('../storage/postgres-pool.ts'),
+    import('../storage/postgres-schema.ts'),
+  ])
+  const pool = openPool(config)
+  try {
+    const { from, to } = await migrateSchema(pool)
+    if (flags.grant !== undefined) await grantTo(pool, flags.grant)
+    report(pool.place, from, to, flags)
+  } finally {
+    await pool.close()
+  }
+}
+
+/** @throws USAGE */
+function databaseFrom(flags: SchemaFlags): DatabaseConfig {
+  const values = {
+    database: flags.database,
+    'database-schema': flags.databaseSchema,
+    'database-password-file': flags.databasePasswordFile,
+  }
+  return databaseOf(values, '--', 'cairn')!
+}
+
+function report(place: string, from: number, to: number, flags: SchemaFlags): void {
+  const { grant } = flags
+  if (flags.json === true) {
+    return printJson({ place, from, to, ...(grant !== undefined && { granted: grant }) })
+  }
+  const { line } = terminal()
+  line(
+    from === to
+      ? `${printable(place)} is at version ${to}, the newest`
+      : `${printable(place)} was brought from version ${from} to ${to}`,
+  )
+  if (grant === undefined) return
+  line(`${printable(grant)} may run the log, and can neither change nor delete what it holds`)
+}
