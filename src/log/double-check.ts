@@ -20,7 +20,10 @@ import {
 import { isOdd } from '../merkle/position.ts'
 import type { BundleRun, Commit } from '../storage/port.ts'
 
-type Unsigned = Pick<Commit, 'previousSize' | 'bundles' | 'tiles' | 'leafHashes'>
+type Unsigned = Pick<Commit, 'previousSize' | 'tiles' | 'leafHashes'> & {
+  /** The entries, wherever they are cut. */
+  readonly bundles: readonly Pick<BundleRun, 'count' | 'framed'>[]
+}
 
 export class DoubleCheck {
   #size: number
@@ -60,7 +63,7 @@ export class DoubleCheck {
   }
 
   /** Hashes the entries of the bundles as they will be stored. */
-  #leafHashes(bundles: readonly BundleRun[], count: number): Uint8Array {
+  #leafHashes(bundles: Unsigned['bundles'], count: number): Uint8Array {
     const message = this.#message
     const hashes = new Uint8Array(count * HASH_SIZE)
     let leaf = 0

@@ -46,17 +46,16 @@ export class IdempotencyKeys {
       if (key === undefined || name === undefined) {
         fresh.push(submission)
       } else if (inBatch.has(name)) {
-        submission.reject(conflict('a request with this idempotency key is under way; try again'))
+        submission.reject(keyIsInUse())
       } else {
         const record = this.#recent.get(name) ?? (await this.#store.idempotency(key))
         if (record === undefined) {
           inBatch.add(name)
           fresh.push(submission)
-        } else if (isFor(record, submission)) replays.push(replay(record, submission))
-        else {
-          submission.reject(
-            conflict('this idempotency key was used for other leaves; choose a new one'),
-          )
+        } else if (isFor(record, submission)) {
+          replays.push({ to: submission, leaves: replay(record, submission) })
+        } else {
+          submission.reject(keyWasUsed())
         }
       }
     }
@@ -79,11 +78,22 @@ export class IdempotencyKeys {
   }
 }
 
-function conflict(message: string): CairnError {
+/** The refusal of a second request with a key while the first has no answer yet. */
+export function keyIsInUse(): CairnError {
+  const message = 'a request with this idempotency key is under way; try again'
   return new CairnError('CONFLICT', message)
 }
 
-function isFor(record: IdempotencyRecord, submission: Submission): boolean {
+/** The refusal of a request with a key that was used for something else. */
+export function keyWasUsed(): CairnError {
+  const message = 'this idempotency key was used for other leaves; choose a new one'
+  return new CairnError('CONFLICT', message)
+}
+
+type Keyed = Pick<Submission, 'leaves' | 'request'>
+
+/** Whether a key was used for this very request. */
+export function isFor(record: IdempotencyRecord, submission: Keyed): boolean {
   const { request, indices } = record
   // What the leaves are need not be told by the request; how many there are is.
   return (
@@ -92,20 +102,20 @@ function isFor(record: IdempotencyRecord, submission: Submission): boolean {
   )
 }
 
-function replay({ indices }: IdempotencyRecord, to: Submission): BatchAnswer {
-  const leaves = to.leaves.map((leaf, i) => ({
+/** The indices that a request got the first time. */
+export function replay({ indices }: IdempotencyRecord, { leaves }: Keyed): Accepted[] {
+  return leaves.map((leaf, i) => ({
     index: indices[i]!,
     leafHash: hashLeaf(leaf),
     duplicate: true,
   }))
-  return { to, leaves }
 }
 
 /** Digests what a key came with: the leaf hashes in order, unless the submitter says what a retry has in common. */
-function requestDigest({ leaves, request }: Submission): Uint8Array {
+export function requestDigest({ leaves, request }: Keyed): Uint8Array {
   return request ?? sha256(hashLeaves(leaves).hashes)
 }
 
-function nameOf(bytes: Uint8Array): string {
+export function nameOf(bytes: Uint8Array): string {
   return Buffer.from(bytes).toString('latin1')
 }

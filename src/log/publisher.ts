@@ -14,12 +14,14 @@ import type { LogSigner } from './signer.ts'
 import type { Round, Witnessing } from './witnessing.ts'
 
 export interface PublisherOptions {
-  readonly store: LogStore
+  readonly store: Pick<LogStore, 'publish'>
   readonly signer: LogSigner
   /** Without it heads are shown as they are. */
   readonly witnessing?: Witnessing | undefined
   /** Milliseconds since 1970. */
   readonly now: () => number
+  /** The time of the newest publication that there was, where that is not the one it begins with. */
+  readonly after?: number | undefined
   /** The newest committed head. */
   readonly head: () => Head
   /** Least time between the beginnings of two publications. */
@@ -198,7 +200,8 @@ export class Publisher {
     this.#lastRun = performance.now()
     const head = this.#options.head()
     // A clock that jumps back must not make time run backwards for readers.
-    const timestamp = Math.max(now(), (this.#publication?.timestamp ?? 0) + 1)
+    const latest = this.#publication?.timestamp ?? this.#options.after ?? 0
+    const timestamp = Math.max(now(), latest + 1)
     const { text, signatures } = parseNote(utf8(head.checkpoint))
     const treeHead = treeHeadBytes({ timestamp, size: head.size, root: head.root })
     const round = this.#roundOf(head)

@@ -1,14 +1,17 @@
 /** Submissions waiting for their commit: first in, first out, and bounded in leaves and in bytes. */
 import type { Acceptance } from './service.ts'
 
-export interface Submission {
+/** `Answer` is what it resolves to. */
+export interface Submission<Answer = Acceptance> {
   readonly leaves: readonly Uint8Array[]
   readonly bytes: number
   /** 16 bytes; see SubmitOptions. */
   readonly idempotencyKey: Uint8Array | undefined
   /** 32 bytes; see SubmitOptions. */
   readonly request: Uint8Array | undefined
-  resolve(acceptance: Acceptance): void
+  /** See SubmitOptions. */
+  readonly epoch?: number | undefined
+  resolve(answer: Answer): void
   reject(error: Error): void
 }
 
@@ -19,9 +22,9 @@ export interface QueueLimits {
   readonly maxBytes: number
 }
 
-export class SubmissionQueue {
+export class SubmissionQueue<Answer = Acceptance> {
   readonly #limits: QueueLimits
-  #waiting: Submission[] = []
+  #waiting: Submission<Answer>[] = []
   #leaves = 0
   #bytes = 0
 
@@ -46,14 +49,14 @@ export class SubmissionQueue {
     )
   }
 
-  push(submission: Submission): void {
+  push(submission: Submission<Answer>): void {
     this.#waiting.push(submission)
     this.#leaves += submission.leaves.length
     this.#bytes += submission.bytes
   }
 
   /** Takes submissions from the front, whole, until a limit is reached; at least one when any waits. */
-  take(limits: QueueLimits): Submission[] {
+  take(limits: QueueLimits): Submission<Answer>[] {
     let leaves = 0
     let bytes = 0
     let count = 0

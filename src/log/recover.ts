@@ -5,6 +5,7 @@
 import { equal, fromUtf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { openCheckpoint } from '../formats/open-checkpoint.ts'
+import type { VerifierKey } from '../formats/vkey.ts'
 import { Frontier } from '../merkle/frontier.ts'
 import { EMPTY_ROOT } from '../merkle/hash.ts'
 import { treeSize } from '../merkle/position.ts'
@@ -26,27 +27,31 @@ export interface Recovered {
 }
 
 /**
- * Loads the newest head and the right edge of its tree.
+ * Loads the newest head and the right edge of its tree, which is to remember `keep` completed tiles of each level.
  * @throws CORRUPT when tiles, root and signatures do not fit together, or were made with other keys
  */
 export async function recover(
   store: LogStore,
   tiles: TileSource,
   signer: LogSigner,
+  keep?: number,
 ): Promise<Recovered> {
-  const stored = await store.head()
+  // In this order: the head never is behind a publication that was there before.
   const published = await store.publication()
+  const stored = await store.head()
   if (stored === undefined) {
     return {
-      tree: new EdgeTree(),
+      tree: new EdgeTree(keep),
       frontier: new Frontier(),
       head: undefined,
       publication: undefined,
     }
   }
   checkSignature(stored, signer, 'newest head')
-  const tree = await EdgeTree.restore(stored.size, (level, tile, width) =>
-    tiles.tile(level, tile, width),
+  const tree = await EdgeTree.restore(
+    stored.size,
+    (level, tile, width) => tiles.tile(level, tile, width),
+    keep,
   )
   const frontier = await frontierFromTiles(tiles, stored.size)
   const edge = tree.rightEdge()
@@ -78,9 +83,15 @@ export async function recover(
   }
 }
 
-function checkSignature(stored: StoredHead, signer: LogSigner, what: string): void {
+/** @throws CORRUPT when a stored head is not this log's */
+export function checkSignature(
+  stored: StoredHead,
+  signer: LogSigner,
+  what: string,
+  keys: readonly VerifierKey[] = [signer.ed25519, signer.mlDsa],
+): void {
   try {
-    const { checkpoint } = openCheckpoint(stored.checkpoint, [signer.ed25519, signer.mlDsa])
+    const { checkpoint } = openCheckpoint(stored.checkpoint, keys)
     if (checkpoint.size === stored.size && equal(checkpoint.root, stored.root)) return
   } catch (cause) {
     const message = `the ${what} in the store is not signed by this log's keys: ${messageOf(cause)}`
@@ -111,12 +122,22 @@ export async function disagreement(
     )
   }
   if (last.size > size) {
-    return (
-      `the data was rolled back: it holds ${size} leaves, but a head of ${last.size} leaves was signed and shown; ` +
-      'restore the newest copy of the data'
-    )
+    return rolledBack(size, last.size)
   }
   const root = last.size === 0 ? EMPTY_ROOT : await rootFromTiles(tiles, last.size)
   if (equal(root, last.root)) return undefined
-  return `the data was replaced: another tree of ${last.size} leaves was signed and shown; restore the right copy of the data`
+  return replaced(last.size)
+}
+
+/** Why a log whose data holds `size` leaves is not written to after a head of more was shown. */
+export function rolledBack(size: number, shown: number): string {
+  return (
+    `the data was rolled back: it holds ${size} leaves, but a head of ${shown} leaves was signed and shown; ` +
+    'restore the newest copy of the data'
+  )
+}
+
+/** Why a log is not written to whose data has another tree than the one shown. */
+export function replaced(shown: number): string {
+  return `the data was replaced: another tree of ${shown} leaves was signed and shown; restore the right copy of the data`
 }

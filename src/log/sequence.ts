@@ -110,7 +110,10 @@ export function bundleRuns(size: TreeSize, leaves: HashedLeaves): BundleRun[] {
 }
 
 /** Appends the leaves to the tree, and gives the runs by which its tiles grow, at every level. */
-export function growTiles(tree: EdgeTree, leaves: HashedLeaves): TileRun[] {
+export function growTiles(
+  tree: EdgeTree,
+  leaves: { readonly count: number; readonly hashes: Uint8Array },
+): TileRun[] {
   const before: number = tree.size
   for (let i = 0; i < leaves.count; i++) tree.append(leaves.hashes, i * HASH_SIZE)
   const runs: TileRun[] = []

@@ -50,6 +50,8 @@ export interface SubmitOptions {
    * request, whatever leaves came with it, marked as duplicates; `leafHash` is that of the leaves that came.
    */
   readonly request?: Uint8Array
+  /** The leader's term during which the leaves are to be sequenced, or not at all; for a log of several servers. */
+  readonly epoch?: number
   /** The leaves are the log's own statements about itself (spec/completeness.md), which no submitter can write. */
   readonly ownStatement?: boolean
 }
