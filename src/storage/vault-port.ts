@@ -67,7 +67,8 @@ export interface VaultStore {
 
   /** Bytes used on stable storage, and bytes still free there; undefined where that makes no sense. */
   usage(): Promise<
-    { readonly keys: number; readonly payloads: number; readonly free: number } | undefined
+    | { readonly keys: number; readonly payloads: number; readonly free: number | undefined }
+    | undefined
   >
 
   /** Lets go of the storage, once all writes are through. */

@@ -1,0 +1,137 @@
+/** A vault's keys, and how they are destroyed: several at once where several wait, since the work is in the rewriting. */
+import { CairnError } from '../errors.ts'
+import { KEY_PARTITIONS } from './postgres-migration-records.ts'
+import type { PostgresPool } from './postgres-pool.ts'
+import type { Fence } from './postgres-rows.ts'
+import { byteaArray } from './postgres-types.ts'
+import { checkKey, PostgresVaultRows } from './postgres-vault-rows.ts'
+import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
+
+const MIN_TRACE = 16
+/** As many traces are looked for in one pass over the rows. */
+const TRACES_AT_ONCE = 256
+
+type Destruction = Exclude<VaultChange, { kind: 'create' }>
+
+interface Waiting {
+  readonly changes: readonly Destruction[]
+  readonly traces: readonly Uint8Array[]
+  readonly resolve: () => void
+  readonly reject: (error: unknown) => void
+}
+
+export class PostgresVaultKeys implements VaultKeyRows {
+  readonly rows: PostgresVaultRows
+  readonly #pool: PostgresPool
+  #waiting: Waiting[] = []
+  #destroying: Promise<void> | undefined
+
+  constructor(pool: PostgresPool, fence: Fence | undefined) {
+    this.#pool = pool
+    this.rows = new PostgresVaultRows(pool, 'vault_keys', fence, 'the vault’s keys')
+  }
+
+  get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
+    return this.rows.get(keys)
+  }
+
+  has(keys: readonly Uint8Array[]): Promise<boolean[]> {
+    return this.rows.has(keys)
+  }
+
+  list(prefix: Uint8Array): AsyncIterable<VaultRow> {
+    return this.rows.list(prefix)
+  }
+
+  write(changes: readonly VaultChange[]): Promise<void> {
+    return this.rows.write(changes)
+  }
+
+  destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
+    return new Promise((resolve, reject) => {
+      // Here, so that a mistake in one call is none in the others that it is done with.
+      for (const { key } of changes) checkKey(key)
+      for (const trace of traces) checkTrace(trace)
+      this.#waiting.push({ changes, traces, resolve, reject })
+      this.#destroying ??= this.#destroyAll()
+    })
+  }
+
+  async scrub(): Promise<void> {
+    // One after the other, so that readers of the others go on.
+    for (let part = 0; part < KEY_PARTITIONS; part++) await this.#rewrite(part, part + 1, undefined)
+  }
+
+  async close(): Promise<void> {
+    await this.#destroying
+    await this.rows.close()
+  }
+
+  /** What waits is destroyed together. Settles each; never throws. */
+  async #destroyAll(): Promise<void> {
+    await Promise.resolve()
+    while (this.#waiting.length > 0) {
+      const round = this.#waiting.splice(0)
+      try {
+        await this.#destroyNow(
+          round.flatMap(({ changes }) => changes),
+          round.flatMap(({ traces }) => traces),
+        )
+        for (const { resolve } of round) resolve()
+      } catch (error) {
+        for (const { reject } of round) reject(error)
+      }
+    }
+    this.#destroying = undefined
+  }
+
+  async #destroyNow(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
+    this.rows.assertWritable()
+    await this.rows.write(changes)
+    if (changes.length > 0) {
+      const keys = changes.map(({ key }) => key)
+      await this.#rewrite(0, KEY_PARTITIONS, keys)
+    }
+    for (let at = 0; at < traces.length; at += TRACES_AT_ONCE) {
+      if (!(await this.#isThere(traces.slice(at, at + TRACES_AT_ONCE)))) continue
+      throw new CairnError('IO', 'what was destroyed is still in the vault’s keys')
+    }
+  }
+
+  /** Writes partitions anew: those that these keys are in, or all of a range. */
+  async #rewrite(
+    first: number,
+    beyond: number,
+    keys: readonly Uint8Array[] | undefined,
+  ): Promise<void> {
+    this.rows.assertWritable()
+    const what = 'destroy keys in the vault'
+    await this.rows.writer.again((term) =>
+      this.#pool.query(what, 'SELECT rewrite_vault_keys($1, $2, $3, $4::bytea[])', [
+        term,
+        first,
+        beyond,
+        keys === undefined ? null : byteaArray(keys),
+      ]),
+    )
+  }
+
+  /** Whether a row that lives has one of the traces. */
+  async #isThere(traces: readonly Uint8Array[]): Promise<boolean> {
+    const rows = await this.rows.read(() =>
+      this.#pool.query(
+        'search the vault’s keys',
+        `SELECT 1 FROM vault_keys, unnest($1::bytea[]) AS t (trace)
+          WHERE position(trace IN value) > 0 OR position(trace IN key) > 0 LIMIT 1`,
+        [byteaArray(traces)],
+      ),
+    )
+    return rows.length > 0
+  }
+}
+
+/** @throws RangeError when a trace is too short to be told from chance */
+function checkTrace(trace: Uint8Array): void {
+  if (trace.length >= MIN_TRACE) return
+  throw new RangeError(`expected a trace of ${MIN_TRACE} bytes or more, got ${trace.length}`)
+}
