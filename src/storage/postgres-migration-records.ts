@@ -170,6 +170,18 @@ export const recordsMigration: Migration = {
       time bigint PRIMARY KEY,
       checkpoint bytea NOT NULL
     );
+    -- Keeps a head, or no longer the one of this time.
+    CREATE FUNCTION keep_head(term bigint, at bigint, note bytea) RETURNS void
+      LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+    BEGIN
+      PERFORM check_term(term);
+      IF note IS NULL THEN
+        DELETE FROM kept_heads WHERE time = at;
+      ELSE
+        INSERT INTO kept_heads VALUES (at, note)
+          ON CONFLICT (time) DO UPDATE SET checkpoint = excluded.checkpoint;
+      END IF;
+    END $$;
 
     -- One row: the text of a file of tokens, as servers that keep one have it.
     CREATE TABLE tokens (
