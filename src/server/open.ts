@@ -1,14 +1,10 @@
 /** One log from its data directory: keys, signer's state, store and tokens, each opened and, at first, made. */
-import { join, resolve } from 'node:path'
+import { join } from 'node:path'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { messageOf } from '../errors.ts'
-import { formatVkey } from '../formats/vkey.ts'
 import type { Gossip } from '../gossip/runner.ts'
 import type { HostedLog } from '../http/app.ts'
-import { localSigner } from '../log/local-signer.ts'
 import { openLog } from '../log/log.ts'
-import { openSignedState } from '../log/signed-state.ts'
-import type { LogSigner } from '../log/signer.ts'
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
 import { openLevelStore } from '../storage/level.ts'
 import { openAccess } from './access.ts'
@@ -16,14 +12,9 @@ import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
 import { keepEvidence } from './evidence-files.ts'
 import { openGossip } from './gossip.ts'
-import { findOrMakeKeys, keepVkeys } from './key-place.ts'
-import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
+import { openSigning, readLogFiles, recordRules, witnessesIn } from './log-parts.ts'
 import { recordStoresIn } from './record-stores.ts'
 import { type OpenedRecords, openHostedRecords } from './records.ts'
-import { readRetentionFile } from './retention-file.ts'
-import { readSecretRulesFile } from './secret-rules-file.ts'
-import { openTenants } from './tenants.ts'
-import { readPolicyFile, witnessesOf } from './witnesses.ts'
 
 export interface OpenedLog extends HostedLog {
   readonly directory: DataDirectory
@@ -41,35 +32,20 @@ export async function openHostedLog(
   config: Config,
   onEvent: OnEvent,
 ): Promise<OpenedLog> {
-  const policy = own.policy === undefined ? undefined : await readPolicyFile(own.policy)
-  const table = await readRetentionFile(own.retentionTable)
-  const secrets = await readSecretRulesFile(own.secretRules)
+  const files = await readLogFiles(own)
   const directory = await openDataDirectory(own.data, { create: true })
   // The store goes first: it is what keeps another process from doing the same at the same time.
   const store = await openLevelStore(directory.store, { leavesAreNew: config.dedup })
   const opened: { close(): Promise<void> }[] = [store]
   try {
-    const { keys } = await keysOf(name, own, config, directory, onEvent)
-    const signer = localSigner(keys)
-    opened.push(signer)
-    await keepVkeys(directory, [signer.ed25519, signer.mlDsa].map(formatVkey))
-    const signedState = await openSignedState(
-      own.signerState ?? defaultSignerState(own.data, signer),
-      formatVkey(signer.ed25519),
-    )
-    opened.push(signedState)
+    const signing = await openSigning(name, own, config, directory, onEvent)
+    const { signer, signedState } = signing
+    opened.push(signer, signedState)
     const access = await openAccess(directory, own, (event) => onEvent({ ...event, log: name }))
     opened.push(access)
     const mlDsa = mlDsaThread()
     opened.push(mlDsa)
-    const witnesses =
-      policy &&
-      witnessesOf(policy, {
-        logKeys: [signer.ed25519, signer.mlDsa],
-        hurriedIntervalMs: config.witnessIntervalMs,
-        timeoutMs: config.witnessTimeoutMs,
-        mlDsa,
-      })
+    const witnesses = witnessesIn(files, signing, config, mlDsa)
     let gossip: Gossip | undefined
     let records: OpenedRecords | undefined
     const log = await openLog({
@@ -104,20 +80,12 @@ export async function openHostedLog(
         onEvent: (event) => onEvent({ ...event, log: name }),
       })
     }
-    const tenants = await openTenants(
-      own.tenants ?? new Map(),
-      new Set(table.jurisdictions.keys()),
-      own.jurisdiction,
-    )
     records = await openHostedRecords({
       log,
       stores: recordStoresIn(directory),
       vaultKey: own.vaultKey ?? join(directory.keys, 'vault.key'),
       passphrase: config.passphrase,
-      policy: policy?.bytes,
-      retention: { table, jurisdictionOf: tenants.jurisdictionOf },
-      secrets,
-      submitterKey: tenants.submitterKey,
+      ...recordRules(files),
       mapIntervalMs: config.mapIntervalMs,
       onEvent: (event) => onEvent({ ...event, log: name }),
     })
@@ -147,32 +115,4 @@ export async function openHostedLog(
     for (const part of opened.reverse()) await part.close().catch(() => undefined)
     throw error
   }
-}
-
-/**
- * Beside the data directory, not in it: whoever restores an old copy of the directory must not restore this with it.
- * Named by the key, so that a new log in the place of a discarded one begins afresh.
- */
-export function defaultSignerState(data: string, { ed25519 }: Pick<LogSigner, 'ed25519'>): string {
-  return join(`${resolve(data)}.signer`, `${ed25519.keyId}.head`)
-}
-
-function keysOf(
-  name: string,
-  { origin }: LogConfig,
-  { passphrase }: Config,
-  directory: DataDirectory,
-  onEvent: OnEvent,
-): Promise<OpenedKeys> {
-  const options = {
-    directory: directory.keys,
-    ...(origin === undefined ? {} : { origin }),
-    ...(passphrase === undefined ? {} : { passphrase }),
-  }
-  return findOrMakeKeys(directory, {
-    kind: 'log',
-    read: () => readKeys(options),
-    create: () => createKeys(options),
-    onEvent: (event, file) => onEvent({ event, log: name, file }),
-  })
 }

@@ -17,7 +17,16 @@ import type { HostedRecordsEvent } from './record-events.ts'
 import type { RecordStores } from './record-stores.ts'
 import { findOrMakeVaultKey } from './vault-key.ts'
 
-export interface HostedRecordsOptions {
+/** What is decided about records in files. */
+export interface RecordRules {
+  /** The bytes of the policy that names the witnesses. */
+  readonly policy: Uint8Array | undefined
+  readonly retention: RetentionPolicy
+  readonly secrets: SecretRules
+  readonly submitterKey: SubmitterKey
+}
+
+export interface HostedRecordsOptions extends RecordRules {
   readonly log: LogService
   readonly stores: RecordStores
   /** The file of the vault's master key. */
@@ -25,11 +34,6 @@ export interface HostedRecordsOptions {
   /** Milliseconds since 1970. */
   readonly now?: () => number
   readonly passphrase: string | undefined
-  /** The bytes of the policy that names the witnesses. */
-  readonly policy: Uint8Array | undefined
-  readonly retention: RetentionPolicy
-  readonly secrets: SecretRules
-  readonly submitterKey: SubmitterKey
   /** How often the log commits to its map of records, in milliseconds. */
   readonly mapIntervalMs: number
   readonly onEvent: (event: HostedRecordsEvent) => void
