@@ -2,7 +2,7 @@
  * A log that any number of servers share, opened on one of them. All take submissions and answer with receipts; the one
  * that leads makes the tree grow, signs and publishes, and the others follow it (see storage/shared-port.ts).
  */
-import { equal, fromUtf8 } from '../bytes.ts'
+import { equal, fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, malformed, messageOf } from '../errors.ts'
 import { treeSize } from '../merkle/position.ts'
 import type { StoredPublication } from '../storage/port.ts'
@@ -94,6 +94,8 @@ const PUBLISH_INTERVAL_MS = 250
 const RENEW_MS = 600_000
 /** How often it is looked for what no notice has told. */
 const POLL_MS = 250
+/** After a failure. */
+const PAUSE_MS = 100
 /** How long a reader is held who asks for a leaf that has an index and is under no head yet. */
 const READER_PATIENCE_MS = 2_000
 /** How long a number of sequenced leaves is good for. */
@@ -128,6 +130,10 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
   let halted: CairnError | undefined
   let leading: Leading | undefined
   let closing = false
+  let publicationIsDue = true
+  let isPoked = false
+  let wake: (() => void) | undefined
+  let lastBegun = Number.NEGATIVE_INFINITY
   const database = { errors: 0, error: undefined as string | undefined }
 
   const election = new Election({ store, holder, url, leaseMs, onChange: poke, onDatabase })
@@ -236,6 +242,8 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       renewMs: options.renewMs ?? RENEW_MS,
       now: options.now ?? Date.now,
       onPublished: (publication) => {
+        const { timestamp, checkpoint } = publication
+        published = { timestamp, checkpoint: utf8(checkpoint) }
         if (halted === undefined) showPublication(publication)
       },
       onDisagreement: (found) => halt('read-only', found),
@@ -243,9 +251,9 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       onDatabase,
     })
     if (begun === undefined) return
-    const sequenced = await store.sequencedSize()
-    learnSize(sequenced)
     try {
+      const sequenced = await store.sequencedSize()
+      learnSize(sequenced)
       while (replica.head.size < sequenced && halted === undefined) {
         term.mustLast()
         await begun.integrate()
@@ -295,7 +303,6 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     }
   }
 
-  let lastBegun = Number.NEGATIVE_INFINITY
   async function integrate(lead: Leading): Promise<void> {
     const interval = options.integrateIntervalMs ?? INTEGRATE_INTERVAL_MS
     while (lead === leading && lead.term.lasts()) {
@@ -338,9 +345,6 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     return index < sequencer.size
   }
 
-  let publicationIsDue = true
-  let isPoked = false
-  let wake: (() => void) | undefined
   function poke(): void {
     isPoked = true
     wake?.()
@@ -362,7 +366,9 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       isPoked = false
       waiters.expire()
       if (closing || halted !== undefined) continue
-      if (!(await turn())) await new Promise((resolve) => setTimeout(resolve, POLL_MS / 2))
+      if (await turn()) continue
+      await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
+      isPoked = true
     }
   }
 
