@@ -6,7 +6,7 @@
 import { TILE_WIDTH } from '../formats/tile.ts'
 import { HASH_SIZE } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
-import type { Commit } from './port.ts'
+import type { Commit, TileRun } from './port.ts'
 
 /** The number of hashes at a tile level in a tree of `size` leaves. */
 export function hashesAtLevel(size: TreeSize, level: number): number {
@@ -50,9 +50,25 @@ export function checkCommit(commit: Commit): void {
   }
   if (entries !== head.size) refuse(`its bundles end at ${entries}`)
 
+  checkTiles(previousSize, head.size, commit.tiles, 0)
+}
+
+/**
+ * Whether runs of tiles are exactly what takes a tree from one size to the next, from a level on.
+ * @throws RangeError naming the first thing that does not fit
+ */
+export function checkTiles(
+  previousSize: TreeSize,
+  size: TreeSize,
+  tiles: readonly TileRun[],
+  lowest: number,
+): void {
+  const refuse = (what: string): never => {
+    throw new RangeError(`commit from ${previousSize} to ${size}: ${what}`)
+  }
   const ends: number[] = []
-  for (const { level, tile, offset, hashes } of commit.tiles) {
-    if (!Number.isInteger(level) || level < 0 || level > 6) refuse(`tile level ${level}`)
+  for (const { level, tile, offset, hashes } of tiles) {
+    if (!Number.isInteger(level) || level < lowest || level > 6) refuse(`tile level ${level}`)
     const end = ends[level] ?? hashesAtLevel(previousSize, level)
     const count = hashes.length / HASH_SIZE
     if (offset < 0 || tile * TILE_WIDTH + offset !== end || offset + count > TILE_WIDTH) {
@@ -62,8 +78,8 @@ export function checkCommit(commit: Commit): void {
       refuse(`tile ${level}/${tile} of ${hashes.length} bytes`)
     ends[level] = end + count
   }
-  for (let level = 0; level <= 6; level++) {
+  for (let level = lowest; level <= 6; level++) {
     const end = ends[level] ?? hashesAtLevel(previousSize, level)
-    if (end !== hashesAtLevel(head.size, level)) refuse(`its tiles of level ${level} end at ${end}`)
+    if (end !== hashesAtLevel(size, level)) refuse(`its tiles of level ${level} end at ${end}`)
   }
 }

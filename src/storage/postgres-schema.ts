@@ -6,6 +6,7 @@
 import pg from 'pg'
 import { CairnError } from '../errors.ts'
 import { failureCode } from './postgres-failure.ts'
+import { logMigration } from './postgres-migration-log.ts'
 import { recordsMigration } from './postgres-migration-records.ts'
 import { settingsMigration } from './postgres-migration-settings.ts'
 import type { PostgresConnection, PostgresPool } from './postgres-pool.ts'
@@ -19,7 +20,7 @@ export interface Migration {
 }
 
 /** The n-th takes a schema from version n-1 to n. New ones are added at the end. */
-export const MIGRATIONS: readonly Migration[] = [settingsMigration, recordsMigration]
+export const MIGRATIONS: readonly Migration[] = [settingsMigration, recordsMigration, logMigration]
 
 /** Any constant; with the schema's name beside it. */
 const LOCK = 0x6361_6972
