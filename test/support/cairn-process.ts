@@ -81,8 +81,9 @@ async function startServer(
   const exited = once(child, 'exit')
   const url = `http://127.0.0.1:${port}`
   for (;;) {
-    if (child.exitCode !== null) {
-      throw new Error(`cairn ${command} ended with ${child.exitCode}: ${output}`)
+    if (child.exitCode !== null || child.signalCode !== null) {
+      const end = child.exitCode ?? child.signalCode
+      throw new Error(`cairn ${command} ended with ${end}: ${output}`)
     }
     const answer = await fetch(`${url}/healthz`).catch(() => undefined)
     if (answer?.ok) break

@@ -1,0 +1,180 @@
+/**
+ * What is done to a cluster while it works, and when. In a minute: the leader is killed every five seconds; it is paused
+ * for twenty; the database is restarted, and made to crash; the object storage is refused for ten. Shorter runs have
+ * shorter faults, longer ones the same again.
+ */
+import { setTimeout as sleep } from 'node:timers/promises'
+import type { Term } from './leaders.ts'
+import type { Member } from './member.ts'
+import type { Stage } from './stage.ts'
+
+export type FaultKind = 'kill' | 'pause' | 'database restart' | 'database crash' | 'bucket refused'
+
+export interface Fault {
+  readonly kind: FaultKind
+  /** By performance.now(). */
+  readonly at: number
+  /** How long its effects are looked at, in milliseconds. */
+  readonly windowMs: number
+  /** Milliseconds until another server led; of kills and pauses of a leader. */
+  fail?: number | undefined
+  /** The term that it ended, if it did. */
+  readonly term?: number
+}
+
+export interface Timing {
+  /** One round of all faults. */
+  readonly roundMs: number
+  readonly killEveryMs: number
+  readonly pauseMs: number
+  readonly refuseMs: number
+}
+
+export interface Schedule {
+  readonly faults: readonly Fault[]
+  /** Does nothing more, and resolves once all that was done is undone. */
+  stop(): Promise<void>
+}
+
+const ROUND_MS = 60_000
+const KILL_EVERY_MS = 5_000
+const PAUSE_MS = 20_000
+const REFUSE_MS = 10_000
+/** A supervisor starts what ended after so long. */
+const RESTART_MS = 1_000
+/** How long the effects of a fault are looked at. */
+const WINDOW_MS = 10_000
+const NO_LEADER_MS = 30_000
+const LOOK_MS = 25
+
+/** In a run of less than a minute faults are shorter, but a pause is longer than the lease, so that it has an effect. */
+export function timingFor(seconds: number): Timing {
+  const roundMs = Math.min(ROUND_MS, seconds * 1_000)
+  const share = roundMs / ROUND_MS
+  return {
+    roundMs,
+    killEveryMs: KILL_EVERY_MS,
+    pauseMs: Math.max(PAUSE_MS * share, Math.min(6_000, roundMs / 2)),
+    refuseMs: REFUSE_MS * share,
+  }
+}
+
+export function startSchedule(
+  stage: Stage,
+  timing: Timing,
+  tell: (what: string) => void,
+): Schedule {
+  const { leaders, postgres, archive } = stage
+  const faults: Fault[] = []
+  const started = performance.now()
+  let isStopped = false
+
+  /** Waits until then, in small steps, so that the end of a run is not slept through. */
+  async function until(at: number): Promise<boolean> {
+    while (!isStopped && performance.now() < at) await sleep(LOOK_MS)
+    return !isStopped
+  }
+
+  /** The server that leads and can be harmed, once there is one. */
+  async function leader(): Promise<{ term: Term; member: Member } | undefined> {
+    while (!isStopped) {
+      const term = leaders.now()
+      const member = term && stage.memberAt(term.url)
+      if (term !== undefined && member?.state === 'up') return { term, member }
+      await sleep(LOOK_MS)
+    }
+    return undefined
+  }
+
+  async function next(fault: Fault, term: Term, done: string): Promise<void> {
+    const following = await leaders.after(term.epoch, NO_LEADER_MS)
+    fault.fail = following && following.since - fault.at
+    const name = following && (stage.memberAt(following.url)?.name ?? following.url)
+    const then =
+      following === undefined
+        ? `nobody led for ${NO_LEADER_MS / 1_000} s`
+        : `${name} leads after ${seconds(fault.fail!)}`
+    tell(`${done} (term ${term.epoch}); ${then}`)
+  }
+
+  async function killing(): Promise<void> {
+    for (let at = started + timing.killEveryMs; await until(at); at += timing.killEveryMs) {
+      const found = await leader()
+      if (found === undefined) return
+      const { term, member } = found
+      const fault: Fault = {
+        kind: 'kill',
+        at: performance.now(),
+        windowMs: timing.killEveryMs,
+        term: term.epoch,
+      }
+      faults.push(fault)
+      await member.kill()
+      const again = sleep(RESTART_MS).then(() => member.start())
+      await next(fault, term, `kill -9 of the leader, ${member.name}`)
+      await again
+    }
+  }
+
+  async function pausing(at: number): Promise<void> {
+    if (!(await until(at))) return
+    const found = await leader()
+    if (found === undefined) return
+    const { term, member } = found
+    const fault: Fault = {
+      kind: 'pause',
+      at: performance.now(),
+      windowMs: WINDOW_MS,
+      term: term.epoch,
+    }
+    faults.push(fault)
+    member.pause()
+    await next(fault, term, `the leader, ${member.name}, is paused`)
+    await until(fault.at + timing.pauseMs)
+    member.resume()
+    tell(`${member.name} goes on after ${seconds(performance.now() - fault.at)}`)
+  }
+
+  async function database(at: number, kind: 'database restart' | 'database crash'): Promise<void> {
+    if (!(await until(at))) return
+    const fault: Fault = { kind, at: performance.now(), windowMs: WINDOW_MS }
+    faults.push(fault)
+    if (kind === 'database crash') await postgres.kill()
+    await postgres.restart()
+    tell(`${kind}; it answers again after ${seconds(performance.now() - fault.at)}`)
+  }
+
+  async function refusing(at: number): Promise<void> {
+    if (!(await until(at))) return
+    faults.push({ kind: 'bucket refused', at: performance.now(), windowMs: WINDOW_MS })
+    tell(`the bucket refuses all for ${seconds(timing.refuseMs)}`)
+    await archive.refuse(timing.refuseMs)
+    tell('the bucket answers again')
+  }
+
+  async function rounds(): Promise<void> {
+    for (let at = started; await until(at); at += timing.roundMs) {
+      const then = (share: number): number => at + share * timing.roundMs
+      await Promise.all([
+        pausing(then(0.12)),
+        database(then(0.55), 'database restart'),
+        refusing(then(0.68)),
+        database(then(0.88), 'database crash'),
+      ])
+    }
+  }
+
+  const all = Promise.all([killing(), rounds()])
+  all.catch(() => undefined)
+  return {
+    faults,
+    async stop() {
+      isStopped = true
+      await all
+    },
+  }
+}
+
+export function seconds(milliseconds: number): string {
+  return `${(milliseconds / 1_000).toFixed(2)} s`
+}

@@ -1,0 +1,139 @@
+/** All that a log on several servers takes, started here: PostgreSQL, object storage, and the servers. */
+import { execFile } from 'node:child_process'
+import { randomBytes } from 'node:crypto'
+import { cp, mkdtemp, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { promisify } from 'node:util'
+import { parseVkey, type VerifierKey } from '../../../src/formats/vkey.ts'
+import { localSigner } from '../../../src/log/local-signer.ts'
+import type { LogSigner } from '../../../src/log/signer.ts'
+import { readKeys } from '../../../src/server/keys.ts'
+import { CLI, freePort } from '../../support/cairn-process.ts'
+import { type PostgresServer, startPostgres, withClient } from '../../support/postgres.ts'
+import { type Archive, startArchive } from './archive.ts'
+import { type Leaders, watchLeaders } from './leaders.ts'
+import { type Member, newMember } from './member.ts'
+
+export interface Stage {
+  readonly members: readonly Member[]
+  readonly leaders: Leaders
+  readonly postgres: PostgresServer
+  readonly archive: Archive
+  /** File of the log's verifier keys. */
+  readonly vkeyFile: string
+  readonly keys: readonly VerifierKey[]
+  readonly signer: LogSigner
+  /** An empty folder. */
+  readonly place: string
+  /** What the servers were started with. */
+  readonly flags: readonly string[]
+  memberAt(url: string): Member | undefined
+  /** How many leaves the database has given an index. */
+  sequencedSize(): Promise<number>
+  /** Ends the servers in an orderly way. */
+  closeMembers(): Promise<void>
+  close(): Promise<void>
+}
+
+export interface StageOptions {
+  readonly servers: number
+  readonly flags?: readonly string[]
+  /** Settings of PostgreSQL, beside fsync. */
+  readonly settings?: Readonly<Record<string, string>>
+  /** Keeps objects in a directory although an S3 server could be had. */
+  readonly directory?: boolean
+  /** Milliseconds between two checkpoints in the archive. */
+  readonly archiveIntervalMs?: number
+}
+
+const SCHEMA = 'cairn'
+const ROLE = 'cairn_server'
+
+const run = promisify(execFile)
+
+export async function setStage(options: StageOptions): Promise<Stage> {
+  const place = await mkdtemp(join(tmpdir(), 'cairn-cluster-'))
+  const left: (() => Promise<unknown>)[] = [() => rm(place, { recursive: true, force: true })]
+  const close = async (): Promise<void> => {
+    for (const undo of left.splice(0).reverse()) await undo()
+  }
+  try {
+    const postgres = await startPostgres({ settings: { fsync: 'on', ...options.settings } })
+    left.push(() => postgres.remove())
+    const archive = await startArchive(place, options.directory === true)
+    left.push(() => archive.close())
+    const database = await makeDatabase(postgres.url)
+
+    const original = join(place, 'keys')
+    await run(process.execPath, [CLI, 'key', 'generate', '--data', original], withoutSettings())
+    const vkeyFile = join(original, 'log.vkey')
+    const opened = await readKeys({ directory: join(original, 'keys') })
+    const signer = localSigner(opened!.keys)
+    left.push(() => signer.close())
+
+    const members: Member[] = []
+    const flags = ['--open', '--database', database, ...archive.flags, ...(options.flags ?? [])]
+    if (options.archiveIntervalMs !== undefined) {
+      flags.push('--archive-interval', String(options.archiveIntervalMs))
+    }
+    for (let i = 1; i <= options.servers; i++) {
+      const data = join(place, `server-${i}`)
+      await cp(original, data, { recursive: true })
+      const port = await freePort()
+      const own = [...flags, '--advertise', `http://127.0.0.1:${port}`]
+      members.push(newMember({ name: `server ${i}`, data, port, flags: own }))
+    }
+    const closeMembers = async (): Promise<void> => {
+      await Promise.all(members.map((member) => member.close()))
+    }
+    left.push(closeMembers)
+    const leaders = watchLeaders(postgres.url, SCHEMA)
+    left.push(() => leaders.close())
+    await Promise.all(members.map((member) => member.start()))
+
+    const vkeys = (await readFile(vkeyFile, 'utf8')).trim().split('\n')
+    return {
+      members,
+      leaders,
+      postgres,
+      archive,
+      vkeyFile,
+      keys: vkeys.map(parseVkey),
+      signer,
+      place,
+      flags,
+      memberAt: (url) => members.find((member) => member.url === url),
+      sequencedSize: () =>
+        withClient(postgres.url, async (client) => {
+          const { rows } = await client.query(`SELECT next FROM ${SCHEMA}.sequence`)
+          return Number(rows[0]!.next)
+        }),
+      closeMembers,
+      close,
+    }
+  } catch (error) {
+    await close()
+    throw error
+  }
+}
+
+/** The tables, and a role that can add to them and no more. Returns the URL with that role. */
+async function makeDatabase(url: string): Promise<string> {
+  const password = randomBytes(12).toString('hex')
+  await withClient(url, (client) =>
+    client.query(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${password}'`),
+  )
+  const args = [CLI, 'schema', '--database', url, '--database-schema', SCHEMA, '--grant', ROLE]
+  await run(process.execPath, args, withoutSettings())
+  const own = new URL(url)
+  own.username = ROLE
+  own.password = password
+  return own.href
+}
+
+/** Settings of this run are none of the commands'. */
+export function withoutSettings(): { readonly env: NodeJS.ProcessEnv } {
+  const kept = Object.entries(process.env).filter(([name]) => !name.startsWith('CAIRN_'))
+  return { env: Object.fromEntries(kept) }
+}
