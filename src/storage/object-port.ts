@@ -24,6 +24,15 @@ export interface StoredObject {
   readonly storageClass: string | undefined
 }
 
+/** Objects that move to a storage class of the operator's choice as they get old. */
+export interface ObjectTier {
+  /** Of those whose names begin with it. */
+  readonly prefix: string
+  /** After so many days. */
+  readonly days: number
+  readonly storageClass: string
+}
+
 /**
  * Errors, of every method: NOT_FOUND when the bucket is missing; FORBIDDEN when the credentials do not allow it, or have
  * expired; UNAVAILABLE when it cannot be reached or is overloaded, and is worth trying again; IO otherwise. The message
@@ -59,6 +68,13 @@ export interface ObjectStore {
     prefix: string,
     options?: { readonly after?: string; readonly limit?: number },
   ): Promise<string[]>
+
+  /**
+   * Has the store move objects as they get old, by a rule of its own that stays when nobody runs; absent where there are
+   * no such rules. Rules of others are left as they are. Says in a sentence what the bucket's rule for these objects now is.
+   * @throws USAGE when the store does not take the rule
+   */
+  tier?(tier: ObjectTier): Promise<string>
 
   close(): Promise<void>
 }
