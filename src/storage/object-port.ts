@@ -25,12 +25,12 @@ export interface StoredObject {
 }
 
 /** Objects that move to a storage class of the operator's choice as they get old. */
-export interface ObjectTier {
-  /** Of those whose names begin with it. */
-  readonly prefix: string
-  /** After so many days. */
-  readonly days: number
+export interface ObjectTransition {
+  /** What their names begin with, such as `tile/entries/`. */
+  readonly names: string
   readonly storageClass: string
+  /** Days after an object was created. */
+  readonly days: number
 }
 
 /**
@@ -70,11 +70,10 @@ export interface ObjectStore {
   ): Promise<string[]>
 
   /**
-   * Has the store move objects as they get old, by a rule of its own that stays when nobody runs; absent where there are
-   * no such rules. Rules of others are left as they are. Says in a sentence what the bucket's rule for these objects now is.
-   * @throws USAGE when the store does not take the rule
+   * Has the store move objects as they get old, by a rule of its own that lasts when no server runs, and reads back that it
+   * will; absent where there are no such rules. 'there' when it had that very rule.
    */
-  tier?(tier: ObjectTier): Promise<string>
+  ensureTransition?(transition: ObjectTransition): Promise<'set' | 'there'>
 
   close(): Promise<void>
 }

@@ -1,0 +1,307 @@
+/**
+ * One server's work on the archive, while it leads. A round brings what the newest published head needs:
+ *
+ *     tiles and bundles, full and partial  →  heads/<size>  →  checkpoint  →  the mark in the database
+ *
+ * The checkpoint is replaced only once everything that it commits to is there, so that the archive is a whole log at
+ * every moment. When the head has moved far, the mark moves in stretches, whose tiles are traced to the signed root of
+ * the head at the end; a crash repeats two stretches at the most, and finds there what it had written.
+ */
+import { utf8 } from '../bytes.ts'
+import { CairnError, messageOf } from '../errors.ts'
+import { parseCheckpoint } from '../formats/checkpoint.ts'
+import { parseNote } from '../formats/note.ts'
+import { TILE_WIDTH } from '../formats/tile.ts'
+import { type TreeSize, treeSize } from '../merkle/position.ts'
+import type { ArchiveMark } from '../storage/shared-port.ts'
+import { rootFromTiles } from '../tiles/proofs.ts'
+import type { TileSource } from '../tiles/source.ts'
+import { type Archive, isSameTree } from './archive.ts'
+import {
+  BUNDLES,
+  CHECKPOINT,
+  CHECKPOINT_METADATA,
+  HEAD_METADATA,
+  headName,
+} from './archive-names.ts'
+import { ArchivePartials } from './archive-partials.ts'
+import type { ArchiveCounts, ArchiverOptions } from './archive-port.ts'
+import { signedSource, type UploadedObject, uploadTree } from './archive-upload.ts'
+import type { Head } from './service.ts'
+
+export type ArchiverSettings = Required<Omit<ArchiverOptions, 'tier'>> &
+  Pick<ArchiverOptions, 'tier'>
+
+export type Tally = { -readonly [K in keyof ArchiveCounts]: ArchiveCounts[K] }
+
+/** Between two words about a long upload. */
+const BETWEEN_PROGRESS_MS = 10_000
+
+export class ArchiveTerm {
+  readonly #archive: Archive
+  readonly #settings: ArchiverSettings
+  readonly #tally: Tally
+  readonly #signal: AbortSignal
+  readonly #partials: ArchivePartials
+  #size: TreeSize
+  /** What the database was told last. */
+  #marked: ArchiveMark
+  /** The sizes that the archive has had, and since when, from the last settled one on. */
+  readonly #settling: { readonly size: TreeSize; readonly at: number }[] = []
+  /** The partial ones of this size's full tiles are gone. */
+  #cleared = treeSize(0)
+  /** The size whose `heads/<size>` is known to be there. */
+  #headed: TreeSize | undefined
+  /** What the checkpoint is, as far as is known. */
+  #shown: Head | undefined
+  #lookedAt = Number.NEGATIVE_INFINITY
+  #isTiered: boolean
+  #isKeeping = false
+  #isBehind = false
+
+  private constructor(
+    archive: Archive,
+    mark: ArchiveMark,
+    settings: ArchiverSettings,
+    tally: Tally,
+    signal: AbortSignal,
+  ) {
+    this.#archive = archive
+    this.#settings = settings
+    this.#tally = tally
+    this.#signal = signal
+    this.#size = mark.size
+    this.#marked = mark
+    this.#isTiered = settings.tier === undefined
+    this.#partials = new ArchivePartials(archive.objects, settings.concurrency)
+    this.#advance(mark.size)
+  }
+
+  /**
+   * Looks at what earlier terms have left.
+   * @throws CORRUPT when the archive is of another history of this log
+   * @throws CONFLICT when it is ahead of the log; what the object store and the database throw
+   */
+  static async begin(
+    settings: ArchiverSettings,
+    tally: Tally,
+    signal: AbortSignal,
+  ): Promise<ArchiveTerm> {
+    const archive = await settings.open()
+    const mark = await settings.mark()
+    const term = new ArchiveTerm(archive, mark, settings, tally, signal)
+    const head = settings.publication()
+    await term.#look(head)
+    const size = head?.size ?? mark.size
+    if (size < mark.size) throw ahead(archive, mark.size, size)
+    const from = Math.min(mark.released, term.#shown?.size ?? 0)
+    // Beyond the mark, a term that ended in the middle of its work can have left those of two stretches.
+    const to = Math.min(size, mark.size + 2 * settings.stretch)
+    await term.#partials.find(treeSize(from), treeSize(to))
+    return term
+  }
+
+  get size(): TreeSize {
+    return this.#size
+  }
+
+  get shown(): TreeSize | undefined {
+    return this.#shown?.size
+  }
+
+  /** Whether more than one stretch is on its way. */
+  get isBehind(): boolean {
+    return this.#isBehind
+  }
+
+  /**
+   * Does what there is to do now. After a failure the next round goes on where this one ended.
+   * @throws CORRUPT when an object is there with other bytes, or the log's data does not lead to its head: nothing was
+   *   overwritten; what the object store and the database throw; the signal's reason
+   */
+  async round(): Promise<void> {
+    const { publication, mayWrite, lookMs } = this.#settings
+    if (!(await mayWrite())) return
+    const head = publication()
+    if (head === undefined) return
+    if (performance.now() - this.#lookedAt >= lookMs) await this.#look(head)
+    if (!this.#isTiered) await this.#tier()
+    if (head.checkpoint !== this.#shown?.checkpoint) await this.#show(head)
+    await this.#settle()
+  }
+
+  /** Reads the checkpoint back: an older server, or a hand, may have put another there. */
+  async #look(head: Head | undefined): Promise<void> {
+    const { source, onEvent } = this.#settings
+    const before = this.#shown
+    const found = await this.#archive.shown()
+    if (found !== undefined) {
+      const size = head?.size ?? 0
+      if (found.size > size) throw ahead(this.#archive, found.size, size)
+      await this.#mustBeHistory(found, source)
+    }
+    this.#shown = found
+    this.#lookedAt = performance.now()
+    if (before !== undefined && before.checkpoint !== found?.checkpoint) {
+      onEvent({ event: 'archive-restored', found: found?.size, size: before.size })
+    }
+  }
+
+  async #mustBeHistory(found: Head, source: TileSource): Promise<void> {
+    const root = await rootFromTiles(source, found.size)
+    if (isSameTree(found, { size: found.size, root })) return
+    throw new CairnError(
+      'CORRUPT',
+      `${this.#place(CHECKPOINT)} is signed by this log for ${found.size} leaves, but their root is another one here: the ` +
+        'log was restored from an old copy and went on differently, or another copy of it has archived there; find out which one is right',
+    )
+  }
+
+  /** Archives a head, and shows it. */
+  async #show(head: Head): Promise<void> {
+    if (head.size < this.#size) throw ahead(this.#archive, this.#size, head.size)
+    mustSay(head)
+    await this.#grow(head)
+    if (this.#headed !== head.size) await this.#keepHead(head)
+    // The last thing that is asked before the one thing that is replaced.
+    if (!(await this.#settings.mayWrite())) return
+    this.#shown = undefined
+    const bytes = utf8(head.checkpoint)
+    await this.#archive.objects.replace(CHECKPOINT, bytes, CHECKPOINT_METADATA)
+    this.#shown = head
+    this.#tally.replaced++
+    this.#tally.replacedBytes += bytes.length
+  }
+
+  /** Brings what the tree of a head needs, a stretch after the other. */
+  async #grow(head: Head): Promise<void> {
+    const { concurrency, mayWrite, onEvent } = this.#settings
+    const source = signedSource(this.#settings.source, head)
+    const told = { at: performance.now() }
+    while (this.#size < head.size) {
+      const to = this.#stretchEnd(head.size)
+      this.#isBehind = to < head.size
+      await uploadTree({
+        archive: this.#archive,
+        source,
+        from: this.#size,
+        to,
+        concurrency,
+        signal: this.#signal,
+        onObject: (object) => this.#count(object),
+      })
+      this.#size = to
+      this.#advance(to)
+      if (to === head.size) return
+      if (!(await mayWrite())) throw new CairnError('STOPPED', 'the term is over')
+      await this.#settle()
+      if (performance.now() - told.at < BETWEEN_PROGRESS_MS) continue
+      told.at = performance.now()
+      onEvent({ event: 'archive-progress', size: to, total: head.size })
+    }
+  }
+
+  /** The end of the next stretch; what is left is taken at once when it is less than two. */
+  #stretchEnd(size: TreeSize): TreeSize {
+    const { stretch } = this.#settings
+    if (size - this.#size <= 2 * stretch) return size
+    return treeSize((Math.floor(this.#size / stretch) + 1) * stretch)
+  }
+
+  #count({ kind, level, index, width, name, bytes, outcome }: UploadedObject): void {
+    if (width < TILE_WIDTH) this.#partials.note(kind, level, index, name)
+    this.#add(outcome, bytes)
+  }
+
+  #add(outcome: 'created' | 'there', bytes: number): void {
+    this.#tally[outcome]++
+    if (outcome === 'created') this.#tally.createdBytes += bytes
+  }
+
+  /** Keeps the checkpoint of a size. One that is renewed, or cosigned by more witnesses later, stays as it was first. */
+  async #keepHead(head: Head): Promise<void> {
+    const bytes = utf8(head.checkpoint)
+    try {
+      const outcome = await this.#archive.keep(headName(head.size), bytes, HEAD_METADATA)
+      this.#add(outcome, bytes.length)
+    } catch (error) {
+      if (!(error instanceof CairnError) || error.code !== 'CORRUPT') throw error
+      const there = await this.#archive.head(head.size)
+      if (there === undefined || !isSameTree(there, head)) throw error
+      this.#tally.there++
+    }
+    this.#headed = head.size
+  }
+
+  #advance(size: TreeSize): void {
+    if (size > 0) this.#settling.push({ size, at: performance.now() })
+  }
+
+  /** The largest size that has been in the archive for long enough. */
+  #settled(): TreeSize {
+    const latest = performance.now() - this.#settings.settleMs
+    const isSettled = (place: number): boolean =>
+      (this.#settling[place]?.at ?? latest + 1) <= latest
+    while (isSettled(1)) this.#settling.shift()
+    const settled = isSettled(0) ? this.#settling[0]!.size : treeSize(0)
+    return settled > this.#marked.released ? settled : this.#marked.released
+  }
+
+  /** Lets go of what has settled, and moves the mark. */
+  async #settle(): Promise<void> {
+    const released = this.#settled()
+    // Whoever reads the shown head may still want the partial ones that it names.
+    const clear = treeSize(Math.min(released, this.#shown?.size ?? 0))
+    if (clear > this.#cleared) {
+      this.#tally.removed += await this.#partials.removeFull(clear, this.#signal)
+      this.#cleared = clear
+      this.#tellKept()
+    }
+    if (this.#size === this.#marked.size && released === this.#marked.released) return
+    await this.#settings.archived(this.#size, released)
+    this.#marked = { size: this.#size, released }
+  }
+
+  #tellKept(): void {
+    const reason = this.#partials.keptFor
+    if (reason === undefined || this.#isKeeping) return
+    this.#isKeeping = true
+    this.#settings.onEvent({ event: 'archive-keeps-partials', reason })
+  }
+
+  /** Has the bucket move old bundles. The archive goes on without, so a failure is told, and it is tried again next term. */
+  async #tier(): Promise<void> {
+    const { tier, onEvent } = this.#settings
+    const { objects } = this.#archive
+    const { storageClass, days } = tier!
+    this.#isTiered = true
+    try {
+      if (objects.ensureTransition === undefined) {
+        throw new CairnError('USAGE', `${objects.place} has no storage classes`)
+      }
+      const rule = await objects.ensureTransition({ names: BUNDLES, storageClass, days })
+      onEvent({ event: 'archive-tier', storageClass, days, rule })
+    } catch (error) {
+      onEvent({ event: 'archive-tier-failing', reason: messageOf(error) })
+    }
+  }
+
+  #place(name: string): string {
+    return `${this.#archive.objects.place}/${name}`
+  }
+}
+
+function ahead({ objects }: Archive, archived: number, published: number): CairnError {
+  return new CairnError(
+    'CONFLICT',
+    `${objects.place} has the log up to ${archived} leaves, but only ${published} are published here: the database was ` +
+      'restored from an old copy, or another copy of this log archives there; nothing is archived until that many are here',
+  )
+}
+
+/** What is shown is what the tree was traced to. @throws CORRUPT */
+function mustSay(head: Head): void {
+  const said = parseCheckpoint(parseNote(utf8(head.checkpoint)).text)
+  if (isSameTree(said, head)) return
+  throw new CairnError('CORRUPT', `the checkpoint of ${head.size} leaves says something else`)
+}
