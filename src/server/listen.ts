@@ -1,4 +1,5 @@
 /** Makes a server listen where the configuration says. */
+import { createServer } from 'node:net'
 import { usage } from '../errors.ts'
 import type { HttpServer } from '../http/node-server.ts'
 
@@ -24,6 +25,21 @@ export function listen(
       const address = server.address()
       const bound = typeof address === 'object' && address !== null ? address.port : port
       resolve(`http://${host.includes(':') ? `[${host}]` : host}:${bound}`)
+    })
+  })
+}
+
+/** A port of an address that is free now. @throws USAGE when it is not this machine's */
+export function reservePort(host: string): Promise<number> {
+  return new Promise((resolve, reject) => {
+    const server = createServer()
+    server.once('error', (cause) => {
+      reject(usage(`cannot listen on ${host}: ${cause.message}; choose another with --host`, cause))
+    })
+    server.listen({ host, port: 0 }, () => {
+      const address = server.address()
+      const port = typeof address === 'object' && address !== null ? address.port : 0
+      server.close(() => resolve(port))
     })
   })
 }

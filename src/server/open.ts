@@ -23,7 +23,7 @@ export interface OpenedLog extends HostedLog {
 }
 
 /**
- * Opens a log, making it at the first start. `name` is for events.
+ * Opens a log from its data directory, making it at the first start. `name` is for events.
  * @throws USAGE, LOCKED, FOREIGN_DIRECTORY, NEWER_FORMAT, CORRUPT, DISK_FULL, IO
  */
 export async function openHostedLog(

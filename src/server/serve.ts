@@ -2,9 +2,9 @@
 import { messageOf } from '../errors.ts'
 import { createServerFor } from '../http/node-listener.ts'
 import type { HttpServer } from '../http/node-server.ts'
-import type { Config } from './config.ts'
+import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
-import { listen } from './listen.ts'
+import { listen, reservePort } from './listen.ts'
 import { type OpenedLog, openHostedLog } from './open.ts'
 
 /** What the main log is called in events. */
@@ -27,8 +27,9 @@ export interface RunningServer {
  * @throws USAGE when the address is taken or the configuration does not fit the data
  * @throws LOCKED, FOREIGN_DIRECTORY, NEWER_FORMAT, CORRUPT, DISK_FULL, IO
  */
-export async function serve(config: Config, options: ServeOptions = {}): Promise<RunningServer> {
+export async function serve(given: Config, options: ServeOptions = {}): Promise<RunningServer> {
   const { onEvent = () => {} } = options
+  const config = await withKnownPort(given)
   const logs = await openAll(config, onEvent)
   const closeLogs = async (): Promise<void> => {
     for (const log of [...logs.values()].reverse()) await log.close()
@@ -75,6 +76,13 @@ export async function serve(config: Config, options: ServeOptions = {}): Promise
   }
 }
 
+/** Servers of a shared log tell each other where they listen before they do. */
+async function withKnownPort(config: Config): Promise<Config> {
+  const isShared = [config, ...config.logs.values()].some(({ shared }) => shared !== undefined)
+  if (!isShared || config.port !== 0) return config
+  return { ...config, port: await reservePort(config.host) }
+}
+
 /** Whom the main log asks, for those who look at its start. */
 function witnessesOf({ log }: OpenedLog): { witnesses?: number; quorum?: string } {
   const report = log.witnesses()
@@ -83,12 +91,24 @@ function witnessesOf({ log }: OpenedLog): { witnesses?: number; quorum?: string 
   return { witnesses: witnesses.length, ...(quorum !== undefined && { quorum }) }
 }
 
+/** What a database needs is loaded where there is one. */
+async function open(
+  name: string,
+  own: LogConfig,
+  config: Config,
+  onEvent: OnEvent,
+): Promise<OpenedLog> {
+  if (own.shared === undefined) return openHostedLog(name, own, config, onEvent)
+  const { openSharedHostedLog } = await import('./open-shared.ts')
+  return openSharedHostedLog(name, own, own.shared, config, onEvent)
+}
+
 async function openAll(config: Config, onEvent: OnEvent): Promise<Map<string, OpenedLog>> {
   const logs = new Map<string, OpenedLog>()
   try {
-    logs.set('', await openHostedLog(MAIN, config, config, onEvent))
+    logs.set('', await open(MAIN, config, config, onEvent))
     for (const [name, own] of config.logs) {
-      logs.set(name, await openHostedLog(name, own, config, onEvent))
+      logs.set(name, await open(name, own, config, onEvent))
     }
     return logs
   } catch (error) {

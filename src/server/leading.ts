@@ -1,0 +1,67 @@
+/** What a server of a shared log runs for as long as it leads: records with all that is done with them, and gossip. */
+import { setTimeout as sleep } from 'node:timers/promises'
+import { messageOf } from '../errors.ts'
+import type { Gossip } from '../gossip/runner.ts'
+import type { OpenedRecords } from './records.ts'
+
+export interface TermWork {
+  openRecords(): Promise<OpenedRecords>
+  /** Undefined when nobody is to be told of heads. */
+  openGossip(): Promise<Gossip | undefined>
+  /** Something could not be opened; it is tried again. */
+  readonly onFailure: (reason: string) => void
+}
+
+/** The work of one term. */
+export interface Tenure {
+  readonly records: OpenedRecords | undefined
+  readonly gossip: Gossip | undefined
+  /** The log has published a head. */
+  notify(): void
+  /** The term is over, or the server is shutting down. Never rejects: what cannot be finished is the next leader's. */
+  close(): Promise<void>
+}
+
+const RETRY_MS = 1_000
+
+/** Opens everything, in the background. */
+export function beginTenure({ openRecords, openGossip, onFailure }: TermWork): Tenure {
+  let records: OpenedRecords | undefined
+  let gossip: Gossip | undefined
+  const closing = new AbortController()
+
+  async function open(): Promise<void> {
+    while (!closing.signal.aborted) {
+      try {
+        gossip ??= await openGossip()
+        records ??= await openRecords()
+        return
+      } catch (error) {
+        // What a term was too short for is no news.
+        if (closing.signal.aborted) return
+        onFailure(messageOf(error))
+        await sleep(RETRY_MS, undefined, { signal: closing.signal }).catch(() => undefined)
+      }
+    }
+  }
+  const opening = open()
+
+  return {
+    get records() {
+      return closing.signal.aborted ? undefined : records
+    },
+    get gossip() {
+      return gossip
+    },
+    notify() {
+      gossip?.notify()
+      records?.notify()
+    },
+    async close() {
+      closing.abort()
+      await opening
+      await gossip?.close().catch(() => undefined)
+      await records?.close().catch(() => undefined)
+    },
+  }
+}

@@ -1,0 +1,181 @@
+/** One server's part in a log that several servers share: its own directory, their database and their bucket. */
+import { randomBytes } from 'node:crypto'
+import { hostname } from 'node:os'
+import { join } from 'node:path'
+import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
+import { messageOf } from '../errors.ts'
+import type { LeaderPlace } from '../http/forward.ts'
+import { openSharedLog } from '../log/shared-log.ts'
+import { openDataDirectory } from '../storage/data-directory.ts'
+import { openAccess } from './access.ts'
+import type { Config, LogConfig } from './config.ts'
+import { openDatabaseClock } from './database-clock.ts'
+import type { OnEvent } from './events.ts'
+import { keepEvidence } from './evidence-files.ts'
+import { openGossip } from './gossip.ts'
+import { beginTenure, type Tenure } from './leading.ts'
+import { openSigning, readLogFiles, recordRules, witnessesIn } from './log-parts.ts'
+import type { OpenedLog } from './open.ts'
+import { openHostedRecords } from './records.ts'
+import {
+  assertKeysAreHere,
+  checkVaultKey,
+  notedVaultKey,
+  openDatabaseOf,
+  openSharedLogStore,
+  recordStoresDuring,
+} from './shared-storage.ts'
+import type { SharedStorageConfig } from './storage-settings.ts'
+import { findOrMakeVaultKey } from './vault-key.ts'
+import { whileLeading } from './while-leading.ts'
+
+/** Addresses that mean all of a machine's, and that nobody else can connect to. */
+const WILDCARDS = ['0.0.0.0', '::']
+
+/**
+ * Opens a log in a database, making it at the first start. `name` is for events.
+ * @throws USAGE, FOREIGN_DIRECTORY, NEWER_FORMAT, FORBIDDEN, NOT_FOUND, UNAVAILABLE, CORRUPT, DISK_FULL, IO
+ */
+export async function openSharedHostedLog(
+  name: string,
+  own: LogConfig,
+  shared: SharedStorageConfig,
+  config: Config,
+  onEvent: OnEvent,
+): Promise<OpenedLog> {
+  const files = await readLogFiles(own)
+  const directory = await openDataDirectory(own.data, { create: true })
+  const pool = await openDatabaseOf(shared.database)
+  const opened: { close(): Promise<void> | void }[] = [pool]
+  try {
+    await assertKeysAreHere(pool, directory.keys)
+    const signing = await openSigning(name, own, config, directory, onEvent)
+    const { signer, signedState, vkeys } = signing
+    opened.push(signer, signedState)
+    const store = await openSharedLogStore(pool, undefined, { origin: signer.origin, vkeys })
+    opened.push(store)
+    const vaultKey = own.vaultKey ?? join(directory.keys, 'vault.key')
+    const { id } = await findOrMakeVaultKey({
+      file: vaultKey,
+      hasVault: async () => (await notedVaultKey(pool)) !== undefined,
+      passphrase: config.passphrase,
+      onEvent: (event) =>
+        onEvent({
+          event: event === 'keys-created' ? 'vault-key-created' : 'vault-key-exposed',
+          log: name,
+          file: vaultKey,
+        }),
+    })
+    await checkVaultKey(pool, id, vaultKey)
+    const access = await openAccess(directory, own, (event) => onEvent({ ...event, log: name }))
+    opened.push(access)
+    const mlDsa = mlDsaThread()
+    opened.push(mlDsa)
+    const clock = await openDatabaseClock(store, (milliseconds) =>
+      onEvent({ event: 'clock-skew', log: name, milliseconds }),
+    )
+    opened.push(clock)
+    const witnesses = witnessesIn(files, signing, config, mlDsa)
+    let tenure: Tenure | undefined
+    /** Those whose terms are over, until they have ended. */
+    const ending = new Set<Promise<void>>()
+    function endTenure(): void {
+      const ended = tenure?.close()
+      tenure = undefined
+      if (ended === undefined) return
+      const done: Promise<void> = ended.finally(() => ending.delete(done))
+      ending.add(done)
+    }
+    const log = await openSharedLog({
+      store,
+      signer,
+      signedState,
+      adoptHead: own.adoptHead,
+      holder: `${hostname()} ${process.pid} ${randomBytes(6).toString('hex')}`,
+      url: shared.advertise ?? addressOf(config),
+      leaseMs: config.leaseMs,
+      integrateIntervalMs: config.integrateIntervalMs,
+      dedup: config.dedup,
+      queue: { maxLeaves: config.queueLeaves, maxBytes: config.queueBytes },
+      publishIntervalMs: config.publishIntervalMs,
+      renewMs: config.renewIntervalMs,
+      now: clock.now,
+      ...(witnesses && { witnesses }),
+      onPublished: () => tenure?.notify(),
+      onLeading: (term, during) => {
+        endTenure()
+        tenure = beginTenure({
+          openGossip: async () =>
+            own.gossip === undefined
+              ? undefined
+              : openGossip({
+                  sinks: own.gossip,
+                  directory: directory.path,
+                  log: during,
+                  onEvent: (event) => onEvent({ ...event, log: name }),
+                }),
+          openRecords: () =>
+            openHostedRecords({
+              log: during,
+              stores: recordStoresDuring(pool, term.epoch),
+              vaultKey,
+              passphrase: config.passphrase,
+              ...recordRules(files),
+              mapIntervalMs: config.mapIntervalMs,
+              now: clock.now,
+              onEvent: (event) => onEvent({ ...event, log: name }),
+            }),
+          onFailure: (reason) => onEvent({ event: 'records-failing', log: name, reason }),
+        })
+      },
+      onFollowing: endTenure,
+      onEvent: (event) => {
+        if (event.event !== 'evidence') return onEvent({ ...event, log: name })
+        keepEvidence(directory, event.evidence).then(
+          (file) => onEvent({ event: 'evidence-kept', log: name, file }),
+          (error) => onEvent({ event: 'error', message: messageOf(error) }),
+        )
+      },
+    })
+    opened.push(log)
+    onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })
+    const { authenticate, knownOnly } = access
+    const leader = (): LeaderPlace => {
+      const place = log.leader()
+      return place === undefined ? undefined : place.isUs ? 'here' : { url: place.url }
+    }
+    return {
+      log,
+      authenticate,
+      witnessDeadlineMs: config.witnessDeadlineMs,
+      ...(own.privateEntries
+        ? { readEntries: { authenticate: knownOnly, tenant: own.tenant } }
+        : {}),
+      gossip: { status: () => tenure?.gossip?.status() ?? [] },
+      records: {
+        records: whileLeading(() => tenure?.records?.records),
+        compliance: whileLeading(() => tenure?.records?.compliance),
+      },
+      leader,
+      directory,
+      async close() {
+        await access.close()
+        endTenure()
+        await Promise.all(ending)
+        await log.close()
+        clock.close()
+        await mlDsa.close()
+        await pool.close()
+      },
+    }
+  } catch (error) {
+    for (const part of opened.reverse()) await Promise.resolve(part.close()).catch(() => undefined)
+    throw error
+  }
+}
+
+/** Where this server listens, as other machines know it. */
+function addressOf({ host, port }: Pick<Config, 'host' | 'port'>): string {
+  const name = WILDCARDS.includes(host) ? hostname() : host
+  return `http://${name.includes(':') ? `[${name}]` : name}:${port}`
+}

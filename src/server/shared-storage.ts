@@ -1,0 +1,103 @@
+/** The storage of a log that several servers share, opened: its database, its object storage, and what records need. */
+import { existsSync } from 'node:fs'
+import { usage } from '../errors.ts'
+import type { ObjectStore } from '../storage/object-port.ts'
+import { openPostgresLogStore } from '../storage/postgres.ts'
+import { openPostgresHeadStore } from '../storage/postgres-heads.ts'
+import { openPostgresIndexStore } from '../storage/postgres-index.ts'
+import { openPool, type PostgresPool } from '../storage/postgres-pool.ts'
+import { migrateSchema } from '../storage/postgres-schema.ts'
+import { type LogIdentity, readIdentity } from '../storage/postgres-settings.ts'
+import { openPostgresVaultStore } from '../storage/postgres-vault.ts'
+import type { SharedLogStore } from '../storage/shared-port.ts'
+import type { RecordStores } from './record-stores.ts'
+import type { DatabaseConfig } from './storage-settings.ts'
+
+/** Connects, and brings the schema up to date. @throws USAGE, NEWER_FORMAT, FORBIDDEN, UNAVAILABLE, IO */
+export async function openDatabaseOf(config: DatabaseConfig): Promise<PostgresPool> {
+  const pool = openPool(config)
+  try {
+    await migrateSchema(pool)
+    return pool
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+}
+
+/**
+ * A server that has no keys may make them for a new log only: all servers of a log have the same.
+ * @throws USAGE when the database has the log already
+ */
+export async function assertKeysAreHere(pool: PostgresPool, keys: string): Promise<void> {
+  const known = await readIdentity(pool)
+  if (known === undefined || existsSync(keys)) return
+  throw usage(
+    `${pool.place} holds the log ${known.origin}, whose keys are not in ${keys}; copy them there from another server of it`,
+  )
+}
+
+/** @throws as openPostgresLogStore() */
+export function openSharedLogStore(
+  pool: PostgresPool,
+  archive: ObjectStore | undefined,
+  identity: LogIdentity,
+): Promise<SharedLogStore> {
+  return openPostgresLogStore({ pool, archive, identity })
+}
+
+const VAULT_KEY = 'vault-key'
+
+/** The id of the vault's master key that was noted; undefined before. @throws UNAVAILABLE, IO */
+export async function notedVaultKey(pool: PostgresPool): Promise<string | undefined> {
+  const [row] = await pool.query<{ value: string }>(
+    'read which key the vault has',
+    'SELECT value FROM settings WHERE name = $1',
+    [VAULT_KEY],
+  )
+  return row?.value
+}
+
+/**
+ * Notes the vault's master key when it is the first, so that no server begins with another one.
+ * @throws USAGE when another was noted
+ */
+export async function checkVaultKey(
+  pool: PostgresPool,
+  id: string,
+  file: string,
+): Promise<void> {
+  await pool.execute(
+    'note which key the vault has',
+    'INSERT INTO settings VALUES ($1, $2) ON CONFLICT DO NOTHING',
+    [VAULT_KEY, id],
+  )
+  if ((await notedVaultKey(pool)) === id) return
+  throw usage(
+    `the master key in ${file} is not the one of the vault in ${pool.place}; copy it from another server of this log`,
+  )
+}
+
+/** What the records of a log need, for as long as one leader's term lasts. */
+export function recordStoresDuring(pool: PostgresPool, epoch: number): RecordStores {
+  const during = { pool, fence: { epoch } }
+  const openSpace = (space: 'index' | 'map') => async () =>
+    openPostgresIndexStore({ ...during, space })
+  const discard = (space: 'index' | 'map') => async () => {
+    const store = openPostgresIndexStore({ ...during, space })
+    await store.clear().finally(() => store.close())
+  }
+  return {
+    openIndex: openSpace('index'),
+    openMap: openSpace('map'),
+    openVault: async () => openPostgresVaultStore(during),
+    openHeads: () => openPostgresHeadStore(during),
+    discardIndex: discard('index'),
+    discardMap: discard('map'),
+    hasVault: async () => (await notedVaultKey(pool)) !== undefined,
+    // Vault and index are in one database: neither is missing without the other.
+    hasPayloads: async () => true,
+    vaultPlace: pool.place,
+    indexPlace: `the rows of index_rows in ${pool.place}`,
+  }
+}
