@@ -3,7 +3,14 @@ import { type Command, InvalidArgumentError } from 'commander'
 import { ROLES, type Role } from '../compliance/principal.ts'
 import { messageOf, usage } from '../errors.ts'
 import { TIME } from '../formats/record-values.ts'
-import { addToken, listTokens, revokeToken, tokenId } from '../server/change-tokens.ts'
+import {
+  addToken,
+  listTokens,
+  revokeToken,
+  type TokensPlace,
+  tokenId,
+} from '../server/change-tokens.ts'
+import { databaseOf } from '../server/storage-settings.ts'
 import {
   checkTenant,
   checkTokenName,
@@ -26,7 +33,10 @@ const DEFAULT_ROLES: Readonly<Record<DirectoryKind, readonly Role[]>> = {
 }
 
 interface TokenFlags {
-  readonly data: string
+  readonly data?: string
+  readonly database?: string
+  readonly databaseSchema?: string
+  readonly databasePasswordFile?: string
   readonly json?: boolean
 }
 
@@ -71,27 +81,35 @@ export function configure(command: Command): void {
     .argument('<name|id>', 'which one')
     .action(revokeOne)
   for (const one of [add, list, revoke]) {
-    one.requiredOption('--data <folder>', 'data directory of the log or witness')
+    one
+      .option('--data <folder>', 'data directory of the log or witness')
+      .option('--database <url>', 'PostgreSQL database of a log that several servers share')
+      .option('--database-schema <name>', 'schema of that database (default: cairn)')
+      .option('--database-password-file <file>', 'file with the password of that database')
   }
   const data = '--data ./cairn-data'
   withCommonHelp(add, [
     `cairn token add payments-app ${data}`,
     `cairn token add ann@example.com --roles auditor,reader --expires 90d ${data}`,
   ])
-  withCommonHelp(list, [`cairn token list ${data}`])
+  withCommonHelp(list, [
+    `cairn token list ${data}`,
+    'cairn token list --database postgres://cairn@db.example.org/cairn',
+  ])
   withCommonHelp(revoke, [`cairn token revoke payments-app ${data}`])
 }
 
 async function addOne(name: string, flags: AddFlags): Promise<void> {
-  const { kind, file } = await place(flags)
   const { tenant, expires, another = false } = flags
-  const { token, known } = await addToken(file, {
-    name,
-    roles: flags.roles ?? DEFAULT_ROLES[kind],
-    another,
-    ...(tenant !== undefined && { tenant }),
-    ...(expires !== undefined && { expires }),
-  })
+  const { token, known } = await withTokens(flags, (tokens, kind) =>
+    addToken(tokens, {
+      name,
+      roles: flags.roles ?? DEFAULT_ROLES[kind],
+      another,
+      ...(tenant !== undefined && { tenant }),
+      ...(expires !== undefined && { expires }),
+    }),
+  )
   if (flags.json === true) return printJson({ token, ...described(known) })
   const until = expires === undefined ? '' : `, until ${formatExpiry(expires)}`
   note(`${name}: ${known.roles.join(', ')}${until}. The token is not shown again:`)
@@ -99,8 +117,7 @@ async function addOne(name: string, flags: AddFlags): Promise<void> {
 }
 
 async function listAll(flags: TokenFlags): Promise<void> {
-  const { file } = await place(flags)
-  const tokens = await listTokens(file)
+  const tokens = await withTokens(flags, listTokens)
   if (flags.json === true) return printJson({ tokens: tokens.map(described) })
   const { style, columns, line, text } = terminal()
   if (tokens.length === 0) return line('nobody has a token')
@@ -125,8 +142,7 @@ async function listAll(flags: TokenFlags): Promise<void> {
 }
 
 async function revokeOne(which: string, flags: TokenFlags): Promise<void> {
-  const { file } = await place(flags)
-  const revoked = await revokeToken(file, which)
+  const revoked = await withTokens(flags, (tokens) => revokeToken(tokens, which))
   if (flags.json === true) return printJson({ revoked: described(revoked) })
   terminal().line(`the token ${tokenId(revoked)} of ${revoked.name} is good for nothing any more`)
 }
@@ -142,10 +158,38 @@ function described(token: KnownToken) {
   }
 }
 
-async function place({ data }: TokenFlags): Promise<{ kind: DirectoryKind; file: string }> {
-  const kind = (await directoryKind(data)) ?? 'log'
-  const { tokensFile } = await openDataDirectory(data, { create: false, kind })
-  return { kind, file: tokensFile }
+/** Does something with the tokens that the flags lead to. @throws USAGE */
+async function withTokens<T>(
+  flags: TokenFlags,
+  work: (tokens: TokensPlace, kind: DirectoryKind) => Promise<T>,
+): Promise<T> {
+  const { data, databaseSchema: schema, databasePasswordFile: passwordFile } = flags
+  const database = databaseOf(
+    {
+      ...(flags.database !== undefined && { database: flags.database }),
+      ...(schema !== undefined && { 'database-schema': schema }),
+      ...(passwordFile !== undefined && { 'database-password-file': passwordFile }),
+    },
+    '--',
+    'cairn',
+  )
+  if (database === undefined) {
+    if (data === undefined) {
+      throw usage('say where the tokens are: --data DIR, or --database URL for those in a database')
+    }
+    const kind = (await directoryKind(data)) ?? 'log'
+    const { tokensFile } = await openDataDirectory(data, { create: false, kind })
+    return work(tokensFile, kind)
+  }
+  if (data !== undefined) throw usage('the tokens are in --data or in --database; give one of them')
+  // Others need no driver.
+  const { openDatabaseTokens } = await import('../server/database-tokens.ts')
+  const tokens = await openDatabaseTokens(database)
+  try {
+    return await work(tokens.store, 'log')
+  } finally {
+    await tokens.close()
+  }
 }
 
 /** When a token expires, in milliseconds. @throws USAGE */

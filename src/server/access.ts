@@ -1,5 +1,6 @@
-/** Who is who at a log: the tokens of its directory, and those of an OpenID Connect issuer. */
+/** Who is who at a log: its tokens, and those of an OpenID Connect issuer. */
 import { type Authenticate, orAnyone } from '../http/authenticate.ts'
+import type { TokenStore } from '../storage/token-port.ts'
 import type { LogConfig } from './config.ts'
 import { type OidcEvent, openOidc, orOidc } from './oidc.ts'
 import { openTokens, type TokenEvent, type TokenFiles } from './token-file.ts'
@@ -19,10 +20,12 @@ export async function openAccess(
   files: TokenFiles,
   { tenant, oidc: issuer, open }: Pick<LogConfig, 'tenant' | 'oidc' | 'open'>,
   onEvent: (event: AccessEvent) => void,
+  /** Where tokens are kept that several servers share. */
+  store?: TokenStore,
 ): Promise<Access> {
   const oidc = issuer && (await openOidc(issuer, { tenant, onEvent }))
   try {
-    const tokens = await openTokens(files, { tenant, onEvent })
+    const tokens = await openTokens(files, { tenant, onEvent, ...(store && { store }) })
     const knownOnly = oidc === undefined ? tokens.authenticate : orOidc(tokens.authenticate, oidc)
     return {
       authenticate: open ? orAnyone(knownOnly, tenant) : knownOnly,

@@ -1,6 +1,6 @@
 /** What a running server has to say: a line for people on a terminal, a JSON object a line for everything else. */
 import type { GossipEvent } from '../gossip/sink-loop.ts'
-import type { LogEvent } from '../log/log.ts'
+import type { SharedLogEvent } from '../log/shared-log.ts'
 import type { AccessEvent } from './access.ts'
 import { type EventStream, writeEvents } from './event-writer.ts'
 import { describeRecords, type HostedRecordsEvent } from './record-events.ts'
@@ -31,7 +31,11 @@ export type ServerEvent =
   | { readonly event: 'closing' }
   | { readonly event: 'closed' }
   | { readonly event: 'evidence-kept'; readonly log: string; readonly file: string }
-  | (Exclude<LogEvent, { event: 'evidence' }> & { readonly log: string })
+  | (Exclude<SharedLogEvent, { event: 'evidence' }> & { readonly log: string })
+  /** This machine's clock is so far ahead of the database's, whose time is used. */
+  | { readonly event: 'clock-skew'; readonly log: string; readonly milliseconds: number }
+  /** This server leads, but cannot open the records; it is tried again. */
+  | { readonly event: 'records-failing'; readonly log: string; readonly reason: string }
   | (AccessEvent & { readonly log: string })
   | (GossipEvent & { readonly log: string })
   | (HostedRecordsEvent & { readonly log: string })
@@ -80,6 +84,7 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: the keys of the token issuer cannot be fetched from ${event.from}: ${event.reason}`
     case 'token-keys-ok':
       return `${event.log}: the keys of the token issuer are fetched from ${event.from} again`
+    case 'tokens-elsewhere':
     case 'tokens-changed':
     case 'tokens-damaged':
       return `${event.log}: ${describeTokens(event)}`
@@ -93,6 +98,18 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: the sink ${event.sink} has seen another log: ${event.reason}`
     case 'gossip-state-failed':
       return `${event.log}: the state of the sink ${event.sink} cannot be kept: ${event.reason}`
+    case 'leading':
+      return `${event.log}: this server leads from now on (term ${event.epoch})`
+    case 'following':
+      return `${event.log}: this server follows from now on (its term ${event.epoch} is over)`
+    case 'database-failing':
+      return `${event.log}: the database fails: ${event.reason}`
+    case 'database-ok':
+      return `${event.log}: the database works again`
+    case 'clock-skew':
+      return `${event.log}: the clock of this machine differs from the database's by ${event.milliseconds} ms; the database's is used`
+    case 'records-failing':
+      return `${event.log}: records cannot be opened yet: ${event.reason}`
     case 'read-only':
     case 'stopped':
     case 'publication-failed':

@@ -52,6 +52,7 @@ export function describeWitness(event: WitnessServerEvent): string {
       return 'finishing what was accepted'
     case 'closed':
       return 'stopped'
+    case 'tokens-elsewhere':
     case 'tokens-changed':
     case 'tokens-damaged':
       return describeTokens(event)

@@ -3,10 +3,16 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { expiryOf } from '../../src/cli/token.ts'
+import { listTokens } from '../../src/server/change-tokens.ts'
 import { loadConfig } from '../../src/server/config.ts'
 import { type RunningServer, serve } from '../../src/server/serve.ts'
 import { readTokens } from '../../src/server/token-file.ts'
 import { openDataDirectory } from '../../src/storage/data-directory.ts'
+import { openPool } from '../../src/storage/postgres-pool.ts'
+import { migrateSchema } from '../../src/storage/postgres-schema.ts'
+import { tokensInPostgres } from '../../src/storage/postgres-tokens.ts'
+import { afterThisTest } from '../support/endings.ts'
+import { testDatabase } from '../support/postgres.ts'
 import { expectRefusal } from './fixture.ts'
 import { cairn, type Run } from './run.ts'
 
@@ -118,5 +124,44 @@ describe('the life of a token', () => {
     ['2026-02-30T00:00:00Z', /12h/],
   ])('is not %s', (text, message) => {
     expect(() => expiryOf(text, now)).toThrow(message)
+  })
+})
+
+describe('tokens in a database', () => {
+  it('are added, listed and revoked as those of a directory are', async () => {
+    const { url, schema } = await testDatabase()
+    const at = ['--database', url, '--database-schema', schema]
+    expectRefusal(
+      await cairn(['token', 'list', ...at]),
+      /there is no log of this version in postgres/,
+    )
+    const pool = openPool({ url, schema })
+    afterThisTest(() => pool.close())
+    await migrateSchema(pool)
+    expectRefusal(
+      await cairn(['token', 'list', ...at]),
+      /there are no tokens in postgres.*first start/,
+    )
+    const store = tokensInPostgres(pool)
+    const files = { adminTokenFile: join(folder, 'shared.token'), tokensFile: '' }
+    await readTokens(files, store)
+    const added = await cairn(['token', 'add', 'ann', '--roles', 'reader', ...at])
+    expect(added).toMatchObject({ code: 0, stdout: expect.stringMatching(/^cairn_.{43}\n$/) })
+    const list = await cairn(['token', 'list', '--json', ...at])
+    expect(JSON.parse(list.stdout).tokens).toMatchObject([
+      { name: 'admin' },
+      { name: 'ann', roles: ['reader'] },
+    ])
+    expect((await cairn(['token', 'revoke', 'ann', ...at])).code).toBe(0)
+    expect(await listTokens(store)).toMatchObject([{ name: 'admin' }])
+  })
+
+  it.each([
+    ['no place', [], /--data DIR, or --database URL/],
+    ['two places', ['--data', 'x', '--database', 'postgres://localhost/x'], /give one of them/],
+    ['a schema alone', ['--database-schema', 'x'], /--database-schema needs --database/],
+    ['no URL', ['--database', 'localhost'], /--database must be a URL/],
+  ])('are not looked for with %s', async (_, flags, reason) => {
+    expectRefusal(await cairn(['token', 'list', ...flags]), reason)
   })
 })
