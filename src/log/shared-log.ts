@@ -102,6 +102,15 @@ const READER_PATIENCE_MS = 2_000
 const SIZE_AGE_MS = 100
 
 /**
+ * Whether another server leads. It has compared the stored head with what its own signer remembers, so that a server
+ * which joins, and remembers nothing, may go on from there.
+ */
+async function isVouchedFor(store: SharedLogStore, holder: string): Promise<boolean> {
+  const leadership = await store.leadership()
+  return leadership?.valid === true && leadership.holder !== holder
+}
+
+/**
  * Opens the log of a shared store, or begins one in an empty store. When the store and the signer's state disagree the
  * log opens read-only, and its mode says why.
  * @throws CORRUPT when the store contradicts itself; UNAVAILABLE, IO
@@ -112,7 +121,9 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
   const needsWitnesses = options.witnesses?.policy.quorum !== undefined
   const tiles = storedTiles(store)
   const recovered = await recover(store, tiles, signer, KEPT_TILES)
-  const adopted = options.adoptHead === true && signedState.last === undefined
+  const adopted =
+    signedState.last === undefined &&
+    (options.adoptHead === true || (await isVouchedFor(store, holder)))
   const mismatch = adopted ? undefined : await disagreement(signedState, recovered.head, tiles)
   const head = recovered.head ?? (await firstHead(signer))
   const replica = new Replica({ store, tiles, signer, signedState, tree: recovered.tree, head })
