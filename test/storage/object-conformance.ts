@@ -92,7 +92,7 @@ export function objectStoreConformance(
       expect(await (await another()).create('a', utf8('one'), TILE)).toBe('there')
     })
 
-    it.each(['two', 'on', 'onee', ''])(
+    it.each(['two', 'on', 'longer', ''])(
       'leaves an object with other bytes as it is, and names it: %o',
       async (other) => {
         await store.create('tile/0/000', utf8('one'), TILE)
@@ -223,7 +223,7 @@ export function objectStoreConformance(
             sorted.filter((one) => one.startsWith(prefix) && one > after).slice(0, limit),
           )
         }),
-        { numRuns: options.randomRuns ?? 30 },
+        { numRuns: options.randomRuns ?? 10 },
       )
     })
 
@@ -248,7 +248,7 @@ export function objectStoreConformance(
       expect(await bytesOf(store, 'a')).toEqual(utf8('before'))
     })
 
-    it.each([
+    const strange = [
       '',
       '.',
       '..',
@@ -269,7 +269,13 @@ export function objectStoreConformance(
       'a\n',
       'x'.repeat(256),
       `${'x/'.repeat(500)}x`,
-    ])('refuses the name %o', async (name) => {
+    ]
+    it('refuses strange names', async () => {
+      for (const name of strange) await refuses(name)
+      expect(await store.list('')).toEqual([])
+    })
+
+    async function refuses(name: string): Promise<void> {
       const refusal = {
         code: 'MALFORMED',
         message: expect.stringContaining('no name of an object'),
@@ -281,7 +287,6 @@ export function objectStoreConformance(
       if (name !== '' && name !== 'a/') {
         await expect(store.list(name)).rejects.toMatchObject(refusal)
       }
-      expect(await store.list('')).toEqual([])
-    })
+    }
   })
 }
