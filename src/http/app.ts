@@ -2,6 +2,7 @@
 import type { Hono } from 'hono'
 import type { LogService } from '../log/service.ts'
 import { type Authenticate, privateEntries, publicEntries } from './authenticate.ts'
+import type { ReportedCluster } from './cluster-metrics.ts'
 import { completenessRoute } from './completeness-route.ts'
 import { ctRoutes } from './ct-routes.ts'
 import { erasureRoutes } from './erasure-routes.ts'
@@ -42,6 +43,8 @@ export interface HostedLog {
   readonly records?: HostedRecords
   /** Of a log that several servers share: who leads it. What only the leader can answer is passed on. */
   readonly leader?: () => LeaderPlace
+  /** How it is doing then. */
+  readonly shared?: ReportedCluster
 }
 
 export interface AppOptions {
@@ -93,10 +96,15 @@ export function gossipOf(logs: ReadonlyMap<string, HostedLog>): Map<string, Repo
   return new Map([...logs].flatMap(([name, { gossip }]) => (gossip ? [[name, gossip]] : [])))
 }
 
+/** Those that several servers share. */
+export function clustersOf(logs: ReadonlyMap<string, HostedLog>): Map<string, ReportedCluster> {
+  return new Map([...logs].flatMap(([name, { shared }]) => (shared ? [[name, shared]] : [])))
+}
+
 /** An app whose `fetch` serves all routes. @throws RangeError on a log name that does not fit a path */
 export function createApp({ logs, metrics, histories, onError = () => {} }: AppOptions): Hono {
   const services = servicesOf(logs)
-  const measured = metrics ?? createMetrics(services, gossipOf(logs))
+  const measured = metrics ?? createMetrics(services, gossipOf(logs), clustersOf(logs))
   const options = { metrics: measured, onError }
   const app = emptyApp(options)
   for (const [name, hosted] of logs) {

@@ -2,6 +2,7 @@
 import { Counter, Gauge, Registry } from 'prom-client'
 import type { LogService, LogStatistics, Publication } from '../log/service.ts'
 import type { WitnessStatus } from '../log/witness-port.ts'
+import { type ReportedCluster, registerClusters } from './cluster-metrics.ts'
 import { registerGossip } from './gossip-metrics.ts'
 import type { ReportedGossip } from './gossip-route.ts'
 import { type RequestMetrics, requestMetrics } from './request-metrics.ts'
@@ -89,6 +90,7 @@ export interface LogMetrics extends RequestMetrics {
 export function createMetrics(
   logs: ReadonlyMap<string, LogService>,
   gossip: ReadonlyMap<string, ReportedGossip> = new Map(),
+  clusters: ReadonlyMap<string, ReportedCluster> = new Map(),
 ): LogMetrics {
   const registry = new Registry()
   const registers = [registry]
@@ -152,6 +154,7 @@ export function createMetrics(
     })
   }
   registerGossip(registry, gossip)
+  registerClusters(registry, clusters)
   const logRecords = new Counter({
     name: 'cairn_otlp_log_records_total',
     help: 'Log records of OpenTelemetry, by whether they became records.',

@@ -1,5 +1,6 @@
 /** What a running server has to say: a line for people on a terminal, a JSON object a line for everything else. */
 import type { GossipEvent } from '../gossip/sink-loop.ts'
+import type { ArchiveEvent } from '../log/archive-port.ts'
 import type { SharedLogEvent } from '../log/shared-log.ts'
 import type { AccessEvent } from './access.ts'
 import { type EventStream, writeEvents } from './event-writer.ts'
@@ -32,6 +33,7 @@ export type ServerEvent =
   | { readonly event: 'closed' }
   | { readonly event: 'evidence-kept'; readonly log: string; readonly file: string }
   | (Exclude<SharedLogEvent, { event: 'evidence' }> & { readonly log: string })
+  | (ArchiveEvent & { readonly log: string })
   /** This machine's clock is so far ahead of the database's, whose time is used. */
   | { readonly event: 'clock-skew'; readonly log: string; readonly milliseconds: number }
   /** This server leads, but cannot open the records; it is tried again. */
@@ -110,6 +112,22 @@ export function describe(event: ServerEvent): string {
       return `${event.log}: the clock of this machine differs from the database's by ${event.milliseconds} ms; the database's is used`
     case 'records-failing':
       return `${event.log}: records cannot be opened yet: ${event.reason}`
+    case 'archive-failing':
+      return `${event.log}: the archive fails, and is tried again: ${event.reason}`
+    case 'archive-ok':
+      return `${event.log}: the archive works again, and has ${event.size} leaves`
+    case 'archive-stopped':
+      return `${event.log}: nothing is archived any more, until somebody has looked and this server was restarted: ${event.reason}`
+    case 'archive-progress':
+      return `${event.log}: ${event.size} of ${event.total} leaves are archived`
+    case 'archive-restored':
+      return `${event.log}: the archive showed ${event.found === undefined ? 'no checkpoint' : `a checkpoint of ${event.found} leaves`}; it shows the one of ${event.size} leaves again`
+    case 'archive-keeps-partials':
+      return `${event.log}: partial tiles are not removed from the archive: ${event.reason}`
+    case 'archive-tier':
+      return `${event.log}: bundles older than ${event.days} days go to the storage class ${event.storageClass} (the bucket's rule ${event.rule === 'set' ? 'was made' : 'is there'})`
+    case 'archive-tier-failing':
+      return `${event.log}: old bundles keep their storage class: ${event.reason}`
     case 'read-only':
     case 'stopped':
     case 'publication-failed':

@@ -1,13 +1,16 @@
-/** What a server of a shared log runs for as long as it leads: records with all that is done with them, and gossip. */
+/** What a server of a shared log runs for as long as it leads: records with all that is done with them, gossip, the archive. */
 import { setTimeout as sleep } from 'node:timers/promises'
 import { messageOf } from '../errors.ts'
 import type { Gossip } from '../gossip/runner.ts'
+import type { Archiver } from '../log/archive-port.ts'
 import type { OpenedRecords } from './records.ts'
 
 export interface TermWork {
   openRecords(): Promise<OpenedRecords>
   /** Undefined when nobody is to be told of heads. */
   openGossip(): Promise<Gossip | undefined>
+  /** Begins to archive; undefined without an archive. */
+  startArchiver(): Archiver | undefined
   /** Something could not be opened; it is tried again. */
   readonly onFailure: (reason: string) => void
 }
@@ -16,6 +19,7 @@ export interface TermWork {
 export interface Tenure {
   readonly records: OpenedRecords | undefined
   readonly gossip: Gossip | undefined
+  readonly archiver: Archiver | undefined
   /** The log has published a head. */
   notify(): void
   /** The term is over, or the server is shutting down. Never rejects: what cannot be finished is the next leader's. */
@@ -25,7 +29,9 @@ export interface Tenure {
 const RETRY_MS = 1_000
 
 /** Opens everything, in the background. */
-export function beginTenure({ openRecords, openGossip, onFailure }: TermWork): Tenure {
+export function beginTenure(work: TermWork): Tenure {
+  const { openRecords, openGossip, onFailure } = work
+  const archiver = work.startArchiver()
   let records: OpenedRecords | undefined
   let gossip: Gossip | undefined
   const closing = new AbortController()
@@ -47,6 +53,7 @@ export function beginTenure({ openRecords, openGossip, onFailure }: TermWork): T
   const opening = open()
 
   return {
+    archiver,
     get records() {
       return closing.signal.aborted ? undefined : records
     },
@@ -60,6 +67,7 @@ export function beginTenure({ openRecords, openGossip, onFailure }: TermWork): T
     async close() {
       closing.abort()
       await opening
+      await archiver?.close().catch(() => undefined)
       await gossip?.close().catch(() => undefined)
       await records?.close().catch(() => undefined)
     },

@@ -2,10 +2,14 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { publicationOf } from '../compliance/published-head.ts'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
-import { messageOf } from '../errors.ts'
+import { CairnError, messageOf } from '../errors.ts'
 import type { LeaderPlace } from '../http/forward.ts'
+import { type Archive, openArchive } from '../log/archive.ts'
+import { startArchiver } from '../log/archiver.ts'
 import { openSharedLog } from '../log/shared-log.ts'
+import { storedTiles } from '../log/stored-tiles.ts'
 import { openDataDirectory } from '../storage/data-directory.ts'
 import { openAccess } from './access.ts'
 import type { Config, LogConfig } from './config.ts'
@@ -15,6 +19,7 @@ import { keepEvidence } from './evidence-files.ts'
 import { openGossip } from './gossip.ts'
 import { beginTenure, type Tenure } from './leading.ts'
 import { openSigning, readLogFiles, recordRules, witnessesIn } from './log-parts.ts'
+import { type OpenedObjects, openObjects } from './object-place.ts'
 import type { OpenedLog } from './open.ts'
 import { openHostedRecords } from './records.ts'
 import {
@@ -25,7 +30,7 @@ import {
   openSharedLogStore,
   recordStoresDuring,
 } from './shared-storage.ts'
-import type { SharedStorageConfig } from './storage-settings.ts'
+import type { ArchiveConfig, SharedStorageConfig } from './storage-settings.ts'
 import { findOrMakeVaultKey } from './vault-key.ts'
 import { whileLeading } from './while-leading.ts'
 
@@ -52,7 +57,10 @@ export async function openSharedHostedLog(
     const signing = await openSigning(name, own, config, directory, onEvent)
     const { signer, signedState, vkeys } = signing
     opened.push(signer, signedState)
-    const store = await openSharedLogStore(pool, undefined, { origin: signer.origin, vkeys })
+    const identity = { origin: signer.origin, vkeys }
+    const archive = shared.archive && (await openArchiveOf(shared.archive, own, identity))
+    if (archive !== undefined) opened.push(archive.objects)
+    const store = await openSharedLogStore(pool, archive?.objects, identity)
     opened.push(store)
     const vaultKey = own.vaultKey ?? join(directory.keys, 'vault.key')
     const { id } = await findOrMakeVaultKey({
@@ -114,6 +122,20 @@ export async function openSharedHostedLog(
                   log: during,
                   onEvent: (event) => onEvent({ ...event, log: name }),
                 }),
+          startArchiver: () =>
+            archive &&
+            startArchiver({
+              open: archive.open,
+              source: storedTiles(store),
+              publication: () => publicationOf(log),
+              mark: () => store.archive(),
+              archived: term.archived,
+              mayWrite: () => log.cluster().leading && log.cluster().epoch === term.epoch,
+              tier: shared.archive?.tier,
+              intervalMs: config.archiveIntervalMs,
+              now: clock.now,
+              onEvent: (event) => onEvent({ ...event, log: name }),
+            }),
           openRecords: () =>
             openHostedRecords({
               log: during,
@@ -157,6 +179,11 @@ export async function openSharedHostedLog(
         compliance: whileLeading(() => tenure?.records?.compliance),
       },
       leader,
+      shared: {
+        cluster: () => log.cluster(),
+        archive: () => tenure?.archiver?.status(),
+        requests: () => archive?.requests(),
+      },
       directory,
       async close() {
         await access.close()
@@ -165,6 +192,7 @@ export async function openSharedHostedLog(
         await log.close()
         clock.close()
         await mlDsa.close()
+        await archive?.objects.close()
         await pool.close()
       },
     }
@@ -172,6 +200,33 @@ export async function openSharedHostedLog(
     for (const part of opened.reverse()) await Promise.resolve(part.close()).catch(() => undefined)
     throw error
   }
+}
+
+interface OpenedArchive extends OpenedObjects {
+  open(): Promise<Archive>
+}
+
+/**
+ * The archive of a log. One that cannot be reached just now is waited for; one that is another's, or cannot be written to, is
+ * a mistake. @throws USAGE, NOT_FOUND, FORBIDDEN, FOREIGN_DIRECTORY, CORRUPT
+ */
+async function openArchiveOf(
+  { place, lock }: ArchiveConfig,
+  { privateEntries }: LogConfig,
+  identity: { readonly origin: string; readonly vkeys: readonly string[] },
+): Promise<OpenedArchive> {
+  const opened = await openObjects(place)
+  const { objects } = opened
+  const open = (): Promise<Archive> => openArchive({ objects, ...identity, lock, privateEntries })
+  try {
+    await open()
+  } catch (error) {
+    if (!(error instanceof CairnError) || error.code !== 'UNAVAILABLE') {
+      await objects.close()
+      throw error
+    }
+  }
+  return { ...opened, open }
 }
 
 /** Where this server listens, as other machines know it. */
