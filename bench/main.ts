@@ -14,6 +14,7 @@ import { hashLeaf } from '../src/merkle/hash.ts'
 import { leafIndex } from '../src/merkle/position.ts'
 import { discard as discardPlace, newPlace, openAt } from '../test/support/test-log.ts'
 import { auditing } from './audit.ts'
+import { clustering } from './cluster.ts'
 import { mapping } from './completeness.ts'
 import { recording } from './records.ts'
 import { recordsOverHttp } from './records-http.ts'
@@ -49,6 +50,7 @@ const PARTS: Readonly<Record<string, () => Promise<void>>> = {
   search: () => searching(scale),
   completeness: () => mapping(scale),
   audit: () => auditing(scale),
+  cluster: () => clustering(scale),
 }
 const wanted = values.only?.split(',') ?? Object.keys(PARTS)
 const unknown = wanted.filter((name) => PARTS[name] === undefined)

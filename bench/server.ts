@@ -96,7 +96,10 @@ async function firstAnswer(port: number, server: ChildProcess): Promise<void> {
 }
 
 /** Runs the load generator beside the server. */
-export async function load(server: BenchServer, plan: Partial<LoadPlan>): Promise<LoadResult> {
+export async function load(
+  server: Pick<BenchServer, 'port'>,
+  plan: Partial<LoadPlan>,
+): Promise<LoadResult> {
   const whole: LoadPlan = {
     host: '127.0.0.1',
     port: server.port,
@@ -110,16 +113,24 @@ export async function load(server: BenchServer, plan: Partial<LoadPlan>): Promis
     leavesPerRequest: 1,
     ...plan,
   }
+  return measured<LoadResult>('bench/load.ts', whole)
+}
+
+/** Runs a program of this folder that measures by a plan. */
+export async function measured<R extends { readonly errors: number; readonly requests: number }>(
+  program: string,
+  plan: unknown,
+): Promise<R> {
   const tsx = import.meta.resolve('tsx')
-  const args = ['--import', tsx, join(root, 'bench/load.ts'), JSON.stringify(whole)]
+  const args = ['--import', tsx, join(root, program), JSON.stringify(plan)]
   const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   child.stdout.on('data', (chunk: Buffer) => {
     output += chunk.toString()
   })
   const [code] = (await once(child, 'close')) as [number]
-  if (code !== 0) throw new Error('the load generator failed')
-  const result = JSON.parse(output) as LoadResult
+  if (code !== 0) throw new Error(`${program} failed`)
+  const result = JSON.parse(output) as R
   if (result.errors > 0) throw new Error(`${result.errors} of ${result.requests} requests failed`)
   return result
 }

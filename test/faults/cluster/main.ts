@@ -60,7 +60,7 @@ const interrupted = (): void => {
 process.once('SIGINT', interrupted)
 process.once('SIGTERM', interrupted)
 try {
-  stage = await setStage({ servers, directory: values.directory })
+  stage = await setStage({ servers, archive: { directory: values.directory } })
   const findings = await run(stage)
   console.log(lastLine(findings.findings))
   process.exitCode = findings.ok ? 0 : 1

@@ -22,6 +22,8 @@ export interface Member {
   start(): Promise<void>
   /** Ends it at once, as a power cut would. */
   kill(): Promise<void>
+  /** Asks it to end, and waits until it has. */
+  stop(): Promise<void>
   /** Stops it where it stands (SIGSTOP); its connections stay open. */
   pause(): void
   resume(): void
@@ -89,6 +91,9 @@ export function newMember({ name, data, port, flags }: MemberOptions): Member {
     start,
     async kill() {
       await letGo()?.kill()
+    },
+    async stop() {
+      await letGo()?.stop()
     },
     pause() {
       running?.process.kill('SIGSTOP')

@@ -11,7 +11,7 @@ import type { LogSigner } from '../../../src/log/signer.ts'
 import { readKeys } from '../../../src/server/keys.ts'
 import { CLI, freePort } from '../../support/cairn-process.ts'
 import { type PostgresServer, startPostgres, withClient } from '../../support/postgres.ts'
-import { type Archive, startArchive } from './archive.ts'
+import { type Archive, type ArchiveOptions, startArchive } from './archive.ts'
 import { type Leaders, watchLeaders } from './leaders.ts'
 import { type Member, newMember } from './member.ts'
 
@@ -41,10 +41,7 @@ export interface StageOptions {
   readonly flags?: readonly string[]
   /** Settings of PostgreSQL, beside fsync. */
   readonly settings?: Readonly<Record<string, string>>
-  /** Keeps objects in a directory although an S3 server could be had. */
-  readonly directory?: boolean
-  /** Milliseconds between two checkpoints in the archive. */
-  readonly archiveIntervalMs?: number
+  readonly archive?: ArchiveOptions
 }
 
 const SCHEMA = 'cairn'
@@ -61,7 +58,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
   try {
     const postgres = await startPostgres({ settings: { fsync: 'on', ...options.settings } })
     left.push(() => postgres.remove())
-    const archive = await startArchive(place, options.directory === true)
+    const archive = await startArchive(place, options.archive ?? {})
     left.push(() => archive.close())
     const database = await makeDatabase(postgres.url)
 
@@ -74,9 +71,6 @@ export async function setStage(options: StageOptions): Promise<Stage> {
 
     const members: Member[] = []
     const flags = ['--open', '--database', database, ...archive.flags, ...(options.flags ?? [])]
-    if (options.archiveIntervalMs !== undefined) {
-      flags.push('--archive-interval', String(options.archiveIntervalMs))
-    }
     for (let i = 1; i <= options.servers; i++) {
       const data = join(place, `server-${i}`)
       await cp(original, data, { recursive: true })

@@ -16,7 +16,8 @@ import { exchange } from './request.ts'
 import { siteOf } from './site.ts'
 import { type Stage, withoutSettings } from './stage.ts'
 
-const CATCH_UP_MS = 60_000
+/** Longer than it takes until an idle log looks at its archive. */
+const CATCH_UP_MS = 90_000
 const LOOK_MS = 200
 const ANSWER_MS = 10_000
 /** Recorded heads whose consistency a server is asked to prove, and that an audit is given. */
