@@ -143,7 +143,10 @@ export async function readSequenced(
     [from, from - (from % TILE_WIDTH), maxLeaves, maxBytes],
   )
   const [head] = rows
-  if (head === undefined || head.first > from) await explainMissing(db, from, head?.first)
+  if (head === undefined || head.first > from) {
+    await explainMissing(db, from)
+    return []
+  }
   let end: number = from
   return rows.map((row, i) => {
     const run = i === 0 ? cutAt(row, from) : row
@@ -182,7 +185,7 @@ export async function readLeafHashes(
     [begin, from, to],
   )
   const [head] = rows
-  if (head === undefined || head.first > from) await explainMissing(db, from, head?.first)
+  if (head === undefined || head.first > from) await explainMissing(db, from)
   const out = new Uint8Array((to - from) * HASH_SIZE)
   let end: number = head?.first ?? from
   for (const row of rows) {
@@ -195,25 +198,29 @@ export async function readLeafHashes(
     end += row.count
   }
   if (end >= to) return out
-  await explainMissing(db, end, undefined)
+  await explainMissing(db, end)
   throw new CairnError('NOT_FOUND', `entry ${end} has not been sequenced`)
 }
 
-/** Returns when nothing is missing: nothing has been sequenced from there on. */
-async function explainMissing(
-  db: PostgresConnection,
-  at: number,
-  next: number | undefined,
-): Promise<void> {
-  const { released } = await readMark(db)
-  if (at < released - (released % TILE_WIDTH)) {
+/** Returns when nothing is missing: nothing had been sequenced from there on, or it came since it was looked for. */
+async function explainMissing(db: PostgresConnection, at: number): Promise<void> {
+  // In one statement, so that what is sequenced meanwhile is either in all of the answer or in none.
+  const [row] = await db.query<{ next: number; released: number; found: boolean }>(
+    'look for missing entries',
+    `SELECT next, released, EXISTS (
+       SELECT FROM entry_runs WHERE first >= $2 AND first <= $1 AND first + count > $1
+     ) AS found FROM sequence, archive`,
+    [at, at - (at % TILE_WIDTH)],
+  )
+  if (row === undefined) throw damaged('the sequence has no row')
+  if (row.found) return
+  if (at < row.released - (row.released % TILE_WIDTH)) {
     throw new CairnError(
       'NOT_FOUND',
       `entry ${at} is no longer in the database; the archive has it`,
     )
   }
-  const size = await readNext(db)
-  if (next !== undefined || at < size) throw broken('the sequence of entries', at)
+  if (at < row.next) throw broken('the sequence of entries', at)
 }
 
 /** How many leaves have been sequenced. */
