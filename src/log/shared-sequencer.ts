@@ -163,7 +163,7 @@ export class Sequencer {
   async #sequence(submissions: readonly Sequencing[]): Promise<void> {
     const before = this.#size
     const tries = { uncertain: false, until: performance.now() + PATIENCE_MS }
-    let left = onceEach(submissions)
+    let { first: left, repeated } = byKey(submissions)
     while (left.length > 0) {
       const prepared = this.#prepare(left)
       let outcome: SequenceOutcome
@@ -176,14 +176,17 @@ export class Sequencer {
       if (outcome.kind === 'sequenced') {
         if (outcome.previousSize < before) {
           this.#options.onLost(outcome.previousSize, before)
-          rejectSome(left, this.#mode.mode === 'writable' ? undefined : refusalOf(this.#mode))
+          rejectAll([...left, ...repeated], lostLeaves())
           return
         }
         this.#answer(prepared, outcome, tries.uncertain ? before : outcome.previousSize)
-        return
+        break
       }
-      left = await this.#answerReplays(left, outcome.records, tries.uncertain ? before : undefined)
+      const since = tries.uncertain ? before : undefined
+      left = await this.#answerReplays(left, outcome.records, since)
+      repeated = await this.#answerReplays(repeated, outcome.records, since)
     }
+    rejectAll(repeated, keyIsInUse())
   }
 
   #prepare(submissions: readonly Sequencing[]): Prepared {
@@ -309,20 +312,33 @@ export class Sequencer {
   }
 }
 
-/** Rejects what repeats an idempotency key of the same batch. */
-function onceEach(submissions: readonly Sequencing[]): readonly Sequencing[] {
-  if (submissions.every(({ idempotencyKey }) => idempotencyKey === undefined)) return submissions
+/** Sets apart what repeats an idempotency key of the same batch. */
+function byKey(submissions: readonly Sequencing[]): {
+  readonly first: readonly Sequencing[]
+  readonly repeated: readonly Sequencing[]
+} {
+  if (submissions.every(({ idempotencyKey }) => idempotencyKey === undefined)) {
+    return { first: submissions, repeated: [] }
+  }
   const seen = new Set<string>()
-  return submissions.filter(({ idempotencyKey: key, reject }) => {
-    if (key === undefined) return true
-    const name = nameOf(key)
-    if (seen.has(name)) {
-      reject(keyIsInUse())
-      return false
-    }
-    seen.add(name)
-    return true
-  })
+  const first: Sequencing[] = []
+  const repeated: Sequencing[] = []
+  for (const submission of submissions) {
+    const { idempotencyKey: key } = submission
+    const name = key && nameOf(key)
+    if (name !== undefined && seen.has(name)) repeated.push(submission)
+    else first.push(submission)
+    if (name !== undefined) seen.add(name)
+  }
+  return { first, repeated }
+}
+
+function lostLeaves(): CairnError {
+  return new CairnError('READ_ONLY', 'the data was rolled back: restore the newest copy of it')
+}
+
+function rejectAll(submissions: readonly Sequencing[], error: Error): void {
+  for (const { reject } of submissions) reject(error)
 }
 
 /** Rejects a batch that was not sequenced. When that is because a term is over, those that do not depend on it are left. */
@@ -330,10 +346,10 @@ function rejectSome(submissions: readonly Sequencing[], error: unknown): Sequenc
   const bound = submissions.filter(({ epoch }) => epoch !== undefined)
   const isOver = error instanceof CairnError && error.code === 'CONFLICT' && bound.length > 0
   if (!isOver) {
-    for (const { reject } of submissions) reject(error as Error)
+    rejectAll(submissions, error as Error)
     return []
   }
   const message = 'this server does not lead the log any more; try again'
-  for (const { reject } of bound) reject(new CairnError('UNAVAILABLE', message, { cause: error }))
+  rejectAll(bound, new CairnError('UNAVAILABLE', message, { cause: error }))
   return submissions.filter(({ epoch }) => epoch === undefined)
 }

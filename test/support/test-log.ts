@@ -40,7 +40,7 @@ export function discard(place: TestLogPlace): Promise<void> {
  * The signer of these keys, except that published heads are signed on this thread: one of its own for each log would
  * take longer to start than most tests do. Servers in tests have theirs.
  */
-function signerOf(keys: LocalKeys): LogSigner {
+export function signerOf(keys: LocalKeys): LogSigner {
   const { mlDsaSeed, origin, treeHeadKey } = keys
   return {
     ...localSigner(keys),

@@ -1,0 +1,149 @@
+/** Servers of one log on a real database, for tests: each has its own connections and its own signer's state. */
+import { randomBytes } from 'node:crypto'
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { formatVkey } from '../../src/formats/vkey.ts'
+import type { LocalKeys } from '../../src/log/local-signer.ts'
+import { openSharedLog, type SharedLog, type SharedLogOptions } from '../../src/log/shared-log.ts'
+import { openSignedState } from '../../src/log/signed-state.ts'
+import { openPostgresLogStore } from '../../src/storage/postgres.ts'
+import { openPool } from '../../src/storage/postgres-pool.ts'
+import { migrateSchema } from '../../src/storage/postgres-schema.ts'
+import type { LeaderStore, SharedLogStore } from '../../src/storage/shared-port.ts'
+import { type TestDatabase, testDatabase } from './postgres.ts'
+import { newKeys, signerOf } from './test-log.ts'
+
+export interface SharedPlace {
+  /** Of the signers' states. */
+  readonly directory: string
+  readonly keys: LocalKeys
+  readonly database: TestDatabase
+}
+
+/** A place with the tables made. */
+export async function newSharedPlace(database?: TestDatabase): Promise<SharedPlace> {
+  const place = {
+    directory: await mkdtemp(join(tmpdir(), 'cairn-shared-')),
+    keys: newKeys(),
+    database: database ?? (await testDatabase()),
+  }
+  const pool = openPool(place.database)
+  try {
+    await migrateSchema(pool)
+  } finally {
+    await pool.close()
+  }
+  return place
+}
+
+export function discardShared({ directory }: SharedPlace): Promise<void> {
+  return rm(directory, { recursive: true, force: true })
+}
+
+/** A store of a place, that closes its own connections. */
+export async function openStoreAt({ database }: SharedPlace): Promise<SharedLogStore> {
+  const pool = openPool(database)
+  try {
+    const store = await openPostgresLogStore({ pool })
+    const close = async (): Promise<void> => {
+      await store.close()
+      await pool.close()
+    }
+    return new Proxy(store, {
+      get(target, name) {
+        if (name === 'close') return close
+        const value: unknown = Reflect.get(target, name)
+        return typeof value === 'function' ? value.bind(target) : value
+      },
+    })
+  } catch (error) {
+    await pool.close()
+    throw error
+  }
+}
+
+/** Opens the log on the server of a name; `wrap` may stand between it and its store. */
+export async function openServer(
+  place: SharedPlace,
+  name: string,
+  options: Partial<SharedLogOptions> = {},
+  wrap: (store: SharedLogStore) => SharedLogStore = (store) => store,
+): Promise<SharedLog> {
+  const store = await openStoreAt(place)
+  const signer = signerOf(place.keys)
+  const state = join(place.directory, `signed-head-${name}`)
+  const signedState = await openSignedState(state, formatVkey(signer.ed25519))
+  try {
+    return await openSharedLog({
+      publishIntervalMs: 20,
+      leaseMs: 1_000,
+      ...options,
+      store: wrap(store),
+      signer,
+      signedState,
+      holder: `${name}-${randomBytes(4).toString('hex')}`,
+      url: `http://${name}.example`,
+    })
+  } catch (error) {
+    await signedState.close()
+    await store.close()
+    throw error
+  }
+}
+
+/** Holds the calls of a server to its database, as a process does that is stopped for a while. */
+export interface Gate {
+  readonly wrap: (store: SharedLogStore) => SharedLogStore
+  /** Holds all calls made from now on; `only` those of one name. */
+  hold(only?: string): void
+  /** Lets the calls held go, and those that follow. */
+  letGo(): void
+  /** How many are held. */
+  held(): number
+}
+
+export function gate(): Gate {
+  let closed: { readonly opened: Promise<void>; open(): void; only: string | undefined } | undefined
+  let held = 0
+
+  async function pass<T>(name: string, call: () => Promise<T>): Promise<T> {
+    while (closed !== undefined && (closed.only === undefined || closed.only === name)) {
+      held++
+      await closed.opened
+      held--
+    }
+    return call()
+  }
+
+  function gated<T extends object>(target: T): T {
+    return new Proxy(target, {
+      get(_, name) {
+        const value: unknown = Reflect.get(target, name)
+        if (typeof value !== 'function') return value
+        if (name === 'watch' || name === 'close' || name === 'inspect') return value.bind(target)
+        return async (...given: unknown[]) => {
+          const answer = await pass(String(name), () => value.apply(target, given))
+          return name === 'lead' && answer !== undefined ? gated(answer as LeaderStore) : answer
+        }
+      },
+    })
+  }
+
+  return {
+    wrap: gated,
+    hold(only) {
+      let open = (): void => {}
+      const opened = new Promise<void>((resolve) => {
+        open = resolve
+      })
+      closed = { opened, open, only }
+    },
+    letGo() {
+      const gone = closed
+      closed = undefined
+      gone?.open()
+    },
+    held: () => held,
+  }
+}
