@@ -39,6 +39,11 @@ const COMMANDS: Readonly<
   key: { summary: 'show, make and encrypt signing keys', load: () => import('./key.ts') },
   token: { summary: 'say who may use a log, and what for', load: () => import('./token.ts') },
   fsck: { summary: 'check a data directory, value by value', load: () => import('./fsck.ts') },
+  schema: {
+    summary: 'make the tables of a log in a database',
+    load: () => import('./schema.ts'),
+  },
+  migrate: { summary: 'move a log to another storage', load: () => import('./migrate.ts') },
   demo: { summary: 'see all of it work, in a minute', load: () => import('./demo.ts') },
 }
 

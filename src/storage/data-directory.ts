@@ -127,7 +127,8 @@ export async function markDirectory(
       await mkdir(root, { recursive: true, mode: PRIVATE_DIRECTORY })
       await syncDirectory(dirname(root))
     }
-    if (text !== undefined) return await durableWriteFile(join(root, mark), utf8(`${text}\n`), 0o644)
+    if (text !== undefined)
+      return await durableWriteFile(join(root, mark), utf8(`${text}\n`), 0o644)
     await rm(join(root, mark), { force: true })
     await syncDirectory(root)
   } catch (error) {

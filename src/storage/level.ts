@@ -19,7 +19,14 @@ import {
   plain,
 } from './level-engine.ts'
 import { inspectLevel } from './level-inspect.ts'
-import { bundleKey, HEAD_KEY, idempotencyKey, PUBLICATION_KEY, tileKey } from './level-keys.ts'
+import {
+  bundleKey,
+  HEAD_KEY,
+  IDEMPOTENCY,
+  idempotencyKey,
+  PUBLICATION_KEY,
+  tileKey,
+} from './level-keys.ts'
 import {
   decodeHead,
   decodeIdempotency,
@@ -96,6 +103,17 @@ class LevelStore implements LogStore {
   async idempotency(key: Uint8Array): Promise<IdempotencyRecord | undefined> {
     const value = await this.#get(idempotencyKey(key), 'an idempotency record')
     return value === undefined ? undefined : decodeIdempotency(key, value)
+  }
+
+  async *idempotencyRecords(): AsyncGenerator<IdempotencyRecord> {
+    const range = { gte: Uint8Array.of(IDEMPOTENCY), lt: Uint8Array.of(IDEMPOTENCY + 1) }
+    try {
+      for await (const [key, value] of this.#database.iterator(range)) {
+        yield decodeIdempotency(plain(key).slice(1), plain(value))
+      }
+    } catch (error) {
+      throw engineFailure('read the idempotency records', error)
+    }
   }
 
   async commit(commit: Commit): Promise<void> {

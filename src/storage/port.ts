@@ -94,6 +94,9 @@ export interface LogStore {
   /** What an idempotency key was used for, or undefined. */
   idempotency(key: Uint8Array): Promise<IdempotencyRecord | undefined>
 
+  /** All of these, in the order of their keys. What is committed meanwhile may or may not be among them. */
+  idempotencyRecords?(): AsyncIterable<IdempotencyRecord>
+
   /**
    * Checks what only the adapter can see for a tree of `size` leaves: keys that belong to nothing, values of a wrong
    * shape, anything beyond the size. One line a problem, naming the key. `progress` counts keys looked at.

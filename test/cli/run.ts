@@ -150,3 +150,23 @@ export function interrupted(args: readonly string[]): Promise<Run> {
     setTimeout(() => child.kill('SIGINT'), 1_000)
   })
 }
+
+/** Kills a command so long after a file is there, as a power cut would; false when it had ended by then. */
+export function killedAfter(
+  args: readonly string[],
+  file: string,
+  milliseconds: number,
+): Promise<boolean> {
+  return new Promise((resolve) => {
+    const child = start(args, {})
+    const look = setInterval(() => {
+      if (!existsSync(file)) return
+      clearInterval(look)
+      setTimeout(() => child.kill('SIGKILL'), milliseconds)
+    }, 5)
+    child.on('close', (_, signal) => {
+      clearInterval(look)
+      resolve(signal === 'SIGKILL')
+    })
+  })
+}

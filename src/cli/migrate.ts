@@ -1,0 +1,166 @@
+/** `cairn migrate`: moves a log to another storage, with its keys, its payloads and everything else that is its own. */
+import type { Command } from 'commander'
+import { usage } from '../errors.ts'
+import { type Migrated, type MigrateStep, migrateLog } from '../server/migrate.ts'
+import { type MovedLog, openLogAtAddress, openStoppedLog } from '../server/moved-log.ts'
+import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
+import { readToken } from './connect.ts'
+import { placeFlags, placeOf, withPlace } from './place-flags.ts'
+import { type Progress, startProgress } from './progress.ts'
+import { count, plural } from './style.ts'
+
+interface MigrateFlags {
+  readonly from?: string
+  readonly to?: string
+  readonly keys?: string
+  readonly token?: string
+  readonly tokenFile?: string
+  readonly json?: boolean
+}
+
+export function configure(command: Command): void {
+  command
+    .description(
+      'Move a stopped log to another storage: same origin, same keys, every entry under the same signed head. ' +
+        'What is cut off goes on when the same command is run again. The log must not be run from its old place any ' +
+        'more, and says so when it is tried.',
+    )
+    .option(
+      '--from <folder-or-url>',
+      'data directory of the stopped log, or address of any tlog-tiles log',
+    )
+    .option('--to <folder>', 'new data directory')
+  withPlace(command, 'from')
+  withPlace(command, 'to')
+  command
+    .option('--keys <folder>', 'folder of the private keys, where the log is at an address')
+    .option('--token <token>', 'access token, for an address whose entries are not public')
+    .option('--token-file <file>', 'file that holds it')
+    .action((flags: MigrateFlags) => migrate(flags))
+  withCommonHelp(command, [
+    'cairn migrate --from ./cairn-data --to /mnt/larger/cairn-data',
+    'cairn migrate --from ./cairn-data --to ./server-1 --to-database postgres://cairn@db/cairn',
+    'cairn migrate --from-config cairn.yaml --to ./back-on-one-machine',
+    'cairn migrate --from https://copy.example.com/log --keys ./keys --to ./cairn-data',
+  ])
+}
+
+async function migrate(flags: MigrateFlags): Promise<void> {
+  const quiet = flags.json === true
+  const all = { ...flags } as Readonly<Record<string, unknown>>
+  const to = await placeOf(placeFlags(all, 'to', flags.to), 'to')
+  const interrupt = interruptible()
+  const bars = stepBars(quiet)
+  let from: MovedLog | undefined
+  try {
+    from = await sourceOf(flags, to.data, interrupt.signal)
+    const moved = await migrateLog({ from, to, progress: bars.update, signal: interrupt.signal })
+    bars.clear()
+    if (quiet) printJson(jsonOf(moved, to.data))
+    else report(moved, to.data)
+  } finally {
+    bars.clear()
+    await from?.close()
+    interrupt.done()
+  }
+}
+
+async function sourceOf(flags: MigrateFlags, to: string, signal: AbortSignal): Promise<MovedLog> {
+  const { from, keys, token, tokenFile } = flags
+  const isAddress = from !== undefined && /^https?:\/\//.test(from)
+  const place = placeFlags({ ...flags }, 'from', from)
+  if (isAddress) {
+    for (const name of ['config', 'database', 'schema', 'passwordFile'] as const) {
+      if (place[name] !== undefined)
+        throw usage('an address says where the log is; leave the other --from flags out')
+    }
+    if (keys === undefined) {
+      throw usage(
+        'the private keys of a log are not at its address; say with --keys FOLDER where they are: without them it could not go on',
+      )
+    }
+    if (token !== undefined && tokenFile !== undefined)
+      throw usage('give --token or --token-file, not both')
+    return openLogAtAddress({
+      url: from,
+      keys,
+      token: tokenFile === undefined ? token : await readToken(tokenFile),
+      passphrase: process.env.CAIRN_PASSPHRASE,
+      onRetry: (reason) => note(`waiting: ${reason}`),
+      signal,
+    })
+  }
+  for (const name of ['keys', 'token', 'tokenFile'] as const) {
+    if (flags[name] === undefined) continue
+    throw usage(`--${name === 'tokenFile' ? 'token-file' : name} goes with the address of a log`)
+  }
+  return openStoppedLog(await placeOf(place, 'from'), to)
+}
+
+const LABELS: Readonly<Record<MigrateStep, readonly [label: string, unit: string]>> = {
+  payloads: ['copying payloads', 'rows'],
+  entries: ['copying entries', 'entries'],
+  checking: ['checking the copy', 'entries'],
+}
+
+/** A bar for the step at hand. */
+function stepBars(quiet: boolean) {
+  let step: MigrateStep | undefined
+  let bar: Progress | undefined
+  return {
+    update(now: MigrateStep, done: number, total: number | undefined): void {
+      if (now !== step) {
+        bar?.clear()
+        const [label, unit] = LABELS[now]
+        bar = startProgress({ label, unit, quiet })
+        step = now
+      }
+      bar?.update(done, total)
+    },
+    clear: () => bar?.clear(),
+  }
+}
+
+function jsonOf({ size, resumedAt, keys, vault, idempotency, signerState }: Migrated, to: string) {
+  return {
+    to,
+    size,
+    resumed_at: resumedAt,
+    keys,
+    vault: vault ?? false,
+    idempotency_records: idempotency,
+    may_sign: signerState,
+  }
+}
+
+function report(moved: Migrated, to: string): void {
+  const { style, line } = terminal()
+  const { size, resumedAt } = moved
+  const resumed = resumedAt > 0 ? `, of which ${count(resumedAt)} were there before` : ''
+  line(
+    `${style.green('✓')} ${style.bold('moved')}: ${plural(size, 'entry', 'entries')}${resumed}; they lead to the signed root`,
+  )
+  line(`  it goes on in ${to}`)
+  for (const text of leftBehind(moved)) line(`  ${text}`)
+}
+
+/** What did not come along, and what to do about it. */
+function leftBehind({ keys, vault, idempotency, signerState }: Migrated): string[] {
+  const found: string[] = []
+  if (vault === undefined)
+    found.push('payloads, tokens and kept heads did not come along: an address does not show them')
+  if (vault === true && !keys.includes('vault.key')) {
+    found.push("the vault's master key is kept elsewhere: say with --vault-key where, as before")
+  }
+  if (!idempotency) {
+    found.push(
+      'what idempotency keys were used for did not come along: a retry across the move may add its leaves again where they are no duplicates',
+    )
+  }
+  if (!signerState) {
+    found.push(
+      'what its signer remembers did not come along: when this is known to be the newest head, start once with --adopt-head',
+    )
+  }
+  return found
+}

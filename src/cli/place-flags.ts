@@ -1,0 +1,74 @@
+/** Flags that say where a log is that nobody runs: a data directory, perhaps with a database, or a configuration. */
+import type { Command } from 'commander'
+import { usage } from '../errors.ts'
+import { loadConfig } from '../server/config.ts'
+import type { LogPlace } from '../server/log-storage.ts'
+import { sharedStorageOf } from '../server/storage-settings.ts'
+
+/** Before each flag, where a command has two places. */
+export type Side = 'from' | 'to' | ''
+
+/** The values of the flags of one side. */
+export interface PlaceFlags {
+  readonly data?: string | undefined
+  readonly config?: string | undefined
+  readonly database?: string | undefined
+  readonly schema?: string | undefined
+  readonly passwordFile?: string | undefined
+}
+
+const named = (side: Side, name: string): string =>
+  side === '' ? `--${name}` : `--${side}-${name}`
+
+/** Adds `--from-config`, `--from-database`, `--from-schema` and `--from-password-file`, or those of the other side. */
+export function withPlace(command: Command, side: Side): void {
+  command
+    .option(`${named(side, 'config')} <file>`, 'configuration of cairn serve that says where it is')
+    .option(
+      `${named(side, 'database')} <url>`,
+      'PostgreSQL database that holds it; the data directory then holds its keys',
+    )
+    .option(`${named(side, 'schema')} <name>`, 'schema of that database (default: cairn)')
+    .option(`${named(side, 'password-file')} <file>`, 'file with the password of that database')
+}
+
+/** The flags of one side, out of all of a command. */
+export function placeFlags(
+  flags: Readonly<Record<string, unknown>>,
+  side: Side,
+  data: string | undefined,
+): PlaceFlags {
+  const value = (name: string): string | undefined => {
+    const attribute = side === '' ? name : `${side}${name[0]!.toUpperCase()}${name.slice(1)}`
+    return flags[attribute] as string | undefined
+  }
+  return {
+    data,
+    config: value('config'),
+    database: value('database'),
+    schema: value('schema'),
+    passwordFile: value('passwordFile'),
+  }
+}
+
+/** @throws USAGE when they do not fit together, or name no place */
+export async function placeOf(flags: PlaceFlags, side: Side): Promise<LogPlace> {
+  const { data, config, database, schema, passwordFile } = flags
+  const dataFlag = side === '' ? '--data' : `--${side}`
+  if (config !== undefined) {
+    if ((data ?? database ?? schema ?? passwordFile) !== undefined) {
+      throw usage(`${named(side, 'config')} says where the log is; leave the other flags out`)
+    }
+    const { data: path, shared, signerState } = await loadConfig({ flags: { config }, env: {} })
+    return { data: path, shared, signerState }
+  }
+  if (data === undefined) {
+    throw usage(`say where the log is: ${dataFlag} DIR or ${named(side, 'config')} FILE`)
+  }
+  const settings = {
+    ...(database !== undefined && { database }),
+    ...(schema !== undefined && { 'database-schema': schema }),
+    ...(passwordFile !== undefined && { 'database-password-file': passwordFile }),
+  }
+  return { data, shared: sharedStorageOf(settings, '') }
+}
