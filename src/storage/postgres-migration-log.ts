@@ -222,7 +222,7 @@ const LEADING = `
   CREATE FUNCTION begin_term(candidate text, address text, lease_ms bigint) RETURNS bigint
     LANGUAGE plpgsql AS $$
   DECLARE
-    found leadership;
+    present leadership;
     begun bigint;
   BEGIN
     INSERT INTO leadership (epoch, holder, url, expires)
@@ -235,11 +235,11 @@ const LEADING = `
         RETURN NULL;
       END IF;
       -- Whoever writes as the leader has the row FOR KEY SHARE, and ends before another can lead.
-      SELECT * INTO STRICT found FROM leadership FOR UPDATE;
-      IF found.expires > clock_timestamp() AND found.holder <> candidate THEN
+      SELECT * INTO STRICT present FROM leadership FOR UPDATE;
+      IF present.expires > clock_timestamp() AND present.holder <> candidate THEN
         RETURN NULL;
       END IF;
-      begun := found.epoch + 1;
+      begun := present.epoch + 1;
       UPDATE leadership SET epoch = begun, holder = candidate, url = address,
         expires = clock_timestamp() + lease_ms * interval '1 ms';
     END IF;
