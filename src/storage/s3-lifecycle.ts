@@ -1,17 +1,9 @@
 /** A rule of a bucket that moves old objects to another storage class. Rules of others in the bucket are left as they are. */
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
+import type { ObjectTransition } from './object-port.ts'
 import type { S3Client } from './s3-client.ts'
 import { elementsOf, escapeXml, textOf } from './s3-xml.ts'
-
-export interface S3Transition {
-  /** Of the names of the objects, below the store's own prefix, such as `tile/entries/`. */
-  readonly names: string
-  /** Such as GLACIER_IR; the server must have it. */
-  readonly storageClass: string
-  /** Days after an object was created. */
-  readonly days: number
-}
 
 /**
  * Has the server move objects to a storage class when they are old enough, and reads back that it will. What a rule of the
@@ -21,7 +13,7 @@ export interface S3Transition {
  */
 export async function ensureTransition(
   client: S3Client,
-  transition: S3Transition,
+  transition: ObjectTransition,
 ): Promise<'set' | 'there'> {
   const prefix = `${client.place.prefix}${transition.names}`
   const id = `cairn ${prefix}`
@@ -64,7 +56,7 @@ async function writeRules(client: S3Client, rules: readonly string[]): Promise<v
   })
 }
 
-function ruleOf(id: string, prefix: string, { storageClass, days }: S3Transition): string {
+function ruleOf(id: string, prefix: string, { storageClass, days }: ObjectTransition): string {
   return [
     `<ID>${escapeXml(id)}</ID>`,
     `<Filter><Prefix>${escapeXml(prefix)}</Prefix></Filter>`,
@@ -73,7 +65,7 @@ function ruleOf(id: string, prefix: string, { storageClass, days }: S3Transition
   ].join('')
 }
 
-function says(rule: string, id: string, prefix: string, transition: S3Transition): boolean {
+function says(rule: string, id: string, prefix: string, transition: ObjectTransition): boolean {
   return (
     textOf(rule, 'ID') === id &&
     textOf(rule, 'Prefix') === prefix &&

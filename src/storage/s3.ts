@@ -5,7 +5,13 @@
 import { fromUtf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { checkNamePrefix, checkObjectName } from './object-name.ts'
-import type { ObjectLock, ObjectMetadata, ObjectStore, StoredObject } from './object-port.ts'
+import type {
+  ObjectLock,
+  ObjectMetadata,
+  ObjectStore,
+  ObjectTransition,
+  StoredObject,
+} from './object-port.ts'
 import { openS3Client, type S3Client, type S3Request, type S3Usage } from './s3-client.ts'
 import {
   type CreateMode,
@@ -15,7 +21,7 @@ import {
   probeCreateMode,
 } from './s3-create.ts'
 import type { S3CredentialSource } from './s3-credentials.ts'
-import { ensureTransition, type S3Transition } from './s3-lifecycle.ts'
+import { ensureTransition } from './s3-lifecycle.ts'
 import { s3Endpoint, s3Place } from './s3-place.ts'
 import { elementsOf, textOf } from './s3-xml.ts'
 
@@ -40,8 +46,8 @@ export interface S3Store extends ObjectStore {
   usage(): S3Usage
   /** How the bucket tells that an object is there already; found out at the first call or creation. */
   createMode(): Promise<CreateMode>
-  /** Has the server move objects to another storage class as they grow old. @throws FORBIDDEN, UNAVAILABLE, IO */
-  ensureTransition(transition: S3Transition): Promise<'set' | 'there'>
+  /** As the port has it; of the rules of the bucket only its own is changed. @throws FORBIDDEN, UNAVAILABLE, IO */
+  ensureTransition(transition: ObjectTransition): Promise<'set' | 'there'>
 }
 
 /** The most names that servers give at once. */

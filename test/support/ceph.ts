@@ -41,9 +41,20 @@ export async function startCeph(): Promise<S3Backend> {
       port,
       ...OWNER,
       storageClass: COLD,
-      async newKey({ accessKey, secretKey }) {
+      async newKey({ accessKey, secretKey }, isOther) {
         const key = ['--access-key', accessKey, '--secret-key', secretKey]
-        await admin(place, 'key', 'create', '--uid', 'cairn', ...key)
+        if (!isOther) {
+          await admin(place, 'key', 'create', '--uid', 'cairn', ...key)
+          return 'arn:aws:iam:::user/cairn'
+        }
+        await admin(place, 'user', 'create', '--uid', accessKey, '--display-name', 'other', ...key)
+        return `arn:aws:iam:::user/${accessKey}`
+      },
+      async newRole(name, trusts, allows) {
+        const trusting = ['--assume-role-policy-doc', JSON.stringify(trusts)]
+        await admin(place, 'role', 'create', '--role-name', name, ...trusting)
+        const policy = ['--policy-name', 'all', '--policy-doc', JSON.stringify(allows)]
+        await admin(place, 'role-policy', 'put', '--role-name', name, ...policy)
       },
       async removeKey(accessKey) {
         await admin(place, 'key', 'rm', '--uid', 'cairn', '--access-key', accessKey)

@@ -19,7 +19,10 @@ export interface S3Backend extends S3Key {
   readonly port: number
   /** One that objects can be moved to as they grow old; none where rules cannot do that. */
   readonly storageClass: string | undefined
-  newKey(key: S3Key): Promise<void>
+  /** Of the same user, or of one that may do nothing yet; gives how policies name that user. */
+  newKey(key: S3Key, isOther: boolean): Promise<string>
+  /** A role that gives credentials which expire, with its policies; none where there are no such. */
+  newRole?(name: string, trusts: object, allows: object): Promise<void>
   removeKey(accessKey: string): Promise<void>
   stop(): Promise<void>
 }
@@ -43,6 +46,10 @@ export interface S3Server extends S3Key {
   ): Promise<{ readonly status: number; readonly text: string; readonly headers: Headers }>
   /** Another key that may do everything. */
   newKey(): Promise<S3Key>
+  /** A key that may only read and list a bucket. */
+  newReader(bucket: string): Promise<S3Key>
+  /** Credentials that expire; undefined where there are none. */
+  temporary?(seconds: number): Promise<S3Key & { readonly token: string }>
   removeKey(accessKey: string): Promise<void>
   /** How its port behaves from now on. */
   become(mode: FrontMode): void
@@ -86,7 +93,7 @@ export async function startS3(options: { readonly kind?: S3Kind } = {}): Promise
       ...(body !== undefined && { body: Buffer.from(body) }),
       accessKeyId: key.accessKey,
       secretAccessKey: key.secretKey,
-      service: path.startsWith('/?') && method === 'POST' ? 'sts' : 's3',
+      service: 's3',
       region: REGION,
       allHeaders: true,
     })
@@ -98,6 +105,8 @@ export async function startS3(options: { readonly kind?: S3Kind } = {}): Promise
     })
     return { status: answer.status, text: await answer.text(), headers: answer.headers }
   }
+
+  let role: Promise<string> | undefined
 
   async function mustSucceed(...args: Parameters<typeof request>): Promise<void> {
     const { status, text } = await request(...args)
@@ -123,11 +132,34 @@ export async function startS3(options: { readonly kind?: S3Kind } = {}): Promise
       return bucket
     },
     async newKey() {
-      const id = randomBytes(6).toString('hex')
-      const key = { accessKey: `key-${id}`, secretKey: `secret-${id}` }
-      await backend.newKey(key)
+      const key = makeKey()
+      await backend.newKey(key, false)
       return key
     },
+    async newReader(bucket) {
+      const key = makeKey()
+      const principal = await backend.newKey(key, true)
+      const resources = [bucket, `${bucket}/*`].map((path) => `arn:aws:s3:::${path}`)
+      const body = JSON.stringify({
+        Version: '2012-10-17',
+        Statement: [
+          {
+            Effect: 'Allow',
+            Principal: { AWS: [principal] },
+            Action: ['s3:GetObject', 's3:ListBucket'],
+            Resource: resources,
+          },
+        ],
+      })
+      await mustSucceed('PUT', `/${bucket}?policy=`, { body })
+      return key
+    },
+    ...(backend.newRole && {
+      async temporary(seconds: number) {
+        role ??= makeRole(backend)
+        return await assumeRole(backend.port, backend, await role, seconds)
+      },
+    }),
     removeKey: (accessKey) => backend.removeKey(accessKey),
     become: (mode) => front.become(mode),
     async refuse(milliseconds) {
@@ -141,4 +173,57 @@ export async function startS3(options: { readonly kind?: S3Kind } = {}): Promise
       await backend.stop()
     },
   }
+}
+
+function makeKey(): S3Key {
+  const id = randomBytes(6).toString('hex')
+  return { accessKey: `key-${id}`, secretKey: `secret-${id}` }
+}
+
+const version = '2012-10-17'
+
+async function makeRole({ newRole }: S3Backend): Promise<string> {
+  const Principal = { AWS: ['arn:aws:iam:::user/cairn'] }
+  const trusts = { Effect: 'Allow', Principal, Action: ['sts:AssumeRole'] }
+  const allows = { Effect: 'Allow', Action: ['s3:*'], Resource: ['arn:aws:s3:::*'] }
+  await newRole?.(
+    'archiver',
+    { Version: version, Statement: [trusts] },
+    { Version: version, Statement: [allows] },
+  )
+  return 'arn:aws:iam:::role/archiver'
+}
+
+async function assumeRole(
+  port: number,
+  key: S3Key,
+  role: string,
+  seconds: number,
+): Promise<S3Key & { readonly token: string }> {
+  const body = new URLSearchParams({
+    Action: 'AssumeRole',
+    Version: '2011-06-15',
+    RoleArn: role,
+    RoleSessionName: 'archiver',
+    DurationSeconds: `${seconds}`,
+  }).toString()
+  const signer = new AwsV4Signer({
+    method: 'POST',
+    url: `http://127.0.0.1:${port}/`,
+    headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    body: Buffer.from(body),
+    accessKeyId: key.accessKey,
+    secretAccessKey: key.secretKey,
+    service: 'sts',
+    region: REGION,
+    allHeaders: true,
+  })
+  const { url, headers } = await signer.sign()
+  const answer = await fetch(url, { method: 'POST', headers, body: Buffer.from(body) })
+  const text = await answer.text()
+  const [accessKey, secretKey, token] = ['AccessKeyId', 'SecretAccessKey', 'SessionToken'].map(
+    (name) => new RegExp(`<${name}>([^<]*)<`).exec(text)?.[1],
+  )
+  if (!accessKey || !secretKey || !token) throw new Error(`AssumeRole: ${answer.status} ${text}`)
+  return { accessKey, secretKey, token }
 }

@@ -45,8 +45,9 @@ export async function startVersitygw(): Promise<S3Backend> {
     port,
     ...ROOT,
     storageClass: undefined,
-    async newKey({ accessKey, secretKey }) {
-      await admin('create-user', '-a', accessKey, '-s', secretKey, '-r', 'admin')
+    async newKey({ accessKey, secretKey }, isOther) {
+      await admin('create-user', '-a', accessKey, '-s', secretKey, '-r', isOther ? 'user' : 'admin')
+      return accessKey
     },
     async removeKey(accessKey) {
       await admin('delete-user', '-a', accessKey)
