@@ -6,12 +6,15 @@ import type { VerifierKey } from '../formats/vkey.ts'
 import { readLogKeys } from './log-keys.ts'
 import { passphraseFrom } from './passphrase.ts'
 import { type ConfigSources, readSettings } from './read-settings.ts'
-import { WITNESS_SETTINGS } from './witness-settings.ts'
+import { type DatabaseConfig, databaseOf } from './storage-settings.ts'
+import { DEFAULT_WITNESS_SCHEMA, WITNESS_SETTINGS } from './witness-settings.ts'
 
 /** All that `serveWitness` needs to know. */
 export interface WitnessConfig {
   /** Absolute path of the data directory. */
   readonly data: string
+  /** Holds what was cosigned; without it, the data directory does. */
+  readonly database?: DatabaseConfig
   readonly name?: string
   /** The keys of the logs to watch from the start, by origin. Further logs are added while the witness runs. */
   readonly logs: ReadonlyMap<string, readonly VerifierKey[]>
@@ -39,6 +42,7 @@ export async function loadWitnessConfig(sources: ConfigSources): Promise<Witness
   )
   const { data, name, log, 'public-url': publicUrl, 'rollback-guard': guard } = values
   if (data === undefined) throw usage('data is missing; give the data directory with --data DIR')
+  const database = databaseOf(values, '', DEFAULT_WITNESS_SCHEMA)
   const mlDsa = values['ml-dsa'] as boolean
   const signSubtree = values['sign-subtree'] as boolean
   if (signSubtree && !mlDsa) {
@@ -46,6 +50,7 @@ export async function loadWitnessConfig(sources: ConfigSources): Promise<Witness
   }
   return {
     data: data as string,
+    ...(database && { database }),
     ...(name === undefined ? {} : { name: name as string }),
     logs: await logKeys((log ?? []) as readonly string[]),
     host: values.host as string,

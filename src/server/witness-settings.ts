@@ -9,9 +9,14 @@ import {
   switchSetting,
   textSetting,
 } from './setting.ts'
+import { databaseSettings } from './storage-settings.ts'
+
+/** The schema of a witness's database. */
+export const DEFAULT_WITNESS_SCHEMA = 'cairn_witness'
 
 export const WITNESS_SETTINGS: SettingsTable = settingsTable({
   data: pathSetting('directory of the witness; made at the first start'),
+  ...databaseSettings(DEFAULT_WITNESS_SCHEMA),
   name: textSetting(
     'name of the witness and of its keys, such as witness.example.org; fixed at the first start, when one is made up unless given',
   ),

@@ -10,6 +10,7 @@ import { createWitnessServer } from '../http/witness-listener.ts'
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
 import { openLevelWitnessStore } from '../storage/level-witness.ts'
+import { openPostgresWitnessStore } from '../storage/postgres-witness.ts'
 import type { WitnessStore } from '../storage/witness-port.ts'
 import { localWitnessSigner } from '../witness/local-signer.ts'
 import type { WitnessService } from '../witness/service.ts'
@@ -18,6 +19,7 @@ import { openWitness } from '../witness/witness.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { listen } from './listen.ts'
 import { guardStore } from './rollback-guard.ts'
+import type { DatabaseConfig } from './storage-settings.ts'
 import { openTokens, type Tokens } from './token-file.ts'
 import type { WitnessConfig } from './witness-config.ts'
 import type { OnWitnessEvent } from './witness-events.ts'
@@ -103,7 +105,7 @@ interface Opened {
 async function open(config: WitnessConfig, onEvent: OnWitnessEvent): Promise<Opened> {
   const directory = await openDataDirectory(config.data, { create: true, kind: 'witness' })
   // The store goes first: it is what keeps another process from doing the same at the same time.
-  const store = await openStore(directory)
+  const { store, claim } = await openStore(directory, config.database)
   const opened: { close(): Promise<void> }[] = [store]
   try {
     const { keys } = await keysOf(config, directory, onEvent)
@@ -111,6 +113,7 @@ async function open(config: WitnessConfig, onEvent: OnWitnessEvent): Promise<Ope
     opened.push(mlDsa)
     // Both keys' text is compared with the file whether or not both sign.
     const both = localWitnessSigner(keys, mlDsa)
+    await claim(formatVkey(both.ed25519))
     const { mlDsaSeed, ...ed25519Only } = keys
     const signer = config.mlDsa ? both : localWitnessSigner(ed25519Only, mlDsa)
     const vkeys = [formatVkey(both.ed25519), formatVkey(both.mlDsa!)]
@@ -141,18 +144,31 @@ function defaultGuard(data: string, { ed25519 }: WitnessSigner): string {
   return join(`${data}.signer`, `${ed25519.keyId}.guard`)
 }
 
+interface OpenedStore {
+  readonly store: WitnessStore
+  /** Binds it to a witness, where it is apart from the keys. @throws USAGE when it is another's */
+  claim(vkey: string): Promise<void>
+}
+
 /**
  * The store of a witness that has run before is never made anew: with the same keys it would cosign any head of a log as
  * the first one.
  */
-async function openStore({ path, store, vkeyFile }: DataDirectory): Promise<WitnessStore> {
+async function openStore(
+  { path, store, vkeyFile }: DataDirectory,
+  database: DatabaseConfig | undefined,
+): Promise<OpenedStore> {
+  const createIfMissing = !existsSync(vkeyFile)
   try {
-    return await openLevelWitnessStore(store, { createIfMissing: !existsSync(vkeyFile) })
+    return database === undefined
+      ? { store: await openLevelWitnessStore(store, { createIfMissing }), claim: async () => {} }
+      : await openPostgresWitnessStore({ ...database, createIfMissing })
   } catch (cause) {
     if (!(cause instanceof CairnError) || cause.code !== 'NOT_FOUND') throw cause
+    const where = database === undefined ? store : `schema ${database.schema} of its database`
     throw new CairnError(
       'CORRUPT',
-      `what this witness has cosigned is missing from ${store}; put the newest copy back, or begin a new witness in another directory than ${path}`,
+      `what this witness has cosigned is missing from ${where}; put the newest copy back, or begin a new witness in another directory than ${path}`,
       { cause },
     )
   }

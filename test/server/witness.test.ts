@@ -13,6 +13,8 @@ import { serve } from '../../src/server/serve.ts'
 import { type RunningWitness, serveWitness } from '../../src/server/witness.ts'
 import { loadWitnessConfig } from '../../src/server/witness-config.ts'
 import type { WitnessServerEvent } from '../../src/server/witness-events.ts'
+import { openPool } from '../../src/storage/postgres-pool.ts'
+import { testDatabase } from '../support/postgres.ts'
 import { WitnessedLog } from '../witness/witnessed-log.ts'
 
 const LOG = new WitnessedLog('log.example')
@@ -283,5 +285,68 @@ describe('a witness refuses', () => {
       refusal('USAGE', /passphrase is wrong/),
     )
     await start({}, env)
+  })
+})
+
+describe('a witness with a database', () => {
+  const inDatabase = async () => {
+    const { url, schema } = await testDatabase()
+    return { database: url, 'database-schema': schema }
+  }
+
+  it('keeps there what it has cosigned, and nothing of it in its directory', async () => {
+    const where = await inDatabase()
+    const first = await start({ ...where, name: 'w.example', log: [LOG_VKEY] })
+    expect((await add(first.url, LOG.request(0, 9))).status).toBe(200)
+    expect(await readdir(join(data, 'store'))).toEqual([])
+    await first.close()
+    const second = await start(where)
+    expect(second.witness.logs()).toMatchObject([{ origin: 'log.example', head: { size: 9 } }])
+    expect((await add(second.url, LOG.request(0, 5))).status).toBe(409)
+    expect((await add(second.url, LOG.request(9, 10))).status).toBe(200)
+  })
+
+  it('is one process’s, wherever the other one runs', async () => {
+    const where = await inDatabase()
+    await start({ ...where, log: [LOG_VKEY] })
+    await cp(data, join(directory, 'copy'), { recursive: true })
+    const copy = start({ ...where, data: join(directory, 'copy') })
+    await expect(copy).rejects.toEqual(refusal('LOCKED', /in use by another witness/))
+  })
+
+  it('is not another witness’s', async () => {
+    const where = await inDatabase()
+    const first = await start({ ...where, name: 'w.example' })
+    await first.close()
+    const other = start({ ...where, data: join(directory, 'other') })
+    await expect(other).rejects.toEqual(refusal('USAGE', /memory of another witness, w\.example/))
+  })
+
+  it('does not forget what it has cosigned', async () => {
+    const where = await inDatabase()
+    const first = await start({ ...where, log: [LOG_VKEY] })
+    expect((await add(first.url, LOG.request(0, 9))).status).toBe(200)
+    await first.close()
+    const empty = start(await inDatabase())
+    await expect(empty).rejects.toEqual(
+      refusal('CORRUPT', /what this witness has cosigned is miss/),
+    )
+    await expect(start({})).rejects.toEqual(refusal('CORRUPT', /is missing from/))
+    // An old copy of the database has no newer heads than it had.
+    const pool = openPool({ url: where.database, schema: where['database-schema'] })
+    await pool.execute('go back', 'DELETE FROM heads')
+    await pool.close()
+    await expect(start(where)).rejects.toEqual(refusal('CORRUPT', /rolled back/))
+  })
+
+  it.each([
+    [{ database: 'localhost' }, /database must be a URL/],
+    [{ 'database-schema': 'x' }, /database-schema needs database/],
+    [
+      { database: 'postgres://localhost/x', 'database-schema': 'X' },
+      /database-schema has lowercase/,
+    ],
+  ])('is not configured as %j', async (flags, reason) => {
+    await expect(start(flags)).rejects.toEqual(refusal('USAGE', reason))
   })
 })
