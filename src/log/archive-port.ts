@@ -80,10 +80,10 @@ export interface ArchiveStatus {
   readonly since: number
   /** Leaves of the tree that it has. */
   readonly size: number
-  /** Leaves of the newest published head that it does not have. */
-  readonly lag: number
   /** Leaves of the head that it shows; undefined before that is known. */
   readonly shown: number | undefined
+  /** How many more the newest published head has. */
+  readonly lag: number
   readonly error: string | undefined
   readonly counts: ArchiveCounts
 }

@@ -54,6 +54,7 @@ export class ArchiveTerm {
   #headed: TreeSize | undefined
   /** What the checkpoint is, as far as is known. */
   #shown: Head | undefined
+  #shownSize: TreeSize | undefined
   #lookedAt = Number.NEGATIVE_INFINITY
   #isTiered: boolean
   #isKeeping = false
@@ -105,8 +106,9 @@ export class ArchiveTerm {
     return this.#size
   }
 
+  /** The size of the head that was last known to be shown. */
   get shown(): TreeSize | undefined {
-    return this.#shown?.size
+    return this.#shownSize
   }
 
   /** Whether more than one stretch is on its way. */
@@ -126,8 +128,8 @@ export class ArchiveTerm {
     if (head === undefined) return
     if (performance.now() - this.#lookedAt >= lookMs) await this.#look(head)
     if (!this.#isTiered) await this.#tier()
-    if (head.checkpoint !== this.#shown?.checkpoint) await this.#show(head)
-    await this.#settle()
+    if (head.checkpoint === this.#shown?.checkpoint || (await this.#show(head)))
+      await this.#settle()
   }
 
   /** Reads the checkpoint back: an older server, or a hand, may have put another there. */
@@ -141,6 +143,7 @@ export class ArchiveTerm {
       await this.#mustBeHistory(found, source)
     }
     this.#shown = found
+    this.#shownSize = found?.size
     this.#lookedAt = performance.now()
     if (before !== undefined && before.checkpoint !== found?.checkpoint) {
       onEvent({ event: 'archive-restored', found: found?.size, size: before.size })
@@ -157,24 +160,27 @@ export class ArchiveTerm {
     )
   }
 
-  /** Archives a head, and shows it. */
-  async #show(head: Head): Promise<void> {
+  /** Archives a head, and shows it. False when the term ended meanwhile. */
+  async #show(head: Head): Promise<boolean> {
     if (head.size < this.#size) throw ahead(this.#archive, this.#size, head.size)
     mustSay(head)
-    await this.#grow(head)
+    if (!(await this.#grow(head))) return false
     if (this.#headed !== head.size) await this.#keepHead(head)
     // The last thing that is asked before the one thing that is replaced.
-    if (!(await this.#settings.mayWrite())) return
+    if (!(await this.#settings.mayWrite())) return false
+    // Until it is known whether that was done.
     this.#shown = undefined
     const bytes = utf8(head.checkpoint)
     await this.#archive.objects.replace(CHECKPOINT, bytes, CHECKPOINT_METADATA)
     this.#shown = head
+    this.#shownSize = head.size
     this.#tally.replaced++
     this.#tally.replacedBytes += bytes.length
+    return true
   }
 
-  /** Brings what the tree of a head needs, a stretch after the other. */
-  async #grow(head: Head): Promise<void> {
+  /** Brings what the tree of a head needs, a stretch after the other. False when the term ended meanwhile. */
+  async #grow(head: Head): Promise<boolean> {
     const { concurrency, mayWrite, onEvent } = this.#settings
     const source = signedSource(this.#settings.source, head)
     const told = { at: performance.now() }
@@ -192,13 +198,14 @@ export class ArchiveTerm {
       })
       this.#size = to
       this.#advance(to)
-      if (to === head.size) return
-      if (!(await mayWrite())) throw new CairnError('STOPPED', 'the term is over')
+      if (to === head.size) break
+      if (!(await mayWrite())) return false
       await this.#settle()
       if (performance.now() - told.at < BETWEEN_PROGRESS_MS) continue
       told.at = performance.now()
       onEvent({ event: 'archive-progress', size: to, total: head.size })
     }
+    return true
   }
 
   /** The end of the next stretch; what is left is taken at once when it is less than two. */
@@ -251,7 +258,7 @@ export class ArchiveTerm {
   async #settle(): Promise<void> {
     const released = this.#settled()
     // Whoever reads the shown head may still want the partial ones that it names.
-    const clear = treeSize(Math.min(released, this.#shown?.size ?? 0))
+    const clear = treeSize(Math.min(released, this.#shownSize ?? 0))
     if (clear > this.#cleared) {
       this.#tally.removed += await this.#partials.removeFull(clear, this.#signal)
       this.#cleared = clear

@@ -85,14 +85,15 @@ class Archiving {
 
   status(): ArchiveStatus {
     const size = this.#term?.size ?? 0
+    const shown = this.#term?.shown
     const published = this.#settings.publication()?.size ?? 0
     const isBehind = this.#state === 'current' && this.#term?.isBehind === true
     return {
       state: isBehind ? 'behind' : this.#state,
       since: this.#since,
       size,
-      lag: Math.max(0, published - size),
-      shown: this.#term?.shown,
+      lag: Math.max(0, published - (shown ?? 0)),
+      shown,
       error: this.#error,
       counts: { ...this.#tally },
     }
