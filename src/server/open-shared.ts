@@ -11,9 +11,11 @@ import { startArchiver } from '../log/archiver.ts'
 import { openSharedLog } from '../log/shared-log.ts'
 import { storedTiles } from '../log/stored-tiles.ts'
 import { openDataDirectory } from '../storage/data-directory.ts'
+import { tokensInPostgres } from '../storage/postgres-tokens.ts'
 import { openAccess } from './access.ts'
 import type { Config, LogConfig } from './config.ts'
 import { openDatabaseClock } from './database-clock.ts'
+import { assertMayRun } from './database-marks.ts'
 import type { OnEvent } from './events.ts'
 import { keepEvidence } from './evidence-files.ts'
 import { openGossip } from './gossip.ts'
@@ -53,6 +55,7 @@ export async function openSharedHostedLog(
   const pool = await openDatabaseOf(shared.database)
   const opened: { close(): Promise<void> | void }[] = [pool]
   try {
+    await assertMayRun(pool)
     await assertKeysAreHere(pool, directory.keys)
     const signing = await openSigning(name, own, config, directory, onEvent)
     const { signer, signedState, vkeys } = signing
@@ -75,7 +78,12 @@ export async function openSharedHostedLog(
         }),
     })
     await checkVaultKey(pool, id, vaultKey)
-    const access = await openAccess(directory, own, (event) => onEvent({ ...event, log: name }))
+    const access = await openAccess(
+      directory,
+      own,
+      (event) => onEvent({ ...event, log: name }),
+      tokensInPostgres(pool),
+    )
     opened.push(access)
     const mlDsa = mlDsaThread()
     opened.push(mlDsa)

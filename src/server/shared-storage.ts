@@ -10,6 +10,7 @@ import { migrateSchema } from '../storage/postgres-schema.ts'
 import { type LogIdentity, readIdentity } from '../storage/postgres-settings.ts'
 import { openPostgresVaultStore } from '../storage/postgres-vault.ts'
 import type { SharedLogStore } from '../storage/shared-port.ts'
+import { keyFiles } from './key-file.ts'
 import type { RecordStores } from './record-stores.ts'
 import type { DatabaseConfig } from './storage-settings.ts'
 
@@ -31,7 +32,8 @@ export async function openDatabaseOf(config: DatabaseConfig): Promise<PostgresPo
  */
 export async function assertKeysAreHere(pool: PostgresPool, keys: string): Promise<void> {
   const known = await readIdentity(pool)
-  if (known === undefined || existsSync(keys)) return
+  const { plain, encrypted } = keyFiles(keys, 'log')
+  if (known === undefined || existsSync(plain) || existsSync(encrypted)) return
   throw usage(
     `${pool.place} holds the log ${known.origin}, whose keys are not in ${keys}; copy them there from another server of it`,
   )
@@ -62,11 +64,7 @@ export async function notedVaultKey(pool: PostgresPool): Promise<string | undefi
  * Notes the vault's master key when it is the first, so that no server begins with another one.
  * @throws USAGE when another was noted
  */
-export async function checkVaultKey(
-  pool: PostgresPool,
-  id: string,
-  file: string,
-): Promise<void> {
+export async function checkVaultKey(pool: PostgresPool, id: string, file: string): Promise<void> {
   await pool.execute(
     'note which key the vault has',
     'INSERT INTO settings VALUES ($1, $2) ON CONFLICT DO NOTHING',
