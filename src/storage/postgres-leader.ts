@@ -85,18 +85,22 @@ export async function writeHead(
   )
 }
 
-/** Replaces the publication, in the term of `epoch`, or of nobody in particular. @throws CONFLICT, UNAVAILABLE, IO */
+/**
+ * Replaces the publication, in the term of `epoch`, or of nobody in particular.
+ * @throws CONFLICT, UNAVAILABLE, IO; RangeError beyond the head
+ */
 export async function writePublication(
   db: PostgresConnection,
   epoch: number | null,
   { size, root, checkpoint, timestamp, treeHeadSignature }: StoredPublication,
 ): Promise<void> {
-  await db.query(
+  const [row] = await db.query<{ fits: boolean }>(
     'store the publication',
-    'SELECT publish($1, $2, $3, $4, $5, $6)',
+    'SELECT publish($1, $2, $3, $4, $5, $6) AS fits',
     [epoch, size, root, checkpoint, timestamp, treeHeadSignature],
     'publish',
   )
+  if (row?.fits !== true) throw new RangeError(`a publication of ${size}, beyond the head`)
 }
 
 /** Leaves whose rows go in one transaction. */

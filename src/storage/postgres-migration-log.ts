@@ -287,13 +287,17 @@ const LEADING = `
     PERFORM pg_notify(current_schema(), 'head');
   END $$;
 
+  -- False for a publication beyond the head, which nobody may ask for.
   CREATE FUNCTION publish(
     term bigint, new_size bigint, new_root bytea, new_checkpoint bytea, new_timestamp bigint, new_signature bytea
-  ) RETURNS void LANGUAGE plpgsql AS $$
+  ) RETURNS boolean LANGUAGE plpgsql AS $$
   DECLARE
     stored publication;
   BEGIN
     PERFORM hold_term(term);
+    IF new_size > coalesce((SELECT size FROM head), 0) THEN
+      RETURN false;
+    END IF;
     SELECT * INTO stored FROM publication FOR NO KEY UPDATE;
     IF stored.timestamp > new_timestamp OR stored.size > new_size THEN
       RAISE EXCEPTION 'a publication of % entries at the time % is stored; one of % at % would go back',
@@ -304,6 +308,7 @@ const LEADING = `
       ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, root = excluded.root,
         checkpoint = excluded.checkpoint, timestamp = excluded.timestamp, signature = excluded.signature;
     PERFORM pg_notify(current_schema(), 'publication');
+    RETURN true;
   END $$;
 `
 

@@ -121,10 +121,6 @@ class PostgresLogStore implements SharedLogStore {
   }
 
   async publish(publication: StoredPublication): Promise<void> {
-    const size = (await this.head())?.size ?? 0
-    if (publication.size > size) {
-      throw new RangeError(`publication of ${publication.size}, but ${size} are committed`)
-    }
     await writePublication(this.#db, null, publication)
   }
 

@@ -1,5 +1,5 @@
 /** Commits for tests of stores: the next one of a log whose entries are given, and what a store must then hold. */
-import { concat, u16, utf8 } from '../../src/bytes.ts'
+import { join, u16, utf8 } from '../../src/bytes.ts'
 import { hashLeaf, type LeafHash, rootHash } from '../../src/merkle/hash.ts'
 import { type LeafIndex, treeSize } from '../../src/merkle/position.ts'
 import { hashesAtLevel } from '../../src/storage/commit-shape.ts'
@@ -62,7 +62,7 @@ export class ModelLog {
         }),
       ),
       tiles: this.#tilesBetween(previous, size),
-      leafHashes: concat(...this.hashes.slice(previous, size)),
+      leafHashes: join(this.hashes.slice(previous, size)),
       idempotency,
     }
   }
@@ -82,7 +82,7 @@ export class ModelLog {
   #nodes(level: number, from: number, to: number): Uint8Array {
     const out: Uint8Array[] = []
     for (let i = from; i < to; i++) out.push(level === 0 ? this.hashes[i]! : nodeOf(level, i))
-    return concat(...out)
+    return join(out)
   }
 
   tile(level: number, tile: number): Uint8Array {
@@ -96,7 +96,7 @@ export class ModelLog {
 }
 
 export function framed(leaves: readonly Uint8Array[]): Uint8Array {
-  return concat(...leaves.flatMap((leaf) => [u16(leaf.length), leaf]))
+  return join(leaves.flatMap((leaf) => [u16(leaf.length), leaf]))
 }
 
 /** The parts of `[from, to)` that fall into one tile each. */
