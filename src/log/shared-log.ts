@@ -184,8 +184,8 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     halted = new CairnError(mode === 'stopped' ? 'STOPPED' : 'READ_ONLY', reason)
     sequencer.refuse({ mode, reason })
     waiters.reject(halted)
-    endTerm()
     void election.withdraw()
+    endTerm()
     onEvent({ event: mode, reason })
     if (shown === undefined) return
     evidenceOf(replica.head, shown, tiles).then(
@@ -474,8 +474,8 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       if (leading?.term.lasts() === true) {
         await leading.close().catch(() => undefined)
       }
-      endTerm()
       await election.close()
+      endTerm()
       await signer.close()
       await signedState.close()
       await store.close()
