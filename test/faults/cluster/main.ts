@@ -6,8 +6,10 @@
  *     acknowledged=N lost=0 duplicated=0 forks=0
  *
  * and the exit code 1 unless it reads so. `--break lose|duplicate|fork` makes what was recorded wrong in that way before
- * it is checked, to see that it is noticed.
+ * it is checked, to see that it is noticed. `--logs FOLDER` keeps what servers and database wrote.
  */
+import { copyFile, mkdir, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import { utf8 } from '../../../src/bytes.ts'
 import { startProgress } from '../../../src/cli/progress.ts'
@@ -26,7 +28,7 @@ import { auditArchive, auditServers, caughtUp, sourceAt, unproven } from './verd
 
 const CLIENTS = 48
 const USAGE =
-  'usage: npm run faults:cluster -- [--seconds 60] [--servers 3] [--seed N] [--clients N] [--directory] [--break lose|duplicate|fork]'
+  'usage: npm run faults:cluster -- [--seconds 60] [--servers 3] [--seed N] [--clients N] [--directory] [--logs FOLDER] [--break lose|duplicate|fork]'
 
 const { values } = parseArgs({
   options: {
@@ -35,6 +37,7 @@ const { values } = parseArgs({
     clients: { type: 'string', default: String(CLIENTS) },
     seed: { type: 'string' },
     directory: { type: 'boolean', default: false },
+    logs: { type: 'string' },
     break: { type: 'string' },
   },
 })
@@ -66,7 +69,17 @@ try {
   process.exitCode = findings.ok ? 0 : 1
 } finally {
   closeConnections()
+  if (stage !== undefined && values.logs !== undefined) await keepLogs(stage, values.logs)
   await stage?.close()
+}
+
+/** What servers and database wrote, for whoever looks for the cause of something. */
+async function keepLogs({ members, postgres }: Stage, folder: string): Promise<void> {
+  await mkdir(folder, { recursive: true })
+  for (const { name, output } of members) {
+    await writeFile(join(folder, `${name.replace(' ', '-')}.log`), output())
+  }
+  await copyFile(join(postgres.directory, 'postgres.log'), join(folder, 'postgres.log'))
 }
 
 async function run(stage: Stage): Promise<{ findings: Findings; ok: boolean }> {

@@ -95,6 +95,7 @@ export function startSchedule(
         ? `nobody led for ${NO_LEADER_MS / 1_000} s`
         : `${name} leads after ${seconds(fault.fail!)}`
     tell(`${done} (term ${term.epoch}); ${then}`)
+    if (following === undefined) tell(await stage.databaseState())
   }
 
   async function killing(): Promise<void> {

@@ -31,6 +31,8 @@ export interface Stage {
   memberAt(url: string): Member | undefined
   /** How many leaves the database has given an index. */
   sequencedSize(): Promise<number>
+  /** Who leads and what is under way, for whoever looks for the cause of something. */
+  databaseState(): Promise<string>
   /** Ends the servers in an orderly way. */
   closeMembers(): Promise<void>
   close(): Promise<void>
@@ -64,7 +66,6 @@ export async function setStage(options: StageOptions): Promise<Stage> {
 
     const original = join(place, 'keys')
     await run(process.execPath, [CLI, 'key', 'generate', '--data', original], withoutSettings())
-    const vkeyFile = join(original, 'log.vkey')
     const opened = await readKeys({ directory: join(original, 'keys') })
     const signer = localSigner(opened!.keys)
     left.push(() => signer.close())
@@ -86,6 +87,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     left.push(() => leaders.close())
     await Promise.all(members.map((member) => member.start()))
 
+    const vkeyFile = join(members[0]!.data, 'log.vkey')
     const vkeys = (await readFile(vkeyFile, 'utf8')).trim().split('\n')
     return {
       members,
@@ -102,6 +104,16 @@ export async function setStage(options: StageOptions): Promise<Stage> {
         withClient(postgres.url, async (client) => {
           const { rows } = await client.query(`SELECT next FROM ${SCHEMA}.sequence`)
           return Number(rows[0]!.next)
+        }),
+      databaseState: () =>
+        withClient(postgres.url, async (client) => {
+          const { rows } = await client.query(`
+            SELECT jsonb_build_object('now', clock_timestamp(), 'leadership', (SELECT to_jsonb(l) FROM ${SCHEMA}.leadership AS l),
+              'head', (SELECT size FROM ${SCHEMA}.head), 'sequence', (SELECT next FROM ${SCHEMA}.sequence), 'under way', (
+                SELECT jsonb_agg(jsonb_build_object('pid', pid, 'state', state, 'waits for', wait_event, 'blocked by',
+                  pg_blocking_pids(pid), 'since', xact_start, 'statement', left(query, 120)))
+                FROM pg_stat_activity WHERE usename = '${ROLE}' AND state <> 'idle')) AS state`)
+          return JSON.stringify(rows[0]!.state, null, 2)
         }),
       closeMembers,
       close,
