@@ -99,20 +99,16 @@ export interface Gate {
   hold(only?: string): void
   /** Lets the calls held go, and those that follow. */
   letGo(): void
-  /** How many are held. */
-  held(): number
+  /** The names of those held. */
+  held(): string[]
 }
 
 export function gate(): Gate {
-  let closed: { readonly opened: Promise<void>; open(): void; only: string | undefined } | undefined
-  let held = 0
+  let holds: (name: string) => boolean = () => false
+  const waiting: { readonly name: string; go(): void }[] = []
 
   async function pass<T>(name: string, call: () => Promise<T>): Promise<T> {
-    while (closed !== undefined && (closed.only === undefined || closed.only === name)) {
-      held++
-      await closed.opened
-      held--
-    }
+    if (holds(name)) await new Promise<void>((go) => waiting.push({ name, go }))
     return call()
   }
 
@@ -133,17 +129,12 @@ export function gate(): Gate {
   return {
     wrap: gated,
     hold(only) {
-      let open = (): void => {}
-      const opened = new Promise<void>((resolve) => {
-        open = resolve
-      })
-      closed = { opened, open, only }
+      holds = only === undefined ? () => true : (name) => name === only
     },
     letGo() {
-      const gone = closed
-      closed = undefined
-      gone?.open()
+      holds = () => false
+      for (const { go } of waiting.splice(0)) go()
     },
-    held: () => held,
+    held: () => waiting.map(({ name }) => name),
   }
 }
