@@ -9,7 +9,6 @@ import {
   answerFailure,
   areCredentialsRefused,
   connectionFailure,
-  errorCodeOf,
   isPassing,
   type S3Asked,
 } from './s3-failure.ts'
@@ -140,11 +139,12 @@ export function openS3Client(options: S3ClientOptions): S3Client {
     return url
   }
 
-  function asked({ verb, key }: S3Request): S3Asked {
+  function asked({ verb, key, headers }: S3Request): S3Asked {
     return {
       bucket: place.bucket,
       endpoint: endpoint.origin,
       what: `${verb} s3://${place.bucket}${key === undefined ? '' : `/${key}`}`,
+      locks: headers?.['x-amz-object-lock-mode'] !== undefined,
       credentials: credentials.place,
     }
   }
@@ -166,7 +166,7 @@ export function openS3Client(options: S3ClientOptions): S3Client {
       }
       if (answer !== undefined) {
         if (request.expected.includes(answer.status)) return answer
-        if (!isRenewed && areCredentialsRefused(errorCodeOf(answer))) {
+        if (!isRenewed && areCredentialsRefused(answer)) {
           isRenewed = true
           const newer = await credentials.renewed(as)
           if (newer !== undefined) {

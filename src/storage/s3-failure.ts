@@ -9,6 +9,8 @@ export interface S3Asked {
   readonly endpoint: string
   /** Such as `write s3://bucket/prefix/checkpoint`. */
   readonly what: string
+  /** Whether it was to be locked. */
+  readonly locks: boolean
   /** Where the credentials are from. */
   readonly credentials: string
 }
@@ -30,8 +32,13 @@ const STALE_CREDENTIALS = new Set([
   'SignatureDoesNotMatch',
 ])
 
-export function areCredentialsRefused(code: string): boolean {
-  return STALE_CREDENTIALS.has(code)
+/** Whether other credentials may do better. Some servers only say that access is denied, whatever is wrong with them. */
+export function areCredentialsRefused(answer: HttpAnswer): boolean {
+  return isRefused(answer) || STALE_CREDENTIALS.has(errorCodeOf(answer))
+}
+
+function isRefused({ status }: HttpAnswer): boolean {
+  return status === 401 || status === 403
 }
 
 const PASSING_CODES = new Set([
@@ -73,13 +80,13 @@ function advice(code: string, asked: S3Asked, answer: HttpAnswer): string | unde
       return `the bucket is in another region${regionIn(answer)}: set s3-region, and s3-endpoint to match`
     case 'ObjectLockConfigurationNotFoundError':
     case 'InvalidRequest':
-      return /lock/i.test(new TextDecoder().decode(answer.body.subarray(0, 4_096)))
+      return asked.locks
         ? 'the bucket was made without Object Lock: make one with it, or set object-lock to none'
         : undefined
     case 'AccessDenied':
     case 'AllAccessDisabled':
     case 'MethodNotAllowed':
-      return `${keys} do not allow it (is the bucket read-only, or the object locked?)`
+      return `${keys} do not allow it, or are not valid any more (is the bucket read-only, or the object locked?)`
     default:
       return undefined
   }
@@ -106,15 +113,16 @@ export function answerFailure(asked: S3Asked, answer: HttpAnswer): CairnError {
     advice(code, asked, answer) ??
     textOf(new TextDecoder().decode(answer.body.subarray(0, 4_096)), 'Message')
   const message = `cannot ${asked.what}: ${asked.endpoint} says ${said}${detail ? `: ${detail}` : ''}`
-  return new CairnError(codeOfAnswer(answer, code), message)
+  return new CairnError(codeOfAnswer(asked, answer, code), message)
 }
 
-function codeOfAnswer(answer: HttpAnswer, code: string): CairnErrorCode {
+function codeOfAnswer(asked: S3Asked, answer: HttpAnswer, code: string): CairnErrorCode {
   if (isPassing(answer)) return 'UNAVAILABLE'
-  const isRefused = answer.status === 401 || answer.status === 403 || areCredentialsRefused(code)
   const isMisled = answer.status === 301 || code === 'AuthorizationHeaderMalformed'
-  const isUnlocked = code === 'ObjectLockConfigurationNotFoundError' || code === 'InvalidRequest'
-  return isRefused || isMisled || isUnlocked || answer.status === 405 ? 'FORBIDDEN' : 'IO'
+  const isUnlocked = asked.locks && answer.status === 400
+  return areCredentialsRefused(answer) || isMisled || isUnlocked || answer.status === 405
+    ? 'FORBIDDEN'
+    : 'IO'
 }
 
 /** The error of a request that got no answer. */
