@@ -52,7 +52,7 @@ export type SequenceOutcome =
   /** Nothing was added: these keys were used before. The batch is to be made again without them. */
   | { readonly kind: 'replayed'; readonly records: readonly IdempotencyRecord[] }
 
-/** Sequenced leaves that follow each other. */
+/** Sequenced leaves that follow each other. A run may be a part of a batch; it never crosses the end of an entry bundle. */
 export interface SequencedRun {
   readonly first: LeafIndex
   readonly count: number
@@ -130,7 +130,7 @@ export interface SharedLogStore extends LogStore {
 
   /**
    * Sequenced leaves from an index on, in order and without a gap: at least one when there is one, and no run more once
-   * `maxLeaves` or `maxBytes` is reached. Runs are as they were sequenced, the first one cut at `from`.
+   * `maxLeaves` or `maxBytes` is reached. Runs are as they are stored, the first one cut at `from`.
    * @throws CORRUPT when there is a gap; NOT_FOUND when they are released; UNAVAILABLE, IO
    */
   sequenced(

@@ -4,23 +4,28 @@ import { join } from 'node:path'
 import { openObjectDirectory } from '../../src/storage/object-directory.ts'
 import { openPostgresLogStore } from '../../src/storage/postgres.ts'
 import { openPool, type PostgresPool } from '../../src/storage/postgres-pool.ts'
+import { grantTo, migrateSchema } from '../../src/storage/postgres-schema.ts'
 import type { SharedLogStore } from '../../src/storage/shared-port.ts'
-import { testDatabase, withClient } from '../support/postgres.ts'
+import { appRole, testDatabase, withClient } from '../support/postgres.ts'
 import { logStoreConformance } from './conformance.ts'
 import { type SharedPlace, sharedLogConformance } from './shared-conformance.ts'
 
-/** Any number of stores on a schema of their own, each with connections of its own. */
+/** Any number of stores on a schema of their own, each with connections of its own, as a role that may only add. */
 async function sharedPlace(): Promise<SharedPlace> {
   const database = await testDatabase()
   const directory = await mkdtemp(join(tmpdir(), 'cairn-archive-'))
   const archive = await openObjectDirectory(directory)
-  const pools: PostgresPool[] = []
+  const role = await appRole()
+  const owner = openPool(database)
+  await migrateSchema(owner)
+  await grantTo(owner, role)
+  const pools: PostgresPool[] = [owner]
   const stores: SharedLogStore[] = []
   return {
     archive,
     async open() {
       const url = `${database.url}?application_name=${database.schema}`
-      const pool = openPool({ ...database, url })
+      const pool = openPool({ ...database, url, role })
       pools.push(pool)
       const store = await openPostgresLogStore({ pool, archive })
       stores.push(store)

@@ -205,10 +205,15 @@ export interface TestDatabase {
 
 let shared: Promise<string> | undefined
 
+/** The URL of the server that the tests of a run share. */
+export function databaseUrl(): Promise<string> {
+  shared ??= sharedServer()
+  return shared
+}
+
 /** A schema of one's own on the server that the tests of a run share. */
 export async function testDatabase(): Promise<TestDatabase> {
-  shared ??= sharedServer()
-  const url = await shared
+  const url = await databaseUrl()
   const schema = `test_${randomBytes(8).toString('hex')}`
   afterThisFile(() =>
     withClient(url, async (client) => {
@@ -218,6 +223,19 @@ export async function testDatabase(): Promise<TestDatabase> {
     }),
   )
   return { url, schema }
+}
+
+const APP_ROLE = 'cairn_app'
+
+/** A role that may nothing by itself; the same for all tests, which grant it what they made. */
+export async function appRole(): Promise<string> {
+  shared ??= sharedServer()
+  await withClient(await shared, async (client) => {
+    const [known] = (await client.query('SELECT FROM pg_roles WHERE rolname = $1', [APP_ROLE])).rows
+    // Another process may be quicker.
+    if (known === undefined) await client.query(`CREATE ROLE ${APP_ROLE}`).catch(() => undefined)
+  })
+  return APP_ROLE
 }
 
 /** Does something on a connection of its own. */
