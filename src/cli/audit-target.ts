@@ -1,6 +1,7 @@
 /** A log to audit, wherever it is: at an address, in a folder with a copy of it, or in the data directory of a cairn. */
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { createLogClient } from '../client/log-client.ts'
 import type { Trust } from '../client/verdict.ts'
 import { usage } from '../errors.ts'
@@ -33,11 +34,12 @@ const BETWEEN_NOTES = 5_000
 
 /** @throws USAGE, IO, and what the store throws */
 export async function openTarget(
-  where: string,
+  place: string,
   flags: TargetFlags,
   signal: AbortSignal,
 ): Promise<Target> {
-  if (/^https?:\/\//.test(where)) return openAddress(where, flags, signal)
+  if (/^https?:\/\//.test(place)) return openAddress(place, flags, signal)
+  const where = folderOf(place)
   for (const name of ['token', 'timeout'] as const) {
     if (flags[name] !== undefined) throw usage(`--${name} goes with the address of a log`)
   }
@@ -60,6 +62,16 @@ export async function openTarget(
   const trust = await readTrust(flags)
   const checkpoint = await readFileUpTo(file, MAX_NOTE_SIZE)
   return { source: directorySource(where), checkpoint, trust, async close() {} }
+}
+
+/** A folder may be named as the archive of a log is: `file:///srv/archive`. */
+function folderOf(place: string): string {
+  if (!place.startsWith('file://')) return place
+  try {
+    return fileURLToPath(place)
+  } catch (error) {
+    throw usage(`${place} names no folder of this machine; write file:///FOLDER`, error)
+  }
 }
 
 async function openAddress(url: string, flags: TargetFlags, signal: AbortSignal): Promise<Target> {

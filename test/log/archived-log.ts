@@ -196,13 +196,17 @@ export function archive(
 export async function finishedArchive(
   size: number,
   earlier: readonly number[] = [],
+  options: Partial<ArchiverOptions> = {},
 ): Promise<{ test: TestLog; directory: string; objects: ObjectStore; cell: MarkCell }> {
   const test = await newTestLog()
   const directory = await newDirectory()
   const objects = await openObjectDirectory(directory)
   const cell = newMark()
-  const archiver = archive(test, objects, cell)
-  for (const step of [...earlier, size]) {
+  const steps = [...earlier, size]
+  // Not before the first: a tree of no leaves would be archived now and then.
+  await test.grow(steps[0]!)
+  const archiver = archive(test, objects, cell, options)
+  for (const step of steps) {
     await test.grow(step)
     await archiver.has(step)
   }
