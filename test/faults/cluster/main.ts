@@ -19,6 +19,7 @@ import { newJournal } from './journal.ts'
 import { leavesOf } from './leaves.ts'
 import { startLoad } from './load.ts'
 import { startLine } from './progress-line.ts'
+import { seededRandom } from './random.ts'
 import { closeConnections } from './request.ts'
 import { printRun } from './run-table.ts'
 import { SABOTAGES, type Sabotage, sabotage } from './sabotage.ts'
@@ -94,7 +95,7 @@ async function run(stage: Stage): Promise<{ findings: Findings; ok: boolean }> {
   const watch = watchHeads(stage, journal)
   const load = startLoad({ urls, leaves, journal, clients, seed })
   const line = startLine({ stage, journal, load, started, seconds })
-  const schedule = startSchedule(stage, timingFor(seconds), line.tell)
+  const schedule = startSchedule(stage, timingFor(seconds), seededRandom(seed), line.tell)
   await new Promise((resolve) => setTimeout(resolve, seconds * 1_000))
   await schedule.stop()
   await load.stop()

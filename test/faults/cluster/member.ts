@@ -18,6 +18,8 @@ export interface Member {
   readonly surprises: readonly string[]
   /** Its last words each time that it did not start. */
   readonly failedStarts: readonly string[]
+  /** How long each start took that did not fail, in milliseconds. */
+  readonly startTimes: readonly number[]
   /** Starts it, again and again until it runs or is closed. */
   start(): Promise<void>
   /** Ends it at once, as a power cut would. */
@@ -39,6 +41,7 @@ export function newMember({ name, data, port, flags }: MemberOptions): Member {
   const url = `http://127.0.0.1:${port}`
   const surprises: string[] = []
   const failedStarts: string[] = []
+  const startTimes: number[] = []
   let running: ServeProcess | undefined
   let state: Member['state'] = 'down'
   let isClosed = false
@@ -47,11 +50,16 @@ export function newMember({ name, data, port, flags }: MemberOptions): Member {
 
   async function start(): Promise<void> {
     while (!isClosed) {
+      const began = performance.now()
+      const took = (): number => Math.round(performance.now() - began)
       try {
         watch(await startServe(data, port, flags))
+        startTimes.push(took())
+        written += `(started in ${took()} ms)\n`
         return
       } catch (error) {
         failedStarts.push((error as Error).message.slice(-LAST_WORDS))
+        written += `(did not start in ${took()} ms) ${(error as Error).message}\n`
         await sleep(PAUSE_MS)
       }
     }
@@ -85,6 +93,7 @@ export function newMember({ name, data, port, flags }: MemberOptions): Member {
     data,
     surprises,
     failedStarts,
+    startTimes,
     get state() {
       return state
     },

@@ -67,7 +67,10 @@ export function printRun(summary: RunSummary): void {
     ],
     ['heads seen', count(findings.heads)],
     ['terms', count(stage.leaders.terms.at(-1)?.epoch ?? 0)],
-    ['starts of a server that failed', count(starts)],
+    [
+      'starts of a server, in seconds',
+      `${spread(stage.members.flatMap(({ startTimes }) => startTimes))}, and ${count(starts)} that failed`,
+    ],
   ]
   console.log()
   for (const [what, figure] of lines) console.log(`${what.padEnd(32)}${figure}`)

@@ -6,6 +6,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import type { Term } from './leaders.ts'
 import type { Member } from './member.ts'
+import type { Random } from './random.ts'
 import type { Stage } from './stage.ts'
 
 export type FaultKind = 'kill' | 'pause' | 'database restart' | 'database crash' | 'bucket refused'
@@ -40,6 +41,8 @@ const ROUND_MS = 60_000
 const KILL_EVERY_MS = 5_000
 const PAUSE_MS = 20_000
 const REFUSE_MS = 10_000
+/** Faults come later than their time by up to this share of a round. */
+const SHIFT = 0.08
 /** A supervisor starts what ended after so long. */
 const RESTART_MS = 1_000
 /** How long the effects of a fault are looked at. */
@@ -62,6 +65,7 @@ export function timingFor(seconds: number): Timing {
 export function startSchedule(
   stage: Stage,
   timing: Timing,
+  random: Random,
   tell: (what: string) => void,
 ): Schedule {
   const { leaders, postgres, archive } = stage
@@ -155,12 +159,12 @@ export function startSchedule(
 
   async function rounds(): Promise<void> {
     for (let at = started; await until(at); at += timing.roundMs) {
-      const then = (share: number): number => at + share * timing.roundMs
+      const then = (share: number): number => at + (share + SHIFT * random.next()) * timing.roundMs
       await Promise.all([
-        pausing(then(0.12)),
-        database(then(0.55), 'database restart'),
-        refusing(then(0.68)),
-        database(then(0.88), 'database crash'),
+        pausing(then(0.1)),
+        database(then(0.52), 'database restart'),
+        refusing(then(0.64)),
+        database(then(0.86), 'database crash'),
       ])
     }
   }
