@@ -43,6 +43,11 @@ const COMMANDS: Readonly<
     summary: 'make the tables of a log in a database',
     load: () => import('./schema.ts'),
   },
+  backup: {
+    summary: 'save a log to one file, while it is served',
+    load: () => import('./backup.ts'),
+  },
+  restore: { summary: 'make a log again from a backup', load: () => import('./restore.ts') },
   migrate: { summary: 'move a log to another storage', load: () => import('./migrate.ts') },
   demo: { summary: 'see all of it work, in a minute', load: () => import('./demo.ts') },
 }

@@ -17,7 +17,8 @@ export interface Archive {
   readonly files: readonly ArchiveFile[]
 }
 
-const BLOCK = 512
+/** Bytes of a header, and what all else is padded to. */
+export const BLOCK = 512
 const NUL = '\x00'
 const NAME_SIZE = 100
 /** Eleven octal digits. */
@@ -37,12 +38,13 @@ export function formatArchive({ time, files }: Archive): Uint8Array {
   return out
 }
 
-function padded(size: number): number {
+/** The bytes that a file of this size takes after its header. */
+export function padded(size: number): number {
   return Math.ceil(size / BLOCK) * BLOCK
 }
 
-/** The header of a file: mode 0644, no owner, no group. */
-function header(name: string, size: number, time: number): Uint8Array {
+/** The header of a file: mode 0644, no owner, no group. @throws RangeError as formatArchive() */
+export function header(name: string, size: number, time: number): Uint8Array {
   if (!NAME.test(name)) throw new RangeError(`expected a short ASCII name, got ${name}`)
   const out = new Uint8Array(BLOCK)
   out.set(utf8(name))
@@ -97,7 +99,8 @@ export function parseArchive(bytes: Uint8Array, most: number): Archive {
   return { time, files }
 }
 
-function readHeader(
+/** Reads the header of a file, which is the `number`th. @throws MALFORMED on anything that header() would not make */
+export function readHeader(
   block: Uint8Array,
   number: number,
 ): { name: string; size: number; time: number } {

@@ -9,7 +9,7 @@ import { equal, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
-import { EMPTY_ROOT } from '../merkle/hash.ts'
+import { EMPTY_ROOT, type RootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import type { IdempotencyRecord, LogStore, StoredHead } from '../storage/port.ts'
 import { checkTree } from '../tiles/check-tree.ts'
@@ -27,8 +27,16 @@ const COMMIT = { leaves: 4_096, bytes: 16 * 2 ** 20 } as const
 /** Bundles asked for ahead of the one at hand. */
 const AHEAD = 16
 
+/** What a tree is copied from. */
+export interface TreeToCopy {
+  /** Its entries in order, from one on, some at a time. */
+  entries(from: TreeSize): AsyncIterable<readonly Uint8Array[]>
+  /** The root of its first leaves, where that can be had without going through them. */
+  rootAt?(size: TreeSize): Promise<RootHash>
+}
+
 export interface CopyTreeOptions {
-  readonly source: TileSource
+  readonly from: TreeToCopy
   /** The head to end with; its signature is for the caller to check. */
   readonly head: StoredHead
   readonly to: LogStore
@@ -51,18 +59,19 @@ export function isUnsigned({ checkpoint }: StoredHead): boolean {
  * @throws MALFORMED, and what the source and the store throw; the signal's reason
  */
 export async function copyTree(options: CopyTreeOptions): Promise<void> {
-  const { source, head, to, progress = () => undefined, signal } = options
+  const { head, to, progress = () => undefined, signal } = options
   const stored = await to.head()
-  const from = stored?.size ?? treeSize(0)
+  const start = stored?.size ?? treeSize(0)
   const tree = await treeIn(to, stored)
-  await mustBeginWith(options, from, tree)
-  const records = pending(options.idempotency, from === 0 ? undefined : to)
-  progress(from)
-  let before = from
-  for await (const leaves of batches(source, from, head.size)) {
+  await mustBeginWith(options, start, tree)
+  const records = pending(options.idempotency, start === 0 ? undefined : to)
+  progress(start)
+  let before = start
+  for await (const leaves of batches(options.from, start, head.size)) {
     signal?.throwIfAborted()
     const hashed = hashLeaves(leaves)
     const tiles = growTiles(tree, hashed)
+    if (tree.size > head.size) throw tooMany(head)
     const isLast = tree.size === head.size
     if (isLast) mustBeRoot(tree, head)
     await to.commit({
@@ -78,8 +87,11 @@ export async function copyTree(options: CopyTreeOptions): Promise<void> {
     before = tree.size
     progress(before)
   }
-  if (from < head.size || (stored !== undefined && equal(stored.checkpoint, head.checkpoint)))
-    return
+  if (before === head.size && start < head.size) return
+  if (before < head.size) {
+    throw new CairnError('VERIFICATION_FAILED', `the source has ${before} of ${head.size} entries`)
+  }
+  if (stored !== undefined && equal(stored.checkpoint, head.checkpoint)) return
   mustBeRoot(tree, head)
   await to.commit({
     previousSize: before,
@@ -123,7 +135,7 @@ async function treeIn(store: LogStore, head: StoredHead | undefined): Promise<Ed
 
 /** Said before hours of copying, where it can be: the end of the copy would tell as well. */
 async function mustBeginWith(
-  { source, head, to }: CopyTreeOptions,
+  { from: source, head, to }: CopyTreeOptions,
   from: TreeSize,
   tree: EdgeTree,
 ): Promise<void> {
@@ -137,11 +149,16 @@ async function mustBeginWith(
     if ((await to.bundle(0)).length === 0) return
     throw new CairnError('CORRUPT', 'the destination has entries, but no head')
   }
-  if (equal(await rootFromTiles(source, from), rootOfEdge(tree.rightEdge()))) return
+  const root = await source.rootAt?.(from)
+  if (root === undefined || equal(root, rootOfEdge(tree.rightEdge()))) return
   throw new CairnError(
     'CONFLICT',
     `the destination has ${from} leaves that are not the first ${from} of the source: it holds another log`,
   )
+}
+
+function tooMany({ size }: StoredHead): CairnError {
+  return new CairnError('VERIFICATION_FAILED', `the source has more than ${size} entries`)
 }
 
 function mustBeRoot(tree: EdgeTree, { size, root }: StoredHead): void {
@@ -155,13 +172,14 @@ function mustBeRoot(tree: EdgeTree, { size, root }: StoredHead): void {
 
 /** The leaves from one size to another, as many as go into one commit. */
 async function* batches(
-  source: TileSource,
+  source: TreeToCopy,
   from: TreeSize,
   to: TreeSize,
 ): AsyncGenerator<Uint8Array[]> {
   let leaves: Uint8Array[] = []
   let bytes = 0
-  for await (const entries of entriesFrom(source, from, to)) {
+  if (from === to) return
+  for await (const entries of source.entries(from)) {
     for (const entry of entries) {
       if (leaves.length === COMMIT.leaves || (bytes > 0 && bytes + entry.length > COMMIT.bytes)) {
         yield leaves
@@ -173,6 +191,14 @@ async function* batches(
     }
   }
   if (leaves.length > 0) yield leaves
+}
+
+/** The tree of so many leaves that a source has. */
+export function treeOf(source: TileSource, size: TreeSize): TreeToCopy {
+  return {
+    entries: (from) => entriesFrom(source, from, size),
+    rootAt: (smaller) => rootFromTiles(source, smaller),
+  }
 }
 
 /** The entries of each bundle, in order, with the next bundles on their way. */

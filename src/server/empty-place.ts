@@ -1,8 +1,9 @@
 /** A place for a log that is written from outside: a move or a restore. Until that is done, no log runs in it. */
-import { readdir } from 'node:fs/promises'
-import { resolve } from 'node:path'
+import { readdir, rm } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { CairnError, messageOf, usage } from '../errors.ts'
 import { directoryKind, markDirectory, markOf } from '../storage/data-directory.ts'
+import type { LogStorage } from './log-storage.ts'
 
 /** What writes a place. */
 export type Writing = 'migrate' | 'restore'
@@ -39,9 +40,36 @@ export async function takePlace(data: string, work: Writing): Promise<boolean> {
   return false
 }
 
+/** Removes what unfinished work has left of a data directory, and keeps the mark. @throws IO */
+export async function emptyPlace(data: string): Promise<void> {
+  const path = resolve(data)
+  for (const name of await namesIn(path)) {
+    if (name !== 'unfinished') await rm(join(path, name), { recursive: true, force: true })
+  }
+}
+
+/**
+ * Takes the database of a place as well, where it has one.
+ * @throws USAGE when it holds a log already, or other work in it is unfinished; UNAVAILABLE, IO
+ */
+export async function takeStorage(storage: LogStorage, work: Writing): Promise<void> {
+  const mark = await storage.mark('unfinished')
+  if (mark === REMEDIES[work]) {
+    // A directory has been emptied by now. Tables of a log let nothing be taken out of them.
+    if (work === 'migrate' || storage.place === storage.directory.path) return
+    throw usage(`a restore into ${storage.place} was cut off; drop that schema and run it again`)
+  }
+  if (mark !== undefined) throw usage(`${storage.place} is not free: ${mark}`)
+  if ((await storage.log.head()) !== undefined || (await storage.log.publication()) !== undefined) {
+    throw usage(`${storage.place} holds a log already; choose another schema`)
+  }
+  await storage.setMark('unfinished', REMEDIES[work])
+}
+
 /** Lets a log run in a place: all of it is there, and on stable storage. @throws IO */
-export function releasePlace(data: string): Promise<void> {
-  return markDirectory(data, 'unfinished', undefined)
+export async function releasePlace(storage: LogStorage): Promise<void> {
+  await storage.setMark('unfinished', undefined)
+  await markDirectory(storage.directory.path, 'unfinished', undefined)
 }
 
 async function namesIn(path: string): Promise<string[]> {

@@ -11,7 +11,6 @@ const PRIVATE_DIRECTORY = 0o700
 
 /** What was sent to outside systems, and what the server came upon. */
 const FOLDERS = ['gossip', 'evidence']
-const TOKENS = 'tokens'
 /** The first token in clear. */
 const ADMIN_TOKEN = 'admin.token'
 
@@ -20,19 +19,19 @@ export async function logFilesIn(
   { path }: Pick<DataDirectory, 'path'>,
   { secrets }: { readonly secrets: boolean },
 ): Promise<string[]> {
-  const found = secrets ? [ADMIN_TOKEN, TOKENS] : [TOKENS]
+  const found = secrets ? [ADMIN_TOKEN] : []
   for (const folder of FOLDERS) found.push(...(await filesBelow(join(path, folder), path)))
   return found.sort()
 }
 
 /** Whether a path is one that a log's file can have: none that leads elsewhere. */
 export function isLogFile(path: string): boolean {
-  if (path === TOKENS || path === ADMIN_TOKEN) return true
+  if (path === ADMIN_TOKEN) return true
   const [folder = '', ...names] = path.split('/')
   return FOLDERS.includes(folder) && names.length > 0 && names.every((one) => NAME.test(one))
 }
 
-const NAME = /^[A-Za-z0-9_-][A-Za-z0-9_.@+-]{0,199}$/
+const NAME = /^[A-Za-z0-9_-][A-Za-z0-9_.@+-]{0,79}$/
 
 /** @throws IO */
 export async function readLogFile(

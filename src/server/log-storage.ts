@@ -2,13 +2,19 @@
  * Where a log keeps everything but its keys: in its data directory, or in a database that several servers share. What
  * moves, saves or checks a log that nobody runs opens its storage here, and knows ports only.
  */
+import type { TreeSize } from '../merkle/position.ts'
 import {
   type DataDirectory,
   type DirectoryMark,
+  markDirectory,
+  markOf,
   openDataDirectory,
 } from '../storage/data-directory.ts'
 import { openLevelStore } from '../storage/level.ts'
 import type { LogStore } from '../storage/port.ts'
+import type { LogIdentity } from '../storage/postgres-settings.ts'
+import type { TokenStore } from '../storage/token-port.ts'
+import { tokensInFile } from '../storage/tokens-file.ts'
 import { type RecordStores, recordStoresIn } from './record-stores.ts'
 import type { SharedStorageConfig } from './storage-settings.ts'
 
@@ -27,26 +33,54 @@ export interface OpenStorageOptions {
   readonly create: boolean
   /** Marks of the place that are no reason to refuse it. Default: none. */
   readonly despite?: readonly DirectoryMark[]
+  /** Which log it is to be; needed to make one in a database. */
+  readonly identity?: LogIdentity
 }
 
 export interface LogStorage {
   readonly directory: DataDirectory
   readonly log: LogStore
   readonly stores: RecordStores
-  /** Lets go of the log's store. */
+  readonly tokens: TokenStore
+  /** For messages. */
+  readonly place: string
+  mark(name: DirectoryMark): Promise<string | undefined>
+  setMark(name: DirectoryMark, text: string | undefined): Promise<void>
+  /** Leaves that have an index; those beyond the head are acknowledged, and not in the tree yet. */
+  sequenced(): Promise<TreeSize | undefined>
+  /** Notes which master key the vault has, where that is noted apart from it. @throws USAGE when it is another */
+  noteVault(masterKeyId: string, file: string): Promise<void>
+  /** Lets go of the storage. */
   close(): Promise<void>
 }
 
 /**
  * Opens the storage of a log that nobody runs.
- * @throws LOCKED while somebody does; NOT_FOUND, FOREIGN_DIRECTORY, NEWER_FORMAT, CORRUPT, DISK_FULL, IO;
+ * @throws LOCKED while somebody does; NOT_FOUND, FOREIGN_DIRECTORY, NEWER_FORMAT, CORRUPT, DISK_FULL, UNAVAILABLE, IO;
  *   USAGE when the log was moved away
  */
 export async function openStorage(
   place: LogPlace,
-  { create, despite = [] }: OpenStorageOptions,
+  options: OpenStorageOptions,
 ): Promise<LogStorage> {
+  const { create, despite = [] } = options
   const directory = await openDataDirectory(place.data, { create, despite })
+  if (place.shared !== undefined) {
+    // Loaded where it is needed: most logs are in a directory.
+    const { openStoppedDatabase } = await import('./stopped-database.ts')
+    return openStoppedDatabase(directory, place.shared, options)
+  }
   const log = await openLevelStore(directory.store, { createIfMissing: create })
-  return { directory, log, stores: recordStoresIn(directory), close: () => log.close() }
+  return {
+    directory,
+    log,
+    stores: recordStoresIn(directory),
+    tokens: tokensInFile(directory.tokensFile),
+    place: directory.path,
+    mark: (name) => markOf(directory.path, name),
+    setMark: (name, text) => markDirectory(directory.path, name, text),
+    sequenced: async () => undefined,
+    noteVault: async () => undefined,
+    close: () => log.close(),
+  }
 }

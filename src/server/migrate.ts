@@ -8,15 +8,18 @@ import { readFile } from 'node:fs/promises'
 import { basename, join, resolve } from 'node:path'
 import { equal } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
-import { formatVkey } from '../formats/vkey.ts'
-import { checkCopy, copyTree } from '../log/copy-tree.ts'
+import { formatVkey, type VerifierKey } from '../formats/vkey.ts'
+import { checkCopy, copyTree, treeOf } from '../log/copy-tree.ts'
 import { disagreement } from '../log/recover.ts'
 import { openSignedState, type SignedHead } from '../log/signed-state.ts'
 import { storedTiles } from '../log/stored-tiles.ts'
 import type { TreeSize } from '../merkle/position.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
+import type { LogIdentity } from '../storage/postgres-settings.ts'
+import type { VaultStore } from '../storage/vault-port.ts'
 import { copyVault } from '../vault/copy-rows.ts'
-import { releasePlace, takePlace } from './empty-place.ts'
+import { decodeHeader, HEADER_KEY } from '../vault/rows.ts'
+import { releasePlace, takePlace, takeStorage } from './empty-place.ts'
 import { keepVkeys } from './key-place.ts'
 import { logFilesIn, readLogFile, writePrivateFile } from './log-files.ts'
 import { type LogPlace, type LogStorage, openStorage } from './log-storage.ts'
@@ -53,17 +56,22 @@ export interface Migrated {
 export async function migrateLog(options: MigrateOptions): Promise<Migrated> {
   const { from, to, progress = () => undefined, signal } = options
   await takePlace(to.data, 'migrate')
-  const storage = await openStorage(to, { create: true, despite: ['unfinished'] })
+  const storage = await openStorage(to, {
+    create: true,
+    despite: ['unfinished'],
+    identity: identityOf(from.vkeys),
+  })
   try {
     const { log, directory } = storage
+    await takeStorage(storage, 'migrate')
     await keepKeys(from, directory)
     const resumedAt = (await log.head())?.size ?? 0
     const vault = from.storage && (await moveRecords(from.storage, storage, options))
-    if (from.storage !== undefined) await moveFiles(from.storage.directory, directory)
+    if (from.storage !== undefined) await moveFiles(from.storage, storage)
     if (from.head !== undefined) {
       const { head } = from
       await copyTree({
-        source: from.source,
+        from: treeOf(from.source, head.size),
         head,
         to: log,
         ...(from.idempotency && { idempotency: from.idempotency }),
@@ -76,7 +84,7 @@ export async function migrateLog(options: MigrateOptions): Promise<Migrated> {
     if (from.isNewest) await rememberHead(from, to, storage)
     // Before the new place can be used: there is no moment at which both could.
     await from.markMoved(resolve(to.data))
-    await releasePlace(to.data)
+    await releasePlace(storage)
     return {
       size: from.head?.size ?? 0,
       resumedAt,
@@ -128,6 +136,7 @@ async function moveRecords(
         progress: (rows) => progress('payloads', rows, undefined),
         ...(signal && { signal }),
       })
+      await noteVaultOf(destination, to)
       return true
     } finally {
       await destination.close()
@@ -137,11 +146,26 @@ async function moveRecords(
   }
 }
 
-async function moveFiles(from: DataDirectory, to: DataDirectory): Promise<void> {
-  for (const name of await logFilesIn(from, { secrets: true })) {
-    const bytes = await readLogFile(from, name)
-    if (bytes !== undefined) await writePrivateFile(to.path, name, bytes)
+async function moveFiles(from: LogStorage, to: LogStorage): Promise<void> {
+  for (const name of await logFilesIn(from.directory, { secrets: true })) {
+    const bytes = await readLogFile(from.directory, name)
+    if (bytes !== undefined) await writePrivateFile(to.directory.path, name, bytes)
   }
+  const tokens = await from.tokens.read()
+  if (tokens !== undefined) await to.tokens.update(() => tokens.text, tokens.madeAt)
+}
+
+/** How the storage knows a log by its keys, Ed25519 first. */
+export function identityOf(vkeys: readonly VerifierKey[]): LogIdentity {
+  return { origin: vkeys[0]!.name, vkeys: vkeys.map(formatVkey) }
+}
+
+/** Notes the master key that a vault says it has. */
+export async function noteVaultOf(vault: VaultStore, storage: LogStorage): Promise<void> {
+  const [header] = await vault.keys.get([HEADER_KEY])
+  if (header === undefined) return
+  const file = join(storage.directory.keys, 'vault.key')
+  await storage.noteVault(decodeHeader(header).masterKeyId, file)
 }
 
 /** Gives the new place the right to sign from this head on. @throws CORRUPT when its signer knows a later one */

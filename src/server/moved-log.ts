@@ -9,7 +9,6 @@ import { localSigner } from '../log/local-signer.ts'
 import { disagreement } from '../log/recover.ts'
 import { openSignedState } from '../log/signed-state.ts'
 import { storedTiles } from '../log/stored-tiles.ts'
-import { markDirectory, markOf } from '../storage/data-directory.ts'
 import type { IdempotencyRecord, StoredHead, StoredPublication } from '../storage/port.ts'
 import type { TileSource } from '../tiles/source.ts'
 import { keyFiles } from './key-file.ts'
@@ -43,18 +42,19 @@ export interface MovedLog {
  * @throws LOCKED while a server has it; USAGE when it was moved elsewhere; CORRUPT, NOT_FOUND, IO
  */
 export async function openStoppedLog(place: LogPlace, movedTo: string): Promise<MovedLog> {
-  const storage = await openStorage(place, { create: false })
+  const storage = await openStorage(place, { create: false, despite: ['moved'] })
   try {
     const { directory, log } = storage
-    const moved = await markOf(directory.path, 'moved')
+    const moved = await storage.mark('moved')
     if (moved !== undefined && !moved.startsWith(`${movedText(resolve(movedTo))} `)) {
-      throw usage(`the log in ${directory.path} ${moved}; copy it from there`)
+      throw usage(`the log in ${storage.place} ${moved}; copy it from there`)
     }
     const vkeys = await readVkeyFile(directory.vkeyFile)
     const head = await log.head()
     const publication = await log.publication()
     if (head !== undefined) mustBeSigned(head, vkeys, 'newest head')
     if (publication !== undefined) mustBeSigned(publication, vkeys, 'published head')
+    await mustBeIntegrated(storage, head)
     return {
       vkeys,
       keys: directory.keys,
@@ -64,18 +64,30 @@ export async function openStoppedLog(place: LogPlace, movedTo: string): Promise<
       isNewest: await isNewest(place, vkeys[0]!, head, storedTiles(log)),
       idempotency: log.idempotencyRecords?.(),
       storage,
-      markMoved: (where) =>
-        markDirectory(
-          directory.path,
-          'moved',
-          `${movedText(where)} on ${new Date().toISOString().slice(0, 19)}Z`,
-        ),
+      async markMoved(where) {
+        await mustBeIntegrated(storage, head)
+        const time = new Date().toISOString().slice(0, 19)
+        await storage.setMark('moved', `${movedText(where)} on ${time}Z`)
+      },
       close: () => storage.close(),
     }
   } catch (error) {
     await storage.close()
     throw error
   }
+}
+
+/** A server of a shared log may go on acknowledging leaves, though none leads. */
+async function mustBeIntegrated(
+  { sequenced, place }: LogStorage,
+  head: StoredHead | undefined,
+): Promise<void> {
+  const size = await sequenced()
+  if (size === undefined || size === (head?.size ?? 0)) return
+  throw new CairnError(
+    'CONFLICT',
+    `${place} has ${size} acknowledged leaves, of which ${head?.size ?? 0} are under its newest head; start a server, let it catch up, stop all of them, and run this again`,
+  )
 }
 
 function movedText(where: string): string {

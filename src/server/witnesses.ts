@@ -23,9 +23,18 @@ export interface PolicyFile {
  */
 export async function readPolicyFile(file: string): Promise<PolicyFile> {
   let bytes: Uint8Array
-  let policy: Policy
   try {
     bytes = await readFileUpTo(file, MAX_POLICY_SIZE)
+  } catch (cause) {
+    throw usage(`cannot use the policy ${file}: ${messageOf(cause)}`, cause)
+  }
+  return policyIn(bytes, file)
+}
+
+/** The policy in the bytes of a file, by whose name it is called. @throws USAGE as readPolicyFile() */
+export function policyIn(bytes: Uint8Array, file: string): PolicyFile {
+  let policy: Policy
+  try {
     policy = parsePolicy(bytes)
     for (const { url } of policy.witnesses) if (url !== undefined) baseUrl(url, 'a witness')
   } catch (cause) {

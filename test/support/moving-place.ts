@@ -111,12 +111,11 @@ export async function contentsOf(place: LogPlace): Promise<Record<string, string
     const head = await log.head()
     const publication = await log.publication()
     found.head = Buffer.from(head?.checkpoint ?? []).toString()
-    found.publication = JSON.stringify({
-      ...publication,
-      root: toHex(publication?.root ?? new Uint8Array()),
-      checkpoint: Buffer.from(publication?.checkpoint ?? []).toString(),
-      treeHeadSignature: toHex(publication?.treeHeadSignature ?? new Uint8Array()),
-    })
+    found.publication = [
+      publication?.timestamp,
+      toHex(publication?.treeHeadSignature ?? new Uint8Array()),
+      Buffer.from(publication?.checkpoint ?? []).toString(),
+    ].join(' ')
     const size = head?.size ?? 0
     for (let level = 0; level < 3; level++) {
       for (let tile = 0; tile * 256 ** (level + 1) < size; tile++) {
@@ -140,13 +139,23 @@ export async function contentsOf(place: LogPlace): Promise<Record<string, string
       }
       await vault.close()
     }
-    for (const name of ['tokens', 'log.vkey']) {
-      found[name] = await readFile(join(place.data, name), 'utf8').catch(() => '')
-    }
+    found.tokens = (await storage.tokens.read())?.text ?? ''
+    found['log.vkey'] = await readFile(join(place.data, 'log.vkey'), 'utf8')
   } finally {
     await storage.close()
   }
   return found
+}
+
+/** A place in a database, and the settings by which it is served. */
+export function placeIn(
+  data: string,
+  { url, schema }: { readonly url: string; readonly schema: string },
+): { readonly place: LogPlace; readonly flags: Readonly<Record<string, unknown>> } {
+  return {
+    place: { data, shared: { database: { url, schema } } },
+    flags: { database: url, 'database-schema': schema },
+  }
 }
 
 /** What the vault gives of a record. */
