@@ -104,6 +104,8 @@ export function runGuarded(
   const shell = spawn('sh', ['-c', guard, 'sh', program, ...args], {
     ...options,
     stdio: ['pipe', 'pipe', 'pipe'],
+    // An interrupt in a terminal is for this process; the shell would leave its program behind.
+    detached: true,
   })
   let output = ''
   const keep = (chunk: Buffer): void => {
