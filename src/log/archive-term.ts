@@ -14,6 +14,7 @@ import { parseNote } from '../formats/note.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import type { ArchiveMark } from '../storage/shared-port.ts'
+import { isAboutTheData } from '../tiles/check-tree.ts'
 import { rootFromTiles } from '../tiles/proofs.ts'
 import type { TileSource } from '../tiles/source.ts'
 import { type Archive, isSameTree } from './archive.ts'
@@ -26,6 +27,7 @@ import {
 } from './archive-names.ts'
 import { ArchivePartials } from './archive-partials.ts'
 import type { ArchiveCounts, ArchiverOptions } from './archive-port.ts'
+import { archiveTileSource } from './archive-source.ts'
 import { signedSource, type UploadedObject, uploadTree } from './archive-upload.ts'
 import type { Head } from './service.ts'
 
@@ -95,6 +97,7 @@ export class ArchiveTerm {
     await term.#look(head)
     const size = head?.size ?? mark.size
     if (size < mark.size) throw ahead(archive, mark.size, size)
+    await term.#mustHave(mark)
     const from = Math.min(mark.released, term.#shown?.size ?? 0)
     // Beyond the mark, a term that ended in the middle of its work can have left those of two stretches.
     const to = Math.min(size, mark.size + 2 * settings.stretch)
@@ -158,6 +161,30 @@ export class ArchiveTerm {
       `${this.#place(CHECKPOINT)} is signed by this log for ${found.size} leaves, but their root is another one here: the ` +
         'log was restored from an old copy and went on differently, or another copy of it has archived there; find out which one is right',
     )
+  }
+
+  /**
+   * What the database says is in the archive has to be there: the bucket may be another one than it was. Then all is
+   * archived anew, unless the database has let go of some. Only the right edge is looked at; checkArchive looks at all.
+   */
+  async #mustHave({ size, released }: ArchiveMark): Promise<void> {
+    if (size === 0) return
+    const root = await rootFromTiles(this.#settings.source, size)
+    try {
+      const there = await rootFromTiles(archiveTileSource(this.#archive.objects), size)
+      if (isSameTree({ size, root }, { size, root: there })) return
+    } catch (error) {
+      if (!isAboutTheData(error)) throw error
+    }
+    if (released > 0) {
+      throw new CairnError(
+        'CORRUPT',
+        `${this.#archive.objects.place} does not have the tree of ${size} leaves, which was archived, and of which the first ` +
+          `${released} are no longer in the database: name the bucket and prefix that have it, or copy its objects here`,
+      )
+    }
+    this.#size = treeSize(0)
+    this.#settling.length = 0
   }
 
   /** Archives a head, and shows it. False when the term ended meanwhile. */

@@ -610,6 +610,46 @@ describe('a log that went back', () => {
   })
 })
 
+describe('another bucket than before', () => {
+  it('gets all of the log, when the database still has it', async () => {
+    const test = await newTestLog()
+    await test.grow(700)
+    const first = archive(test, objects, cell)
+    await first.has(700)
+    await first.close()
+    const other = await openObjectDirectory(await newDirectory())
+    await test.grow(800)
+    const next = archive(test, other, cell)
+    await next.has(800)
+    await next.close()
+    objects = other
+    await isServed(test, 800)
+  })
+
+  it('is not written to when the database has let go of what it lacks', async () => {
+    const test = await newTestLog()
+    await test.grow(700)
+    const first = archive(test, objects, cell, { settleMs: 0 })
+    await until(() => (cell.mark.released === 700 ? true : undefined))
+    await first.close()
+    const other = await openObjectDirectory(await newDirectory())
+    const next = archive(test, other, cell)
+    await until(() => (next.status().state === 'stopped' ? true : undefined))
+    expect(next.status().error).toContain('does not have the tree of 700 leaves')
+    expect(await other.list('')).toEqual(['cairn-log.json'])
+    // Once they were copied there it is as good as the first.
+    for (const name of await objects.list('')) {
+      if (name === 'cairn-log.json') continue
+      await other.create(name, (await objects.get(name))!.bytes, {
+        contentType: '',
+        cacheControl: '',
+      })
+    }
+    await test.grow(800)
+    await archive(test, other, cell).has(800)
+  })
+})
+
 describe('storage classes', () => {
   const tier = { storageClass: 'COLD', days: 90 }
 
