@@ -31,7 +31,7 @@ export interface IntegratorOptions {
 }
 
 /** What one integration takes at the most; a run is cut where it ends. */
-const LIMITS: QueueLimits = { maxLeaves: 8_192, maxBytes: 16 * 2 ** 20 }
+export const LIMITS: QueueLimits = { maxLeaves: 8_192, maxBytes: 16 * 2 ** 20 }
 
 export class Integrator {
   readonly #options: IntegratorOptions
@@ -44,16 +44,16 @@ export class Integrator {
   }
 
   /**
-   * Takes what is sequenced into the tree, up to a limit. Answers whether there was anything.
+   * Takes what is sequenced into the tree, up to a limit. Answers how many leaves that were.
    * @throws CORRUPT when what is stored is not what was sequenced: nothing was signed
    * @throws CONFLICT when the term is over; UNAVAILABLE, IO when it may have been stored; STOPPED as Replica.advance()
    */
-  async integrate(): Promise<boolean> {
+  async integrate(): Promise<number> {
     const { store, signer, signedState, replica, term } = this.#options
     const { tree, head } = replica
     const previousSize = head.size
     const runs = cut(await store.sequenced(previousSize, LIMITS), previousSize)
-    if (runs.length === 0) return false
+    if (runs.length === 0) return 0
     const leafHashes =
       runs.length === 1 ? runs[0]!.hashes : concat(...runs.map((run) => run.hashes))
     const count = leafHashes.length / HASH_SIZE
@@ -74,7 +74,7 @@ export class Integrator {
     const stored = { size, root, checkpoint: utf8(checkpoint) }
     await term.leader.integrate({ previousSize, head: stored, tiles })
     await replica.advance(next)
-    return true
+    return count
   }
 }
 

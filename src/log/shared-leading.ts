@@ -34,7 +34,7 @@ export interface Leading {
   readonly publisher: Publisher
   readonly witnessing: Witnessing | undefined
   /** As Integrator.integrate(), and after a failure from the newest stored head on. */
-  integrate(): Promise<boolean>
+  integrate(): Promise<number>
   /** Publishes what is not published yet, and stops. The term must last. */
   close(): Promise<void>
   /** Stops at once. */
@@ -111,7 +111,7 @@ export async function beginLeading(options: LeadingOptions): Promise<Leading | u
       failed = true
       const grown = await integrator.integrate()
       failed = false
-      if (grown) publisher.notify()
+      if (grown > 0) publisher.notify()
       return grown
     },
 

@@ -14,6 +14,7 @@ import type { QueueLimits } from './queue.ts'
 import { logReading } from './reading.ts'
 import { checkSignature, disagreement, recover, rolledBack } from './recover.ts'
 import type { Acceptance, LogService, Publication } from './service.ts'
+import { LIMITS as INTEGRATION_LIMITS } from './shared-integrator.ts'
 import { beginLeading, type Leading } from './shared-leading.ts'
 import { Publications } from './shared-publications.ts'
 import { KEPT_TILES, Replica } from './shared-replica.ts'
@@ -110,6 +111,14 @@ async function isVouchedFor(store: SharedLogStore, holder: string): Promise<bool
   return leadership?.valid === true && leadership.holder !== holder
 }
 
+/** Why a log is not written to whose database has fewer leaves than were sequenced. */
+function lostLeaves(size: number, known: number): string {
+  return (
+    `the data was rolled back: it holds ${size} leaves, but ${known} were sequenced and acknowledged; ` +
+    'restore the newest copy of the data'
+  )
+}
+
 /**
  * Opens the log of a shared store, or begins one in an empty store. When the store and the signer's state disagree the
  * log opens read-only, and its mode says why.
@@ -143,6 +152,8 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
   let closing = false
   let publicationIsDue = true
   let isPoked = false
+  /** Whether leaves may have been sequenced that this server does not know of. */
+  let isNoticed = true
   let wake: (() => void) | undefined
   let lastBegun = Number.NEGATIVE_INFINITY
   const database = { errors: 0, error: undefined as string | undefined }
@@ -156,15 +167,19 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     size: await store.sequencedSize(),
     waitingElsewhere: () => waiters.leaves,
     onSequenced: poke,
-    onLost: (size, known) => halt('read-only', { reason: rolledBack(size, known) }),
+    onLost: (size, known) => halt('read-only', { reason: lostLeaves(size, known) }),
     onDatabase,
   })
   let sizeAt = performance.now()
   const unwatch = store.watch((change) => {
     if (change === 'leadership') void election.look()
+    else if (change === 'sequenced') {
+      // That is for the leader, who in turn knows of its own heads.
+      if (leading === undefined || !sequencer.notice()) return
+      isNoticed = true
+    } else if (leading !== undefined) return
     else if (change === 'publication') publicationIsDue = true
-    // What is sequenced is for the leader, who in turn knows of its own heads.
-    if (change === 'leadership' || (change === 'sequenced') === (leading !== undefined)) poke()
+    poke()
   })
 
   function onDatabase(error: unknown): void {
@@ -316,12 +331,21 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
 
   async function integrate(lead: Leading): Promise<void> {
     const interval = options.integrateIntervalMs ?? INTEGRATE_INTERVAL_MS
+    let more = isNoticed
+    isNoticed = false
     while (lead === leading && lead.term.lasts()) {
+      if (!more && sequencer.size <= replica.head.size) return
       const wait = lastBegun + interval - performance.now()
       // Nobody gains by waiting when nothing is on its way here.
       if (wait > 0 && sequencer.busy) await new Promise((resolve) => setTimeout(resolve, wait))
       const begun = performance.now()
-      if (!(await lead.integrate())) return
+      const known = sequencer.size
+      const count = await lead.integrate()
+      if (count === 0 && known > replica.head.size) {
+        throw new CairnError('CORRUPT', lostLeaves(replica.head.size, known))
+      }
+      more = count >= INTEGRATION_LIMITS.maxLeaves
+      if (count === 0) return
       lastBegun = begun
       showHead()
     }
@@ -372,14 +396,15 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
           }
         })
         wake = undefined
-        if (!isPoked) publicationIsDue = true
+        // What no notice has told is looked for.
+        if (!isPoked) publicationIsDue = isNoticed = true
       }
       isPoked = false
       waiters.expire()
       if (closing || halted !== undefined) continue
       if (await turn()) continue
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-      isPoked = true
+      isPoked = isNoticed = true
     }
   }
 

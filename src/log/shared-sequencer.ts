@@ -42,6 +42,9 @@ export interface SequencerOptions {
 const PATIENCE_MS = 10_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 1_000
+/** A notice that is later than this was lost. */
+const NOTICE_MS = 1_000
+const EXPECTED = 16
 
 /** A batch ready to be sent. */
 interface Prepared {
@@ -65,6 +68,9 @@ export class Sequencer {
   /** Leaves of the batch on its way. */
   #sending = 0
   #drained: (() => void) | undefined
+  #noticed = false
+  /** Notices of own batches that are still to come, by when they are given up. */
+  readonly #expected: number[] = []
   readonly #counters = { accepted: 0, duplicates: 0, refused: 0, commits: 0 }
 
   constructor(options: SequencerOptions) {
@@ -86,9 +92,24 @@ export class Sequencer {
     return { ...this.#counters, queued: this.#queue.leaves, queuedBytes: this.#queue.bytes }
   }
 
-  /** Whether submissions are on their way to an index. */
+  /** Whether submissions wait to be sequenced. */
   get busy(): boolean {
-    return this.#running
+    return this.#queue.leaves > 0
+  }
+
+  /**
+   * Told that some server has sequenced leaves. Answers whether that may be another one: what this one sequences it
+   * knows by itself, and sooner or later is told of as well.
+   */
+  notice(): boolean {
+    if (this.#running) {
+      // The answer to the batch on its way is as good as the notice, whoever it is about.
+      this.#noticed = true
+      return false
+    }
+    const now = performance.now()
+    while (this.#expected.length > 0) if (this.#expected.shift()! > now) return false
+    return true
   }
 
   /** Refuses all further submissions. The first reason stays. */
@@ -245,8 +266,11 @@ export class Sequencer {
 
   /** A leaf is new when its index is not below `known`. */
   #answer({ submissions, hashed, placeOf }: Prepared, outcome: Sequenced, known: number): void {
-    const { indices, size } = outcome
+    const { indices, size, previousSize } = outcome
     this.learn(size)
+    if (size > previousSize && !this.#noticed) this.#expected.push(performance.now() + NOTICE_MS)
+    if (this.#expected.length > EXPECTED) this.#expected.shift()
+    this.#noticed = false
     const answered = new Set<number>()
     const answers: (readonly Accepted[])[] = []
     let at = 0
