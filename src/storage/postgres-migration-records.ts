@@ -8,7 +8,7 @@
 import type { Migration } from './postgres-schema.ts'
 
 /** Tables that vault_keys is spread over. */
-export const KEY_PARTITIONS = 64
+export const KEY_PARTITIONS = 32
 
 const ROWS = ['index_rows', 'map_rows', 'vault_payloads', 'vault_keys'] as const
 

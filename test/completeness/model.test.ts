@@ -1,5 +1,5 @@
 /** Any sequence of submissions, map roots, restarts and losses, against a plain list of what was submitted. */
-import { rm } from 'node:fs/promises'
+
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
@@ -12,8 +12,8 @@ import { verifyCompleteness } from '../../src/formats/completeness.ts'
 import { listedRecord } from '../../src/formats/completeness-terms.ts'
 import type { LogService } from '../../src/log/service.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
-import { openLevelIndexStore } from '../../src/storage/level-index.ts'
 import { prepared } from '../support/records.ts'
+import { discardStore, openIndexStore } from '../support/stores.ts'
 import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
 
 let made = 0
@@ -32,7 +32,7 @@ class Scene {
 
   async open(): Promise<void> {
     this.log = await openAt(this.place)
-    this.store = await openLevelIndexStore(join(this.place.directory, 'map'))
+    this.store = await openIndexStore(join(this.place.directory, 'map'))
     this.map = await openCompleteness({ log: this.log, store: this.store, everyMs: 0 })
   }
 
@@ -113,7 +113,7 @@ describe('the map of any log', () => {
             } else if (step.kind === 'ask') await scene.ask(step.request)
             else {
               await scene.close()
-              if (step.isLost) await rm(join(scene.place.directory, 'map'), { recursive: true })
+              if (step.isLost) await discardStore(join(scene.place.directory, 'map'))
               await scene.open()
             }
           }

@@ -1,4 +1,3 @@
-import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
@@ -18,8 +17,8 @@ import type { RecordLeaf } from '../../src/formats/record.ts'
 import type { LogService } from '../../src/log/service.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
-import { openLevelIndexStore } from '../../src/storage/level-index.ts'
 import { prepared } from '../support/records.ts'
+import { discardStore, openIndexStore } from '../support/stores.ts'
 import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
 
 let place: TestLogPlace
@@ -32,7 +31,7 @@ const mapDirectory = (): string => join(place.directory, 'map')
 
 async function open(options: Partial<CompletenessOptions> = {}): Promise<void> {
   log = await openAt(place)
-  store = await openLevelIndexStore(mapDirectory())
+  store = await openIndexStore(mapDirectory())
   await openMap(options)
 }
 
@@ -183,7 +182,7 @@ describe('the map of a log', () => {
     await log.submit([record('req-1'), ...others(5_000), record('req-1')])
     const before = await listed(request('req-1'))
     await close()
-    await rm(mapDirectory(), { recursive: true })
+    await discardStore(mapDirectory())
     await open()
     expect(await listed(request('req-1'))).toEqual(before)
     expect(await audited()).toBe(2)

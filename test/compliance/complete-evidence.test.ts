@@ -1,4 +1,5 @@
 /** Evidence that proves it is complete, made by a real log, and held against the verifier that strangers run. */
+
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MapAudit } from '../../src/client/recompute-map.ts'
@@ -15,9 +16,9 @@ import { parseRecord } from '../../src/formats/record.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
-import { openLevelIndexStore } from '../../src/storage/level-index.ts'
 import { caller, type OpenedRecords, openRecordsAt, request } from '../records/records-place.ts'
 import { prepared } from '../support/records.ts'
+import { openIndexStore } from '../support/stores.ts'
 import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 import { auditor } from './compliance-place.ts'
 
@@ -36,7 +37,7 @@ beforeEach(async () => {
     onFollowed: (from, to, found) => map?.hear(from, to, found),
   })
   const { log, records, vault } = opened
-  store = await openLevelIndexStore(join(place.directory, 'map'))
+  store = await openIndexStore(join(place.directory, 'map'))
   map = await openCompleteness({ log, store, everyMs: 0 })
   beforeCommit = async () => undefined
   compliance = openCompliance({

@@ -1,4 +1,5 @@
 /** Evidence made by a real log of real records, and held against the verifier that strangers run. */
+
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
@@ -18,8 +19,8 @@ import type { Grant, Scope } from '../../src/compliance/service.ts'
 import { readEvidence } from '../../src/formats/evidence.ts'
 import { formatPolicy, parsePolicy } from '../../src/formats/policy.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
-import { openHeadDirectory } from '../../src/storage/head-directory.ts'
 import { caller, json, request } from '../records/records-place.ts'
+import { openHeadStore } from '../support/stores.ts'
 import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 import { newWitness, policyOf, type TestWitness } from '../support/test-witness.ts'
 import {
@@ -318,7 +319,7 @@ describe('the head that evidence is under', () => {
   it('comes with an earlier one that was kept, which shows how old the records are', async () => {
     let history: RunningHeadHistory | undefined
     await open({ logOptions: { onPublished: () => history?.notify() } })
-    const store = await openHeadDirectory(join(place.directory, 'heads'))
+    const store = await openHeadStore(join(place.directory, 'heads'))
     history = await openHeadHistory({ log: opened.log, store, now: () => now })
     cleanup.push(async () => history?.close().catch(() => undefined))
     await opened.compliance.close()

@@ -11,7 +11,7 @@ import { DEFAULT_RETENTION_TABLE } from '../../src/formats/retention-table.ts'
 import type { AcceptedRecord } from '../../src/records/service.ts'
 import type { Vault } from '../../src/vault/vault.ts'
 import { caller, request } from '../records/records-place.ts'
-import { filesHolding } from '../support/stored-bytes.ts'
+import { whereStored } from '../support/stores.ts'
 import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 import {
   administrator,
@@ -184,7 +184,7 @@ describe('a payload', () => {
     const found = await all.records.search({ request: 'req-1' }, 'acme')
     expect(found.records.map(({ index }) => index)).toEqual([record.index])
     expect(await all.log.indexOf(record.leafHash)).toBe(record.index)
-    expect(await filesHolding(place.directory, secret)).toEqual([])
+    expect(await whereStored(place.directory, secret)).toEqual([])
   })
 
   it('of a person who was erased is gone already, and not counted', async () => {

@@ -1,4 +1,5 @@
 /** Heads of a real log, kept by the day; only the clock is the test's. */
+
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
@@ -6,8 +7,8 @@ import { openHeadHistory, type RunningHeadHistory } from '../../src/compliance/h
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import type { LogService } from '../../src/log/service.ts'
-import { openHeadDirectory } from '../../src/storage/head-directory.ts'
 import type { HeadStore } from '../../src/storage/heads-port.ts'
+import { openHeadStore } from '../support/stores.ts'
 import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
 
 const DAY = 86_400_000
@@ -25,7 +26,7 @@ beforeEach(async () => {
   errors.length = 0
   place = await newPlace()
   log = await openLogAt()
-  store = await openHeadDirectory(join(place.directory, 'heads'))
+  store = await openHeadStore(join(place.directory, 'heads'))
   history = await open(store)
 })
 afterEach(async () => {
@@ -102,7 +103,7 @@ describe('the heads of a log', () => {
     await log.close()
     clock += 1_000
     log = await openLogAt()
-    store = await openHeadDirectory(join(place.directory, 'heads'))
+    store = await openHeadStore(join(place.directory, 'heads'))
     history = await open(store)
     await grow('two')
     expect(await kept()).toEqual([
@@ -118,7 +119,7 @@ describe('the heads of a log', () => {
     clock += 1_000
     await grow('two')
     await new Promise((resolve) => setTimeout(resolve, 20))
-    const again = await openHeadDirectory(join(place.directory, 'heads'))
+    const again = await openHeadStore(join(place.directory, 'heads'))
     expect(sizeOf(await again.read(again.times().at(-1)!))).toBe(1)
     expect(await kept()).toContainEqual(['2026-10-31', 2])
   })
@@ -126,7 +127,7 @@ describe('the heads of a log', () => {
   it('have no beginning where the log is older than its history', async () => {
     await grow('one')
     await history.close()
-    const fresh = await openHeadDirectory(join(place.directory, 'fresh'))
+    const fresh = await openHeadStore(join(place.directory, 'fresh'))
     history = await open(fresh)
     expect(await kept()).toEqual([['2026-10-30', 1]])
   })

@@ -1,4 +1,5 @@
 /** Reports made by a real log with a history of heads; only the clock is the test's. */
+
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
@@ -8,9 +9,9 @@ import { formatPolicy, type Policy } from '../../src/formats/policy.ts'
 import type { LogOptions } from '../../src/log/log.ts'
 import type { Report, ReportCheck } from '../../src/reports/report.ts'
 import { reportHtml } from '../../src/reports/report-html.ts'
-import { openHeadDirectory } from '../../src/storage/head-directory.ts'
 import type { HeadStore } from '../../src/storage/heads-port.ts'
 import { caller, json, request } from '../records/records-place.ts'
+import { openHeadStore } from '../support/stores.ts'
 import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 import { newWitness, policyOf, type TestWitness } from '../support/test-witness.ts'
 import {
@@ -55,7 +56,7 @@ async function open(policy?: Policy, witnesses?: LogOptions['witnesses']): Promi
   const first = await openComplianceAt(place, { now: () => now, logOptions })
   await first.compliance.close()
   const { log, records, vault } = first
-  store = await openHeadDirectory(join(place.directory, 'heads'))
+  store = await openHeadStore(join(place.directory, 'heads'))
   history = await openHeadHistory({ log, store, now: () => now })
   const compliance = openCompliance({
     log,

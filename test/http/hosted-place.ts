@@ -1,4 +1,5 @@
 /** A log with records behind its routes, and people who ask: every answer is held against the OpenAPI document. */
+
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { TSchema } from 'typebox'
@@ -11,9 +12,9 @@ import type { ComplianceService } from '../../src/compliance/service.ts'
 import { createApp } from '../../src/http/app.ts'
 import type { Authenticate } from '../../src/http/authenticate.ts'
 import { createServerFor } from '../../src/http/node-listener.ts'
-import { openLevelIndexStore } from '../../src/storage/level-index.ts'
 import { type OpenedRecords, type Opening, openRecordsAt } from '../records/records-place.ts'
 import { type LiveServer, listening } from '../support/live-server.ts'
+import { openIndexStore } from '../support/stores.ts'
 import { discard, newPlace } from '../support/test-log.ts'
 
 const PEOPLE: Readonly<Record<string, readonly [tenant: string, ...roles: Role[]]>> = {
@@ -73,7 +74,7 @@ export async function hostedPlace(
   const place = await newPlace()
   const opened = await openRecordsAt(place, opening)
   const { log, records, vault } = opened
-  const store = withMap ? await openLevelIndexStore(join(place.directory, 'map')) : undefined
+  const store = withMap ? await openIndexStore(join(place.directory, 'map')) : undefined
   const completeness = store && (await openCompleteness({ log, store, everyMs: 0 }))
   const compliance = openCompliance({
     log,

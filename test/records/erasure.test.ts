@@ -9,7 +9,7 @@ import { rebuildSubmission } from '../../src/formats/record-rebuild.ts'
 import { formatTlogProof } from '../../src/formats/tlog-proof.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import type { AcceptedRecord, ErasureOutcome } from '../../src/records/service.ts'
-import { filesHolding } from '../support/stored-bytes.ts'
+import { whereStored } from '../support/stores.ts'
 import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 import { caller, json, type OpenedRecords, openRecordsAt, request } from './records-place.ts'
 
@@ -92,7 +92,7 @@ describe('an erasure', () => {
 
     await all.close()
     for (const secret of [person, prompt, resource]) {
-      expect(await filesHolding(place.directory, Buffer.from(secret))).toEqual([])
+      expect(await whereStored(place.directory, Buffer.from(secret))).toEqual([])
     }
     all = await openRecordsAt(place)
     expect(await all.records.read(accepted.index, 'acme')).toEqual(before)
@@ -136,7 +136,7 @@ describe('an erasure', () => {
     expect(record.actor).toBe(record.subject)
     expect((await all.records.search({ actor: name }, 'acme')).records).toEqual([])
     await all.close()
-    expect(await filesHolding(place.directory, Buffer.from(name))).toEqual([])
+    expect(await whereStored(place.directory, Buffer.from(name))).toEqual([])
     all = await openRecordsAt(place)
   })
 

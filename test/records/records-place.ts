@@ -1,4 +1,5 @@
 /** The records of a log on real stores in one temporary directory, for tests. */
+
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { JsonObject } from '../../src/formats/json-strict.ts'
@@ -8,10 +9,9 @@ import { openRecords, type RecordsOptions } from '../../src/records/records.ts'
 import type { Caller, RecordsEvent, RecordsService } from '../../src/records/service.ts'
 import { openSearchIndex, type SearchIndex } from '../../src/search/search-index.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
-import { openLevelIndexStore } from '../../src/storage/level-index.ts'
-import { openLevelVaultStore } from '../../src/storage/level-vault.ts'
 import { localMasterKey } from '../../src/vault/master-key.ts'
 import { openVault, type Vault } from '../../src/vault/vault.ts'
+import { openIndexStore, openVaultStore } from '../support/stores.ts'
 import { openAt, type TestLogPlace } from '../support/test-log.ts'
 
 export interface OpenedRecords {
@@ -41,11 +41,11 @@ export async function openRecordsAt(
   const at = (name: string): string => join(place.directory, name)
   const log = await openAt(place, logOptions)
   const vault = await openVault({
-    store: await openLevelVaultStore(at('vault')),
+    store: await openVaultStore(at('vault')),
     masterKey: localMasterKey(new Uint8Array(MASTER_KEY)),
     now: options.now ?? Date.now,
   })
-  const indexStore = await openLevelIndexStore(at('index'))
+  const indexStore = await openIndexStore(at('index'))
   const index = await openSearchIndex({ store: wrapIndex?.(indexStore) ?? indexStore })
   const events: RecordsEvent[] = []
   const records = await openRecords({

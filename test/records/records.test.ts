@@ -12,7 +12,7 @@ import { DEFAULT_SECRET_RULES } from '../../src/formats/secrets.ts'
 import { hashLeaf } from '../../src/merkle/hash.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
 import type { AcceptedRecord } from '../../src/records/service.ts'
-import { filesHolding } from '../support/stored-bytes.ts'
+import { whereStored } from '../support/stores.ts'
 import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 import {
   caller,
@@ -174,7 +174,7 @@ describe('a record', () => {
     const words = disclosures.map(({ json }: Disclosure) => Buffer.from(json).toString()).join()
     expect(words).not.toContain(card)
     expect(words).toContain('[removed: ')
-    expect(await filesHolding(place.directory, Buffer.from(card))).toEqual([])
+    expect(await whereStored(place.directory, Buffer.from(card))).toEqual([])
     await expect(submitOne(all, request(1, { session_id: card }))).rejects.toMatchObject(
       refusal('MALFORMED', /^record 1: \/session_id: /),
     )

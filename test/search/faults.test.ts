@@ -8,6 +8,7 @@ import type { SearchQuery } from '../../src/search/query.ts'
 import type { IndexedRecord } from '../../src/search/search-index.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
 import { storeWorker } from '../storage/store-worker.ts'
+import { isInFiles } from '../support/stores.ts'
 import { indicesIn, ModelIndex, recordAt } from './model.ts'
 import { type TestIndex, testIndex } from './test-index.ts'
 
@@ -150,7 +151,8 @@ describe.each([
   })
 })
 
-describe('a process killed while it takes records in', () => {
+// The process that is killed has its index in a directory.
+describe.runIf(isInFiles)('a process killed while it takes records in', () => {
   it('leaves an index whose postings and next agree, and which goes on from there', {
     timeout: 120_000,
   }, async () => {

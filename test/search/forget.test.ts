@@ -1,5 +1,3 @@
-import { readdir, readFile } from 'node:fs/promises'
-import { join } from 'node:path'
 import { describe, expect, it } from 'vitest'
 import { toHex } from '../../src/bytes.ts'
 import { rangesToPurge } from '../../src/search/forget.ts'
@@ -15,6 +13,7 @@ import { encodePositions } from '../../src/search/positions.ts'
 import type { SearchQuery } from '../../src/search/query.ts'
 import type { IndexedRecord } from '../../src/search/search-index.ts'
 import { everything } from '../storage/index-conformance.ts'
+import { whereStored } from '../support/stores.ts'
 import { allPages, indicesIn, ModelIndex, recordAt } from './model.ts'
 import { type TestIndex, testIndex } from './test-index.ts'
 
@@ -119,12 +118,8 @@ describe('forgetting a subject', () => {
     )
     await here.take(withSecret)
     await here.reopen()
-    const onDisk = async (): Promise<boolean> => {
-      for (const name of await readdir(here.directory)) {
-        if ((await readFile(join(here.directory, name))).includes(secret)) return true
-      }
-      return false
-    }
+    const onDisk = async (): Promise<boolean> =>
+      (await whereStored(here.directory, Buffer.from(secret))).length > 0
     expect(await onDisk()).toBe(true)
     expect(await found(here, { blind: [secret] })).toEqual([...known].reverse())
     expect(await here.index.dropBlindTerms('acme', ANN)).toBe(4_500)

@@ -1,4 +1,5 @@
 /** Any records and any queries, compared with a list that is filtered and sorted. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -8,7 +9,7 @@ import { records as realistic } from '../../bench/search-records.ts'
 import { isAsked, planOf, type SearchQuery } from '../../src/search/query.ts'
 import { rowOf } from '../../src/search/record-row.ts'
 import { type IndexedRecord, openSearchIndex } from '../../src/search/search-index.ts'
-import { openLevelIndexStore } from '../../src/storage/level-index.ts'
+import { openIndexStore } from '../support/stores.ts'
 import {
   allPages,
   indicesIn,
@@ -55,7 +56,7 @@ it('answers as a list does, whatever is taken in, forgotten and asked', SLOW, as
       fc.constantFrom(1, 1, 10),
       async (steps, spread) => {
         const directory = await mkdtemp(join(tmpdir(), 'cairn-search-'))
-        let store = await openLevelIndexStore(directory)
+        let store = await openIndexStore(directory)
         try {
           let index = await openSearchIndex({ store })
           const model = new ModelIndex()
@@ -69,7 +70,7 @@ it('answers as a list does, whatever is taken in, forgotten and asked', SLOW, as
           for (const what of steps) {
             if (what === 'reopen') {
               await store.close()
-              store = await openLevelIndexStore(directory)
+              store = await openIndexStore(directory)
               index = await openSearchIndex({ store })
             } else if ('add' in what) {
               await take(what.add)
@@ -112,7 +113,7 @@ it('answers as a list does, whatever is taken in, forgotten and asked', SLOW, as
 
 it('answers as a list does over many records of the usual kind', SLOW, async () => {
   const directory = await mkdtemp(join(tmpdir(), 'cairn-search-'))
-  const store = await openLevelIndexStore(directory)
+  const store = await openIndexStore(directory)
   try {
     const all = [...realistic(20_000)]
     const taking = await openSearchIndex({ store })

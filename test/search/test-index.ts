@@ -1,4 +1,5 @@
 /** A search index over a real store in a directory of its own, for tests. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -9,8 +10,8 @@ import {
   type SearchIndex,
 } from '../../src/search/search-index.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
-import { openLevelIndexStore } from '../../src/storage/level-index.ts'
 import { afterThisTest } from '../support/endings.ts'
+import { openIndexStore } from '../support/stores.ts'
 
 export interface TestIndex {
   readonly directory: string
@@ -27,7 +28,7 @@ export async function testIndex(
   wrap: (store: IndexStore) => IndexStore = (store) => store,
 ): Promise<TestIndex> {
   const directory = await mkdtemp(join(tmpdir(), 'cairn-search-'))
-  const store = wrap(await openLevelIndexStore(directory))
+  const store = wrap(await openIndexStore(directory))
   const it: TestIndex = {
     directory,
     store,
@@ -35,11 +36,11 @@ export async function testIndex(
     async reopen(change) {
       await it.store.close()
       if (change !== undefined) {
-        const opened = await openLevelIndexStore(directory)
+        const opened = await openIndexStore(directory)
         await change(opened)
         await opened.close()
       }
-      it.store = wrap(await openLevelIndexStore(directory))
+      it.store = wrap(await openIndexStore(directory))
       it.index = await openSearchIndex({ store: it.store })
     },
     async take(records, next = (records.at(-1)?.index ?? -1) + 1) {

@@ -1,4 +1,5 @@
 /** The vectors of a witness, sent to a real one over HTTP. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
@@ -13,11 +14,11 @@ import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { parseSignSubtree } from '../../src/formats/sign-subtree.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import { createWitnessServer } from '../../src/http/witness-listener.ts'
-import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
 import { localWitnessSigner } from '../../src/witness/local-signer.ts'
 import type { WitnessService } from '../../src/witness/service.ts'
 import { openWitness } from '../../src/witness/witness.ts'
 import { readText } from '../support/sources.ts'
+import { openWitnessStore } from '../support/stores.ts'
 import type { WitnessStep, WitnessVectors } from '../support/witness-vectors.ts'
 
 const { vkeys, log_vkeys, time, steps } = JSON.parse(
@@ -64,7 +65,7 @@ describe('a witness answers the vectors', () => {
       thread,
     )
     service = await openWitness({
-      store: await openLevelWitnessStore(directory),
+      store: await openWitnessStore(directory),
       signer,
       mlDsa: thread,
       signSubtrees: true,

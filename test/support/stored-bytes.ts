@@ -45,6 +45,20 @@ export async function filesHolding(
   needle: Uint8Array,
   { window = 12, step = 1, since = 0 }: Search = {},
 ): Promise<string[]> {
+  const pieces = piecesOf(needle, window, step)
+  const files = await storedFiles(directory, since)
+  return files
+    .filter(({ bytes }) => pieces.some((piece) => bytes.includes(piece)))
+    .map(({ name }) => name)
+    .sort()
+}
+
+/** Whether bytes hold some of `needle`, as filesHolding() has it. */
+export function holds(bytes: Buffer, needle: Uint8Array, window = 12): boolean {
+  return piecesOf(needle, window, 1).some((piece) => bytes.includes(piece))
+}
+
+function piecesOf(needle: Uint8Array, window: number, step: number): Buffer[] {
   const pieces: Buffer[] = []
   for (let at = 0; at + window <= needle.length; at += step) {
     pieces.push(Buffer.from(needle.subarray(at, at + window)))
@@ -52,9 +66,5 @@ export async function filesHolding(
   const whole = Buffer.from(needle)
   pieces.push(Buffer.from(whole.toString('hex').slice(0, 2 * window)))
   pieces.push(Buffer.from(whole.toString('base64').slice(0, window)))
-  const files = await storedFiles(directory, since)
-  return files
-    .filter(({ bytes }) => pieces.some((piece) => bytes.includes(piece)))
-    .map(({ name }) => name)
-    .sort()
+  return pieces
 }

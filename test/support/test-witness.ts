@@ -1,4 +1,5 @@
 /** A real witness on a temporary directory, and a line to it that can be cut or slowed down. */
+
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -12,10 +13,10 @@ import { parseSignatureLines } from '../../src/formats/note.ts'
 import type { Policy } from '../../src/formats/policy.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import type { WitnessPort } from '../../src/log/witness-port.ts'
-import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
 import { localWitnessSigner } from '../../src/witness/local-signer.ts'
 import type { AddCheckpointOutcome, WitnessService } from '../../src/witness/service.ts'
 import { openWitness } from '../../src/witness/witness.ts'
+import { openWitnessStore } from './stores.ts'
 
 export interface TestWitness {
   readonly name: string
@@ -47,7 +48,7 @@ export async function newWitness(
     ...(mlDsa && { mlDsaSeed: randomBytes(32) }),
   }
   const service = await openWitness({
-    store: await openLevelWitnessStore(directory),
+    store: await openWitnessStore(directory),
     signer: localWitnessSigner(keys, thread),
     mlDsa: thread,
     signSubtrees: false,

@@ -1,11 +1,12 @@
 /** What someone who can write to the disk, or a failing disk, can do to a vault, and that it is noticed. */
+
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { equal, toHex } from '../../src/bytes.ts'
-import { openLevelVaultStore } from '../../src/storage/level-vault.ts'
 import type { VaultRow, VaultStore } from '../../src/storage/vault-port.ts'
 import type { MasterKey } from '../../src/vault/master-key.ts'
 import type { Vault } from '../../src/vault/vault.ts'
+import { openVaultStore } from '../support/stores.ts'
 import { all, entry, masterKey, recordId, rowsOf, type VaultPlace, vaultPlace } from './vaults.ts'
 
 let place: VaultPlace
@@ -85,7 +86,7 @@ describe('a single byte that changed', () => {
         )
         // Past the vault, which may not open.
         await place.close()
-        const plain = await openLevelVaultStore(place.directory)
+        const plain = await openVaultStore(place.directory)
         await plain[side].write([{ kind: 'put', ...row }])
         await plain.close()
         await reopened()

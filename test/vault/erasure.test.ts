@@ -3,7 +3,7 @@ import { concat } from '../../src/bytes.ts'
 import { CairnError } from '../../src/errors.ts'
 import type { VaultKeyRows, VaultRow, VaultRows, VaultStore } from '../../src/storage/vault-port.ts'
 import type { Vault, VaultEntry } from '../../src/vault/vault.ts'
-import { filesHolding } from '../support/stored-bytes.ts'
+import { whereStored } from '../support/stores.ts'
 import {
   all,
   disclosure,
@@ -43,11 +43,11 @@ async function secretsOf(...letters: string[]): Promise<Uint8Array[]> {
 }
 
 async function expectGone(secrets: readonly Uint8Array[]): Promise<void> {
-  for (const secret of secrets) expect(await filesHolding(place.directory, secret)).toEqual([])
+  for (const secret of secrets) expect(await whereStored(place.directory, secret)).toEqual([])
 }
 
 async function expectFound(secrets: readonly Uint8Array[]): Promise<void> {
-  for (const secret of secrets) expect(await filesHolding(place.directory, secret)).not.toEqual([])
+  for (const secret of secrets) expect(await whereStored(place.directory, secret)).not.toEqual([])
 }
 
 describe('erasing a person', () => {
@@ -64,7 +64,7 @@ describe('erasing a person', () => {
     expect(await vault.eraseSubject('acme', ann)).toEqual({ records: 1 })
     await expectGone(secrets)
     for (const plain of [canary, 'ann.the.person@example.com']) {
-      expect(await filesHolding(place.directory, Buffer.from(plain))).toEqual([])
+      expect(await whereStored(place.directory, Buffer.from(plain))).toEqual([])
     }
     for (const reopen of [async () => undefined, reopened]) {
       await reopen()

@@ -6,6 +6,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { filesHolding } from '../support/stored-bytes.ts'
+import { isInFiles } from '../support/stores.ts'
 import { vaultWorker } from './vault-worker.ts'
 import { all, entry, recordId, rowsOf, shown, type VaultPlace, vaultPlace } from './vaults.ts'
 
@@ -40,7 +41,8 @@ function named(lines: readonly string[], word: string): string[] {
   return lines.flatMap((line) => (line.startsWith(`${word} `) ? [line.slice(word.length + 1)] : []))
 }
 
-describe('a process that is killed', () => {
+// The process that is killed has its vault in a directory.
+describe.runIf(isInFiles)('a process that is killed', () => {
   it(`while it puts has kept all that it said it has, ${ROUNDS} times`, {
     timeout: 30_000 + ROUNDS * 10_000,
   }, async () => {

@@ -2,7 +2,7 @@ import { createHash, randomUUID } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MAX_DISCLOSURE_SIZE, makeDisclosure } from '../../src/formats/disclosure.ts'
 import type { Vault } from '../../src/vault/vault.ts'
-import { filesHolding } from '../support/stored-bytes.ts'
+import { isInFiles, whereStored } from '../support/stores.ts'
 import {
   all,
   disclosure,
@@ -326,14 +326,14 @@ describe('on the disk', () => {
     const [given] = entry(1, ann, value).disclosures
     const salt = given!.json.slice(2, 24)
     for (const plain of [Buffer.from(person), Buffer.from(value), salt, given!.json]) {
-      expect(await filesHolding(place.directory, plain)).toEqual([])
+      expect(await whereStored(place.directory, plain)).toEqual([])
     }
     // What is found where it should be, so that the search can be believed.
     for (const letter of ['s', 'l', 'r', 't']) {
       const rows = await rowsOf(opened.store, letter)
       expect(rows).not.toEqual([])
       for (const { value } of rows) {
-        expect(await filesHolding(place.directory, value.slice(2))).not.toEqual([])
+        expect(await whereStored(place.directory, value.slice(2))).not.toEqual([])
       }
     }
   })
@@ -363,7 +363,8 @@ describe('on the disk', () => {
     await vault.put([entry(1, undefined, 'x'.repeat(100_000))])
     const usage = (await vault.usage())!
     expect(usage.payloads).toBeGreaterThan(100_000)
-    expect(usage.keys).toBeLessThan(100_000)
-    expect(usage.free).toBeGreaterThan(0)
+    // Empty partitions take some, too.
+    expect(usage.keys).toBeLessThan(isInFiles ? 100_000 : 1_000_000)
+    if (isInFiles) expect(usage.free).toBeGreaterThan(0)
   })
 })

@@ -1,13 +1,14 @@
 /** Vaults on disk, for tests, and things to put into them. */
+
 import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { type Disclosure, formatDisclosure, makeDisclosure } from '../../src/formats/disclosure.ts'
-import { openLevelVaultStore } from '../../src/storage/level-vault.ts'
 import type { VaultRow, VaultStore } from '../../src/storage/vault-port.ts'
 import { localMasterKey, type MasterKey } from '../../src/vault/master-key.ts'
 import { openVault, type Vault, type VaultEntry } from '../../src/vault/vault.ts'
+import { openVaultStore } from '../support/stores.ts'
 
 export const NOW = 1_700_000_000_000
 
@@ -44,7 +45,7 @@ export async function vaultPlace(): Promise<VaultPlace> {
     directory,
     async open(options = {}) {
       await close()
-      const store = await openLevelVaultStore(directory)
+      const store = await openVaultStore(directory)
       opened = store
       const vault = await openVault({
         store: options.wrap?.(store) ?? store,

@@ -1,14 +1,15 @@
 /** A witness on a directory of its own: opened again and again, then thrown away. */
+
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { mlDsaThread } from '../../src/crypto/ml-dsa-thread.ts'
-import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
 import type { WitnessStore } from '../../src/storage/witness-port.ts'
 import { localWitnessSigner } from '../../src/witness/local-signer.ts'
 import type { AddCheckpointOutcome, WitnessService } from '../../src/witness/service.ts'
 import type { WitnessSigner } from '../../src/witness/signer.ts'
 import { openWitness, type WitnessEvent, type WitnessOptions } from '../../src/witness/witness.ts'
+import { openWitnessStore } from '../support/stores.ts'
 
 export const NAME = 'witness.example/w'
 
@@ -52,7 +53,7 @@ export async function witnessPlace(): Promise<WitnessPlace> {
         ...(mlDsa && { mlDsaSeed: new Uint8Array(32).fill(0xa2) }),
       }
       current = await openWitness({
-        store: wrap(await openLevelWitnessStore(directory)),
+        store: wrap(await openWitnessStore(directory)),
         signer: wrapSigner(localWitnessSigner(keys, thread)),
         mlDsa: thread,
         signSubtrees: false,

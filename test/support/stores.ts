@@ -1,0 +1,133 @@
+/**
+ * The stores of records and of witnesses that tests use: LevelDB in a directory, or PostgreSQL where
+ * CAIRN_TEST_STORAGE says so. There a directory stands for a schema, the same for vault, index and map beside each
+ * other, so that what is opened again is what was written.
+ */
+import { createHash } from 'node:crypto'
+import { readFile, rm } from 'node:fs/promises'
+import { basename, dirname, resolve } from 'node:path'
+import { openHeadDirectory } from '../../src/storage/head-directory.ts'
+import type { HeadStore } from '../../src/storage/heads-port.ts'
+import type { IndexStore } from '../../src/storage/index-port.ts'
+import { openLevelIndexStore } from '../../src/storage/level-index.ts'
+import { openLevelVaultStore } from '../../src/storage/level-vault.ts'
+import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
+import { openPostgresHeadStore } from '../../src/storage/postgres-heads.ts'
+import { openPostgresIndexStore } from '../../src/storage/postgres-index.ts'
+import { openPool, type PostgresPool } from '../../src/storage/postgres-pool.ts'
+import { migrateSchema } from '../../src/storage/postgres-schema.ts'
+import { openPostgresVaultStore } from '../../src/storage/postgres-vault.ts'
+import { openPostgresWitnessStore } from '../../src/storage/postgres-witness.ts'
+import type { VaultStore } from '../../src/storage/vault-port.ts'
+import type { WitnessStore } from '../../src/storage/witness-port.ts'
+import { afterThisFile } from './endings.ts'
+import { databaseUrl, withClient } from './postgres.ts'
+import { filesHolding, holds } from './stored-bytes.ts'
+
+export type TestStorage = 'level' | 'postgres'
+
+export const STORAGE: TestStorage = read(process.env.CAIRN_TEST_STORAGE)
+
+function read(value: string | undefined): TestStorage {
+  if (value === undefined || value === '' || value === 'level') return 'level'
+  if (value === 'postgres') return 'postgres'
+  throw new Error(`CAIRN_TEST_STORAGE is level or postgres, not ${value}`)
+}
+
+/** Whether the files below a test's directory are all that is stored, and may be looked through or damaged. */
+export const isInFiles: boolean = STORAGE === 'level'
+
+const PARTS = ['vault', 'index', 'map', 'heads']
+
+function schemaOf(directory: string): string {
+  const path = resolve(directory)
+  const place = PARTS.includes(basename(path)) ? dirname(path) : path
+  return `test_${createHash('sha256').update(place).digest('hex').slice(0, 24)}`
+}
+
+const pools = new Map<string, Promise<PostgresPool>>()
+
+/** The pool of a directory's schema, which ends with the file. */
+function poolOf(directory: string): Promise<PostgresPool> {
+  const schema = schemaOf(directory)
+  const known = pools.get(schema)
+  if (known !== undefined) return known
+  const opened = (async () => {
+    const url = await databaseUrl()
+    const pool = openPool({ url, schema, maxConnections: 4 })
+    afterThisFile(async () => {
+      pools.delete(schema)
+      await pool.close()
+      await drop(url, schema)
+    })
+    await migrateSchema(pool)
+    return pool
+  })()
+  pools.set(schema, opened)
+  return opened
+}
+
+async function drop(url: string, schema: string): Promise<void> {
+  await withClient(url, async (client) => {
+    await client.query('SET lock_timeout = 1000; SET client_min_messages = warning')
+    await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`).catch(() => undefined)
+  })
+}
+
+export async function openVaultStore(directory: string): Promise<VaultStore> {
+  return STORAGE === 'level'
+    ? openLevelVaultStore(directory)
+    : openPostgresVaultStore({ pool: await poolOf(directory) })
+}
+
+/** In a directory that is called `map`, that of the map. */
+export async function openIndexStore(directory: string): Promise<IndexStore> {
+  if (STORAGE === 'level') return openLevelIndexStore(directory)
+  const space = basename(directory) === 'map' ? 'map' : 'index'
+  return openPostgresIndexStore({ pool: await poolOf(directory), space })
+}
+
+export async function openHeadStore(directory: string): Promise<HeadStore> {
+  return STORAGE === 'level'
+    ? openHeadDirectory(directory)
+    : openPostgresHeadStore({ pool: await poolOf(directory) })
+}
+
+const witnesses = new Set<string>()
+
+export async function openWitnessStore(directory: string): Promise<WitnessStore> {
+  if (STORAGE === 'level') return openLevelWitnessStore(directory)
+  const [url, schema] = [await databaseUrl(), schemaOf(directory)]
+  if (!witnesses.has(schema)) {
+    witnesses.add(schema)
+    afterThisFile(() => drop(url, schema))
+  }
+  return (await openPostgresWitnessStore({ url, schema })).store
+}
+
+/** Throws away what is stored in a directory, or what stands for it. Its store is closed. */
+export async function discardStore(directory: string): Promise<void> {
+  if (STORAGE === 'level') return rm(directory, { recursive: true })
+  const part = basename(directory)
+  const tables = part === 'vault' ? 'vault_keys, vault_payloads' : `${part}_rows`
+  await (await poolOf(directory)).execute('empty it', `TRUNCATE ${tables}`)
+}
+
+/** Where bytes are found in all that is stored below a directory: files, or the files of the tables of its schema. */
+export async function whereStored(directory: string, bytes: Uint8Array): Promise<string[]> {
+  const inFiles = await filesHolding(directory, bytes)
+  if (STORAGE === 'level') return inFiles
+  const pool = await poolOf(directory)
+  await pool.execute('write all to the files', 'CHECKPOINT')
+  const files = await pool.query<{ path: string }>(
+    'find the files',
+    `SELECT current_setting('data_directory') || '/' || pg_relation_filepath(c.oid) AS path
+       FROM pg_class AS c WHERE pg_relation_filepath(c.oid) IS NOT NULL AND (
+         c.relnamespace = current_schema()::regnamespace
+         OR c.oid IN (SELECT t.reltoastrelid FROM pg_class AS t WHERE t.relnamespace = current_schema()::regnamespace))`,
+  )
+  const found = await Promise.all(
+    files.map(async ({ path }) => (holds(await readFile(path), bytes) ? [path] : [])),
+  )
+  return [...inFiles, ...found.flat()]
+}
