@@ -185,16 +185,18 @@ describe('a vault in PostgreSQL', () => {
 
   it('lets nobody begin a term while something is written in the one before', async () => {
     const { pool } = await emptyPlace()
-    await pool.execute('lead', `DELETE FROM leadership`)
-    await pool.execute('lead', `INSERT INTO leadership VALUES (true, 1, 'h', 'u', now())`)
+    await pool.execute(
+      'lead',
+      `INSERT INTO leadership VALUES (true, 100, 'h', 'u', now()) ON CONFLICT (only_row) DO UPDATE SET epoch = 100`,
+    )
     const order: string[] = []
     let taken: Promise<unknown> | undefined
     await pool.transaction('write', async (db) => {
-      await db.query('write', 'SELECT check_term(1)')
+      await db.query('write', 'SELECT check_term(100)')
       // The lease is renewed meanwhile, but not the term ended.
       await pool.execute('renew', 'UPDATE leadership SET expires = now()')
       taken = pool
-        .execute('lead', 'UPDATE leadership SET epoch = 2')
+        .execute('lead', 'UPDATE leadership SET epoch = 101')
         .then(() => order.push('the next term'))
       await new Promise((resolve) => setTimeout(resolve, 100))
       order.push('written')
