@@ -2,7 +2,6 @@
  * Writing an object only when there is none. Servers that hold `If-None-Match: *` do it themselves; of others it is found
  * out once, by an object that is written twice, and there the versions of the object decide, or reading it back.
  */
-import { randomUUID } from 'node:crypto'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { equal, fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
@@ -18,8 +17,8 @@ export type CreateMode =
   /** It replaces: what is read back afterwards counts, which two that write at the same moment may get wrong. */
   | 'read back'
 
-/** Where objects are while it is found out what the server can. No name of an object begins with a dot. */
-export const PROBES = '.cairn-probe/'
+/** What is written to find out what the server can. No name of an object begins with a dot. */
+export const PROBE = '.cairn-probe'
 
 /** Of so many bytes it is asked first: a server that refuses them before it has read them cuts the connection. */
 const LARGE = 256 * 1024
@@ -30,18 +29,23 @@ const ROUNDS = 6
 /** Some servers refuse an object that was removed from a bucket with versions for good: then do without their help. */
 const REFUSED = 2
 
-/** Finds out the mode, by an object under the prefix that is removed again where it can be. @throws as the client does */
+/**
+ * Finds out the mode, by an object under the prefix that is removed again. Where that is not allowed it stays, and tells
+ * the next who asks. Only who wrote it removes it, so that those who ask at the same time do not mislead each other.
+ * @throws as the client does
+ */
 export async function probeCreateMode(client: S3Client): Promise<CreateMode> {
-  const key = `${client.place.prefix}${PROBES}${randomUUID()}`
+  const key = `${client.place.prefix}${PROBE}`
   const probe: S3Request = {
     ...put(key, utf8('whether this server keeps an object from being replaced\n')),
     headers: { ...CONDITION, 'content-type': 'text/plain' },
     expected: [200, 409, 412],
   }
   const first = await client.send(probe)
+  if (first.status !== 200) return 'conditional'
   const second = await client.send(probe)
   const versions = [first, second].map(({ headers }) => versionIn(headers))
-  // The second may have none as it was refused; without a version the object itself is removed.
+  // The second has none when it was refused; without a version the object itself is removed.
   for (const version of new Set([versions[0], versions[1] ?? versions[0]])) {
     await removeVersion(client, key, version)
   }

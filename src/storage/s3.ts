@@ -17,7 +17,7 @@ import {
   type CreateMode,
   createObject,
   isMissingBucket,
-  PROBES,
+  PROBE,
   probeCreateMode,
 } from './s3-create.ts'
 import type { S3CredentialSource } from './s3-credentials.ts'
@@ -214,7 +214,7 @@ async function listPage(
     if (name === '') continue
     if (name <= last) throw wrongList(place.text, `has ${name} after ${last}, out of order`)
     last = name
-    if (!name.startsWith(PROBES)) names.push(name)
+    if (name !== PROBE) names.push(name)
   }
   const hasMore = textOf(xml, 'IsTruncated') === 'true'
   if (hasMore && last === after) throw wrongList(place.text, 'goes on with nothing')

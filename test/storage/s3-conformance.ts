@@ -79,6 +79,14 @@ export function s3Conformance(kind: S3Kind, traits: S3Traits): void {
       await store.close()
     })
 
+    it('is known the same to many that ask at once', async () => {
+      const options = s3Options(s3, bucket, newPrefix())
+      const stores = await Promise.all(Array.from({ length: 8 }, () => openS3Store(options)))
+      const modes = await Promise.all(stores.map((store) => store.createMode()))
+      expect(new Set(modes)).toEqual(new Set([mode]))
+      for (const store of stores) await store.close()
+    })
+
     objectStoreConformance(
       `${title} of ${kind}`,
       async () => {
