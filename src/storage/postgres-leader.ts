@@ -46,7 +46,7 @@ function leaderStore(db: PostgresConnection, epoch: number): LeaderStore {
         'end leading',
         `WITH ended AS (
            UPDATE leadership SET expires = '-infinity' WHERE epoch = $1 RETURNING epoch
-         ) SELECT pg_notify(current_schema(), 'leadership') FROM ended`,
+         ) SELECT tell_change('leadership') FROM ended`,
         [epoch],
       )
     },

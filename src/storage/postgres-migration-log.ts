@@ -205,7 +205,7 @@ const SEQUENCING = `
     size := base + added;
     IF added > 0 THEN
       UPDATE sequence AS s SET next = size;
-      PERFORM pg_notify(current_schema(), 'sequenced');
+      PERFORM tell_change('sequenced');
     END IF;
   END $$;
 
@@ -218,6 +218,15 @@ const SEQUENCING = `
 `
 
 const LEADING = `
+  -- Servers that listen also look by themselves now and then. One that is stopped and still connected keeps the queue
+  -- from being emptied, and a full queue would refuse commits.
+  CREATE FUNCTION tell_change(change text) RETURNS void LANGUAGE plpgsql AS $$
+  BEGIN
+    IF pg_notification_queue_usage() < 0.5 THEN
+      PERFORM pg_notify(current_schema(), change);
+    END IF;
+  END $$;
+
   -- The term's number, or NULL while another server's lasts.
   CREATE FUNCTION begin_term(candidate text, address text, lease_ms bigint) RETURNS bigint
     LANGUAGE plpgsql AS $$
@@ -243,7 +252,7 @@ const LEADING = `
       UPDATE leadership SET epoch = begun, holder = candidate, url = address,
         expires = clock_timestamp() + lease_ms * interval '1 ms';
     END IF;
-    PERFORM pg_notify(current_schema(), 'leadership');
+    PERFORM tell_change('leadership');
     RETURN begun;
   END $$;
 
@@ -284,7 +293,7 @@ const LEADING = `
       RAISE EXCEPTION 'a head of % entries, of which % are sequenced', new_size, sequenced USING ERRCODE = 'CA409';
     END IF;
     INSERT INTO tiles SELECT * FROM unnest(levels, numbers, firsts, runs);
-    PERFORM pg_notify(current_schema(), 'head');
+    PERFORM tell_change('head');
   END $$;
 
   -- False for a publication beyond the head, which nobody may ask for.
@@ -307,7 +316,7 @@ const LEADING = `
       VALUES (new_size, new_root, new_checkpoint, new_timestamp, new_signature)
       ON CONFLICT (only_row) DO UPDATE SET size = excluded.size, root = excluded.root,
         checkpoint = excluded.checkpoint, timestamp = excluded.timestamp, signature = excluded.signature;
-    PERFORM pg_notify(current_schema(), 'publication');
+    PERFORM tell_change('publication');
     RETURN true;
   END $$;
 `
@@ -337,7 +346,7 @@ const WHOLE_COMMITS = `
       FROM unnest(keys, requests, indices) AS r (key, request, indices);
     IF new_size > base THEN
       UPDATE sequence SET next = new_size;
-      PERFORM pg_notify(current_schema(), 'sequenced');
+      PERFORM tell_change('sequenced');
     END IF;
   END $$;
 `
@@ -381,9 +390,13 @@ const ARCHIVING = `
       RAISE EXCEPTION 'this log has no archive: nothing can be let go of' USING ERRCODE = 'CA403';
     END IF;
     UPDATE archive SET released = new_released;
-    DELETE FROM entry_runs WHERE first < new_released / 256 * 256;
+    -- From where the last ended: rows that were deleted may still be in the way.
+    DELETE FROM entry_runs
+      WHERE first >= stored.released / 256 * 256 AND first < new_released / 256 * 256;
     FOR l IN 1 .. 6 LOOP
-      DELETE FROM tiles WHERE level = l AND tile < div(new_released, 256::numeric ^ (l + 1));
+      DELETE FROM tiles WHERE level = l
+        AND tile >= div(stored.released, 256::numeric ^ (l + 1))::bigint
+        AND tile < div(new_released, 256::numeric ^ (l + 1))::bigint;
     END LOOP;
   END $$;
 
