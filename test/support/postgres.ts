@@ -254,7 +254,7 @@ export async function withClient<T>(
 }
 
 /** Where the processes of a run find each other's server; set by postgres-run.ts. */
-export const RUN_DIRECTORY = 'CAIRN_TEST_POSTGRES_RUN'
+export const RUN_DIRECTORY = 'TEST_POSTGRES_RUN'
 
 /** The URL of the run's server, started by whichever process comes first. */
 async function sharedServer(): Promise<string> {
