@@ -11,7 +11,7 @@ import { openSearchIndex, type SearchIndex } from '../../src/search/search-index
 import type { IndexStore } from '../../src/storage/index-port.ts'
 import { localMasterKey } from '../../src/vault/master-key.ts'
 import { openVault, type Vault } from '../../src/vault/vault.ts'
-import { openIndexStore, openVaultStore } from '../support/stores.ts'
+import { openIndexStore, openVaultStore, type TestStorage } from '../support/stores.ts'
 import { openAt, type TestLogPlace } from '../support/test-log.ts'
 
 export interface OpenedRecords {
@@ -25,6 +25,8 @@ export interface OpenedRecords {
 
 export interface Opening extends Partial<Omit<RecordsOptions, 'log' | 'vault' | 'index'>> {
   readonly logOptions?: Partial<LogOptions>
+  /** What vault and index are in, unless it is what the run says. */
+  readonly storage?: TestStorage
   /** Stand between the records and what they are made of. */
   readonly wrapLog?: (log: LogService) => LogService
   readonly wrapVault?: (vault: Vault) => Vault
@@ -37,15 +39,15 @@ export async function openRecordsAt(
   place: TestLogPlace,
   opening: Opening = {},
 ): Promise<OpenedRecords> {
-  const { logOptions, wrapLog, wrapVault, wrapIndex, ...options } = opening
+  const { logOptions, storage, wrapLog, wrapVault, wrapIndex, ...options } = opening
   const at = (name: string): string => join(place.directory, name)
   const log = await openAt(place, logOptions)
   const vault = await openVault({
-    store: await openVaultStore(at('vault')),
+    store: await openVaultStore(at('vault'), storage),
     masterKey: localMasterKey(new Uint8Array(MASTER_KEY)),
     now: options.now ?? Date.now,
   })
-  const indexStore = await openIndexStore(at('index'))
+  const indexStore = await openIndexStore(at('index'), storage)
   const index = await openSearchIndex({ store: wrapIndex?.(indexStore) ?? indexStore })
   const events: RecordsEvent[] = []
   const records = await openRecords({

@@ -74,15 +74,21 @@ async function drop(url: string, schema: string): Promise<void> {
   })
 }
 
-export async function openVaultStore(directory: string): Promise<VaultStore> {
-  return STORAGE === 'level'
+export async function openVaultStore(
+  directory: string,
+  storage: TestStorage = STORAGE,
+): Promise<VaultStore> {
+  return storage === 'level'
     ? openLevelVaultStore(directory)
     : openPostgresVaultStore({ pool: await poolOf(directory) })
 }
 
 /** In a directory that is called `map`, that of the map. */
-export async function openIndexStore(directory: string): Promise<IndexStore> {
-  if (STORAGE === 'level') return openLevelIndexStore(directory)
+export async function openIndexStore(
+  directory: string,
+  storage: TestStorage = STORAGE,
+): Promise<IndexStore> {
+  if (storage === 'level') return openLevelIndexStore(directory)
   const space = basename(directory) === 'map' ? 'map' : 'index'
   return openPostgresIndexStore({ pool: await poolOf(directory), space })
 }
@@ -114,9 +120,13 @@ export async function discardStore(directory: string): Promise<void> {
 }
 
 /** Where bytes are found in all that is stored below a directory: files, or the files of the tables of its schema. */
-export async function whereStored(directory: string, bytes: Uint8Array): Promise<string[]> {
+export async function whereStored(
+  directory: string,
+  bytes: Uint8Array,
+  storage: TestStorage = STORAGE,
+): Promise<string[]> {
   const inFiles = await filesHolding(directory, bytes)
-  if (STORAGE === 'level') return inFiles
+  if (storage === 'level') return inFiles
   const pool = await poolOf(directory)
   await pool.execute('write all to the files', 'CHECKPOINT')
   const files = await pool.query<{ path: string }>(
