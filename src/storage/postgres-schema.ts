@@ -4,7 +4,7 @@
  * is always at one whole version. A migration never changes once it was released.
  */
 import pg from 'pg'
-import { CairnError } from '../errors.ts'
+import { CairnError, usage } from '../errors.ts'
 import { failureCode } from './postgres-failure.ts'
 import { logMigration } from './postgres-migration-log.ts'
 import { recordsMigration } from './postgres-migration-records.ts'
@@ -121,7 +121,7 @@ const CREATE_BOOKS = `
 /**
  * Lets a role run a log in this schema: to read and to add, but not to change or delete what is append-only. For the
  * schema's owner to call; it counts for tables of later versions too.
- * @throws FORBIDDEN, NOT_FOUND when there is no such role, UNAVAILABLE, IO
+ * @throws FORBIDDEN, NOT_FOUND when there is no such role, USAGE when it is the owner, UNAVAILABLE, IO
  */
 export async function grantTo(
   pool: PostgresPool,
@@ -132,6 +132,12 @@ export async function grantTo(
   await pool.transaction(what, async (db) => {
     const [known] = await db.query(what, 'SELECT 1 FROM pg_roles WHERE rolname = $1', [role])
     if (known === undefined) throw new CairnError('NOT_FOUND', `there is no database role ${role}`)
+    const [self] = await db.query(what, 'SELECT 1 WHERE $1 = current_user', [role])
+    if (self !== undefined) {
+      throw usage(
+        `${role} owns the schema: a log is to run as a role that may do less, not as this`,
+      )
+    }
     const version = await schemaVersion({ ...db, schema: pool.schema })
     await db.execute(
       what,

@@ -116,6 +116,15 @@ describe('granting a schema', () => {
     }
   })
 
+  it('takes nothing from the owner', async () => {
+    const owner = opened(await testDatabase())
+    await migrateSchema(owner)
+    await expect(grantTo(owner, 'postgres')).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringContaining('postgres owns the schema'),
+    })
+  })
+
   it('names a role that is not there', async () => {
     const owner = opened(await testDatabase())
     await migrateSchema(owner)
