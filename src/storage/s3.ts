@@ -81,6 +81,8 @@ function s3Store(client: S3Client, storageClass: string | undefined): S3Store {
   const { place } = client
   const keyOf = (name: string): string => `${place.prefix}${checkObjectName(name)}`
   let mode: Promise<CreateMode> | undefined
+  /** The first object that was created to be locked; until it is known to be, nothing more is created so. */
+  let firstLocked: string | undefined
   let isLockChecked = false
 
   /** Found out once; when that fails, by the next who asks. */
@@ -90,6 +92,12 @@ function s3Store(client: S3Client, storageClass: string | undefined): S3Store {
       throw error
     })
     return mode
+  }
+
+  async function checkFirstLock(): Promise<void> {
+    if (isLockChecked || firstLocked === undefined) return
+    await checkLock(client, firstLocked)
+    isLockChecked = true
   }
 
   return {
@@ -121,10 +129,11 @@ function s3Store(client: S3Client, storageClass: string | undefined): S3Store {
         ...(storageClass !== undefined && { 'x-amz-storage-class': storageClass }),
         ...(lock && lockHeaders(lock)),
       }
+      if (lock !== undefined) await checkFirstLock()
       const outcome = await createObject(client, await createMode(), key, copy, headers)
-      if (outcome === 'created' && lock !== undefined && !isLockChecked) {
-        await checkLock(client, key)
-        isLockChecked = true
+      if (lock !== undefined && outcome === 'created') {
+        firstLocked ??= key
+        await checkFirstLock()
       }
       return outcome
     },

@@ -176,10 +176,14 @@ describe('an S3 server that goes wrong', () => {
       response.end()
     })
     const lock = { mode: 'compliance', until: Date.now() + 60_000, legalHold: false } as const
-    await expect(store.create('a', utf8(''), TILE, lock)).rejects.toMatchObject({
+    const refusal = {
       code: 'FORBIDDEN',
       message: expect.stringContaining('s3://bucket/log/a was stored but not locked'),
-    })
+    }
+    await expect(store.create('a', utf8(''), TILE, lock)).rejects.toMatchObject(refusal)
+    // Nor is it forgotten when the archiver tries again, or goes on to the next.
+    await expect(store.create('a', utf8(''), TILE, lock)).rejects.toMatchObject(refusal)
+    await expect(store.create('b', utf8(''), TILE, lock)).rejects.toMatchObject(refusal)
   })
 
   it('that has another object by the same name each time is no place for objects', async () => {

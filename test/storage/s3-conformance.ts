@@ -241,6 +241,22 @@ export function s3Conformance(kind: S3Kind, traits: S3Traits): void {
       expect(await bytesOf(store, 'a')).toEqual(utf8('x'))
     })
 
+    it('does without being allowed to remove anything', async () => {
+      const own = await s3.newBucket()
+      const mayAdd = ['s3:GetObject', 's3:PutObject', 's3:ListBucket']
+      const credentials = fixedCredentials(await s3.newUser(own, mayAdd))
+      const prefix = newPrefix()
+      for (const outcome of ['created', 'there']) {
+        const store = await open({ bucket: own, prefix, credentials })
+        expect(await store.createMode()).toBe(traits.modes[0])
+        expect(await store.create('a', utf8('x'), TILE)).toBe(outcome)
+        await store.replace('checkpoint', utf8(outcome), HEAD)
+        expect(await store.list('')).toEqual(['a', 'checkpoint'])
+        await expect(store.create('a', utf8('y'), TILE)).rejects.toMatchObject({ code: 'CORRUPT' })
+        await expect(store.remove('a')).rejects.toMatchObject({ code: 'FORBIDDEN' })
+      }
+    })
+
     it('says what the clocks are when they differ too much', async () => {
       const store = await open()
       vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + 3_600_000 })

@@ -46,8 +46,10 @@ export interface S3Server extends S3Key {
   ): Promise<{ readonly status: number; readonly text: string; readonly headers: Headers }>
   /** Another key that may do everything. */
   newKey(): Promise<S3Key>
-  /** A key that may only read and list a bucket. */
+  /** The key of somebody who may only read a bucket and list it. */
   newReader(bucket: string): Promise<S3Key>
+  /** A key of somebody who may do nothing but some actions, such as `s3:GetObject`, on a bucket and in it. */
+  newUser(bucket: string, actions: readonly string[]): Promise<S3Key>
   /** Credentials that expire; undefined where there are none. */
   temporary?(seconds: number): Promise<S3Key & { readonly token: string }>
   removeKey(accessKey: string): Promise<void>
@@ -113,6 +115,25 @@ export async function startS3(options: { readonly kind?: S3Kind } = {}): Promise
     if (status >= 300) throw new Error(`${args[0]} ${args[1]}: ${status} ${text}`)
   }
 
+  async function newUser(bucket: string, actions: readonly string[]): Promise<S3Key> {
+    const key = makeKey()
+    const principal = await backend.newKey(key, true)
+    const resources = [bucket, `${bucket}/*`].map((path) => `arn:aws:s3:::${path}`)
+    const body = JSON.stringify({
+      Version: '2012-10-17',
+      Statement: [
+        {
+          Effect: 'Allow',
+          Principal: { AWS: [principal] },
+          Action: actions,
+          Resource: resources,
+        },
+      ],
+    })
+    await mustSucceed('PUT', `/${bucket}?policy=`, { body })
+    return key
+  }
+
   return {
     kind,
     endpoint,
@@ -136,24 +157,8 @@ export async function startS3(options: { readonly kind?: S3Kind } = {}): Promise
       await backend.newKey(key, false)
       return key
     },
-    async newReader(bucket) {
-      const key = makeKey()
-      const principal = await backend.newKey(key, true)
-      const resources = [bucket, `${bucket}/*`].map((path) => `arn:aws:s3:::${path}`)
-      const body = JSON.stringify({
-        Version: '2012-10-17',
-        Statement: [
-          {
-            Effect: 'Allow',
-            Principal: { AWS: [principal] },
-            Action: ['s3:GetObject', 's3:ListBucket'],
-            Resource: resources,
-          },
-        ],
-      })
-      await mustSucceed('PUT', `/${bucket}?policy=`, { body })
-      return key
-    },
+    newReader: (bucket) => newUser(bucket, ['s3:GetObject', 's3:ListBucket']),
+    newUser,
     ...(backend.newRole && {
       async temporary(seconds: number) {
         role ??= makeRole(backend)
