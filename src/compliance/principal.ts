@@ -37,6 +37,8 @@ export type Permission =
   | 'audit'
   | 'erase'
   | 'hold'
+  /** Having all of a log as one file. */
+  | 'back-up'
   /** Saying which logs a witness watches. */
   | 'watch'
 
@@ -50,6 +52,7 @@ const PERMITTED: Readonly<Record<Permission, readonly Role[]>> = {
   audit: ['auditor', 'administrator'],
   erase: ['administrator'],
   hold: ['administrator'],
+  'back-up': ['administrator'],
   watch: ['administrator'],
 }
 

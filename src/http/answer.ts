@@ -6,6 +6,11 @@ export interface Answer {
   readonly body: string | Uint8Array
 }
 
+/** An answer that nobody should hold as a whole. Its length is not told. */
+export interface StreamedAnswer extends Omit<Answer, 'body'> {
+  readonly body: AsyncIterable<Uint8Array>
+}
+
 /** Public data may be read from any origin, and is never to be taken for another media type than it is. */
 export const COMMON = { 'Access-Control-Allow-Origin': '*', 'X-Content-Type-Options': 'nosniff' }
 
@@ -39,12 +44,35 @@ export function jsonAnswer(value: unknown, cacheControl: string, status = 200): 
   return { ...answer('application/json', cacheControl, JSON.stringify(value)), status }
 }
 
-export function toResponse({ status, headers, body }: Answer): Response {
+export function toResponse(answer: Answer | StreamedAnswer): Response {
+  const { status, headers } = answer
   if (status === 204 || status === 304) return new Response(null, { status, headers })
+  if (!isWhole(answer)) return new Response(streamOf(answer.body), { status, headers })
+  const { body } = answer
   // Given here rather than left to the server, so that HEAD tells it as well.
   const length = typeof body === 'string' ? Buffer.byteLength(body) : body.length
   return new Response(body as ConstructorParameters<typeof Response>[0], {
     status,
     headers: { ...headers, 'Content-Length': String(length) },
+  })
+}
+
+/** Whether an answer is there as a whole. */
+export function isWhole(answer: Answer | StreamedAnswer): answer is Answer {
+  return typeof answer.body === 'string' || answer.body instanceof Uint8Array
+}
+
+/** Whoever reads it sets the pace, and ends its source by going away. */
+function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
+  const source = chunks[Symbol.asyncIterator]()
+  return new ReadableStream<Uint8Array>({
+    async pull(controller) {
+      const { done, value } = await source.next()
+      if (done === true) controller.close()
+      else controller.enqueue(value)
+    },
+    async cancel() {
+      await source.return?.()
+    },
   })
 }

@@ -2,6 +2,7 @@
 import type { Hono } from 'hono'
 import type { LogService } from '../log/service.ts'
 import { type Authenticate, privateEntries, publicEntries } from './authenticate.ts'
+import { backupRoute, type HostedBackup } from './backup-route.ts'
 import type { ReportedCluster } from './cluster-metrics.ts'
 import { completenessRoute } from './completeness-route.ts'
 import { ctRoutes } from './ct-routes.ts'
@@ -39,6 +40,8 @@ export interface HostedLog {
   readonly witnessDeadlineMs?: number
   /** To whom its heads are sent. */
   readonly gossip?: ReportedGossip
+  /** How all of it is saved, where that can be done. */
+  readonly backup?: HostedBackup
   /** Its records, unless it keeps leaves only. */
   readonly records?: HostedRecords
   /** Of a log that several servers share: who leads it. What only the leader can answer is passed on. */
@@ -161,6 +164,7 @@ export function logRoutes(
     ...ctRoutes(log, access),
     witnessesRoute(log),
     gossipRoute(gossip),
+    backupRoute(hosted.backup),
   ]
 }
 

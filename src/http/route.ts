@@ -7,7 +7,7 @@ import { Compile } from 'typebox/compile'
 import { Check } from 'typebox/value'
 import { malformed } from '../errors.ts'
 import type { HeaderFields } from './admission.ts'
-import type { Answer } from './answer.ts'
+import type { Answer, StreamedAnswer } from './answer.ts'
 import { parseQuery } from './query.ts'
 
 /** What a route sees of a request. */
@@ -60,9 +60,11 @@ export interface Route {
   readonly documentation: Documentation
   readonly params: TObject
   readonly query: TObject
-  handle(request: RouteRequest): Answer | Promise<Answer>
+  handle(request: RouteRequest): Reply | Promise<Reply>
   readonly restate?: Restate | undefined
 }
+
+type Reply = Answer | StreamedAnswer
 
 /** Tells a problem in another way, where a protocol has its own. */
 export type Restate = (problem: Answer, headers: HeaderFields) => Answer
@@ -76,7 +78,7 @@ interface Definition<P extends TProperties, Q extends TProperties> {
   /** Parameters of the query; `'unchecked'` leaves it to `handle`. Without this there may be none. */
   readonly query?: Q | 'unchecked'
   readonly documentation: Documentation
-  handle(request: RouteRequest<Static<TObject<P>>, Static<TObject<Q>>>): Answer | Promise<Answer>
+  handle(request: RouteRequest<Static<TObject<P>>, Static<TObject<Q>>>): Reply | Promise<Reply>
   readonly restate?: Restate
 }
 

@@ -5,7 +5,7 @@
 import { type Context, Hono } from 'hono'
 import { malformed, messageOf } from '../errors.ts'
 import type { HeaderFields } from './admission.ts'
-import { type Answer, toResponse } from './answer.ts'
+import { type Answer, isWhole, type StreamedAnswer, toResponse } from './answer.ts'
 import { problem, problemOf } from './problem.ts'
 import type { RequestMetrics } from './request-metrics.ts'
 import type { Route, RouteRequest } from './route.ts'
@@ -37,13 +37,15 @@ export function register(
     const observe = metrics.observer(one.method, prefix + one.path)
     const handler = async (context: Context): Promise<Response> => {
       const started = performance.now()
-      let given: Answer
+      let given: Answer | StreamedAnswer
       try {
         given = await one.handle(requestOf(context, prefix))
       } catch (error) {
         given = problemOf(error, onError)
       }
-      if (given.status >= 400) given = one.restate?.(given, headersOf(context)) ?? given
+      if (given.status >= 400 && isWhole(given)) {
+        given = one.restate?.(given, headersOf(context)) ?? given
+      }
       observe(given.status, performance.now() - started)
       return toResponse(given)
     }

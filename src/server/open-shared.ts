@@ -5,14 +5,16 @@ import { join } from 'node:path'
 import { publicationOf } from '../compliance/published-head.ts'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { CairnError, messageOf } from '../errors.ts'
-import type { LeaderPlace } from '../http/forward.ts'
+import { type LeaderPlace, unavailable } from '../http/forward.ts'
 import { type Archive, openArchive } from '../log/archive.ts'
 import { startArchiver } from '../log/archiver.ts'
 import { openSharedLog } from '../log/shared-log.ts'
 import { storedTiles } from '../log/stored-tiles.ts'
 import { openDataDirectory } from '../storage/data-directory.ts'
+import { openPostgresHeadStore } from '../storage/postgres-heads.ts'
 import { tokensInPostgres } from '../storage/postgres-tokens.ts'
 import { openAccess } from './access.ts'
+import { backupOf } from './backup-running.ts'
 import type { Config, LogConfig } from './config.ts'
 import { openDatabaseClock } from './database-clock.ts'
 import { assertMayRun } from './database-marks.ts'
@@ -182,6 +184,21 @@ export async function openSharedHostedLog(
         ? { readEntries: { authenticate: knownOnly, tenant: own.tenant } }
         : {}),
       gossip: { status: () => tenure?.gossip?.status() ?? [] },
+      backup: backupOf({
+        log,
+        store,
+        authenticate: access.knownOnly,
+        tenant: own.tenant,
+        directory,
+        policy: files.policy?.bytes,
+        tokens: tokensInPostgres(pool),
+        openHeads: () => openPostgresHeadStore({ pool }),
+        savedRows() {
+          const records = tenure?.records
+          if (records === undefined) throw unavailable('this server does not lead the log')
+          return records.savedRows()
+        },
+      }),
       records: {
         records: whileLeading(() => tenure?.records?.records),
         compliance: whileLeading(() => tenure?.records?.compliance),

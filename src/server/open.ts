@@ -7,7 +7,9 @@ import type { HostedLog } from '../http/app.ts'
 import { openLog } from '../log/log.ts'
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
 import { openLevelStore } from '../storage/level.ts'
+import { tokensInFile } from '../storage/tokens-file.ts'
 import { openAccess } from './access.ts'
+import { backupOf } from './backup-running.ts'
 import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
 import { keepEvidence } from './evidence-files.ts'
@@ -80,9 +82,10 @@ export async function openHostedLog(
         onEvent: (event) => onEvent({ ...event, log: name }),
       })
     }
+    const stores = recordStoresIn(directory)
     records = await openHostedRecords({
       log,
-      stores: recordStoresIn(directory),
+      stores,
       vaultKey: own.vaultKey ?? join(directory.keys, 'vault.key'),
       passphrase: config.passphrase,
       ...recordRules(files),
@@ -102,6 +105,17 @@ export async function openHostedLog(
         : {}),
       ...(gossip && { gossip }),
       records,
+      backup: backupOf({
+        log,
+        store,
+        authenticate: knownOnly,
+        tenant: own.tenant,
+        directory,
+        policy: files.policy?.bytes,
+        tokens: tokensInFile(directory.tokensFile),
+        openHeads: stores.openHeads,
+        savedRows: records.savedRows,
+      }),
       directory,
       async close() {
         await access.close()

@@ -12,6 +12,7 @@ import type { SubmitterKey } from '../records/read-submissions.ts'
 import { openRecords } from '../records/records.ts'
 import { openSearchIndex } from '../search/search-index.ts'
 import type { IndexStore } from '../storage/index-port.ts'
+import type { SavedRows } from '../vault/saved-rows.ts'
 import { openVault } from '../vault/vault.ts'
 import type { HostedRecordsEvent } from './record-events.ts'
 import type { RecordStores } from './record-stores.ts'
@@ -40,6 +41,8 @@ export interface HostedRecordsOptions extends RecordRules {
 }
 
 export interface OpenedRecords extends HostedRecords {
+  /** The rows of its vault, for a backup. */
+  savedRows(): SavedRows
   /** The log has published a head. */
   notify(): void
   /** Finishes what was begun. The log must still be open. */
@@ -116,7 +119,13 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       ...(policy && { policy }),
     })
     opened.push(compliance)
-    return { records, compliance, notify: heads.notify, close: closeAll }
+    return {
+      records,
+      compliance,
+      savedRows: () => vault.savedRows(),
+      notify: heads.notify,
+      close: closeAll,
+    }
   } catch (error) {
     await closeAll().catch(() => undefined)
     throw error

@@ -46,6 +46,7 @@ import { MAX_PARTS, type PartName, sealPart } from './parts.ts'
 import { People } from './people.ts'
 import { Reader } from './reader.ts'
 import { encodePayload, encodeRecordKey, HEADER_KEY, payloadKey, recordKeyKey } from './rows.ts'
+import { type SavedRows, savedRows } from './saved-rows.ts'
 import { contextFor } from './sealing.ts'
 import { type Staged, Staging } from './staging.ts'
 import { type Tenant, Tenants } from './tenants.ts'
@@ -127,6 +128,9 @@ export interface Vault {
 
   /** Opens everything that is kept. One line a problem. `progress` counts rows. */
   inspect(progress?: (rows: number) => void): AsyncIterable<string>
+
+  /** All rows as they are now, for a copy of the vault. Not while another master key is gone over to. */
+  savedRows(): SavedRows
 
   /** Bytes used by keys and payloads, and bytes free. */
   usage(): ReturnType<VaultStore['usage']>
@@ -296,6 +300,10 @@ class StoredVault implements Vault {
       reader: this.#reader,
     }
     return inspectVault(vault, progress)
+  }
+
+  savedRows(): SavedRows {
+    return savedRows(this.#store, this.#tenants, this.#people)
   }
 
   usage(): ReturnType<VaultStore['usage']> {
