@@ -9,15 +9,14 @@
  */
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
+import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
 import { parseCheckpoint } from '../formats/checkpoint.ts'
 import { parseNote } from '../formats/note.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import type { ArchiveMark } from '../storage/shared-port.ts'
-import { isAboutTheData } from '../tiles/check-tree.ts'
-import { rootFromTiles } from '../tiles/proofs.ts'
-import type { TileSource } from '../tiles/source.ts'
 import { type Archive, isSameTree } from './archive.ts'
+import { aheadOf, archivedUpTo, mustBeOfHistory } from './archive-history.ts'
 import {
   BUNDLES,
   CHECKPOINT,
@@ -27,7 +26,6 @@ import {
 } from './archive-names.ts'
 import { ArchivePartials } from './archive-partials.ts'
 import type { ArchiveCounts, ArchiverOptions } from './archive-port.ts'
-import { archiveTileSource } from './archive-source.ts'
 import { signedSource, type UploadedObject, uploadTree } from './archive-upload.ts'
 import type { Head } from './service.ts'
 
@@ -35,6 +33,10 @@ export type ArchiverSettings = Required<Omit<ArchiverOptions, 'tier'>> &
   Pick<ArchiverOptions, 'tier'>
 
 export type Tally = { -readonly [K in keyof ArchiveCounts]: ArchiveCounts[K] }
+
+/** Of objects on their way at once, all together. */
+const MOST_BYTES = 64 * 2 ** 20
+const LARGEST_BUNDLE = TILE_WIDTH * (2 + MAX_ENTRY_SIZE)
 
 /** Between two words about a long upload. */
 const BETWEEN_PROGRESS_MS = 10_000
@@ -45,7 +47,7 @@ export class ArchiveTerm {
   readonly #tally: Tally
   readonly #signal: AbortSignal
   readonly #partials: ArchivePartials
-  #size: TreeSize
+  #size = treeSize(0)
   /** What the database was told last. */
   #marked: ArchiveMark
   /** The sizes that the archive has had, and since when, from the last settled one on. */
@@ -60,6 +62,8 @@ export class ArchiveTerm {
   #lookedAt = Number.NEGATIVE_INFINITY
   #isTiered: boolean
   #isKeeping = false
+  /** Bytes of the largest object of the last upload; at first what a bundle can have. */
+  #largest = LARGEST_BUNDLE
   #isBehind = false
 
   private constructor(
@@ -73,11 +77,9 @@ export class ArchiveTerm {
     this.#settings = settings
     this.#tally = tally
     this.#signal = signal
-    this.#size = mark.size
     this.#marked = mark
     this.#isTiered = settings.tier === undefined
     this.#partials = new ArchivePartials(archive.objects, settings.concurrency)
-    this.#advance(mark.size)
   }
 
   /**
@@ -95,9 +97,9 @@ export class ArchiveTerm {
     const term = new ArchiveTerm(archive, mark, settings, tally, signal)
     const head = settings.publication()
     await term.#look(head)
-    const size = head?.size ?? mark.size
-    if (size < mark.size) throw ahead(archive, mark.size, size)
-    await term.#mustHave(mark)
+    const size = head?.size ?? treeSize(0)
+    if (size < mark.size) throw aheadOf(archive.objects.place, mark.size, size)
+    term.#advance(await archivedUpTo(archive, mark, settings.source))
     const from = Math.min(mark.released, term.#shown?.size ?? 0)
     // Beyond the mark, a term that ended in the middle of its work can have left those of two stretches.
     const to = Math.min(size, mark.size + 2 * settings.stretch)
@@ -140,11 +142,7 @@ export class ArchiveTerm {
     const { source, onEvent } = this.#settings
     const before = this.#shown
     const found = await this.#archive.shown()
-    if (found !== undefined) {
-      const size = head?.size ?? 0
-      if (found.size > size) throw ahead(this.#archive, found.size, size)
-      await this.#mustBeHistory(found, source)
-    }
+    if (found !== undefined) await mustBeOfHistory(this.#archive, found, { source, head })
     this.#shown = found
     this.#shownSize = found?.size
     this.#lookedAt = performance.now()
@@ -153,43 +151,11 @@ export class ArchiveTerm {
     }
   }
 
-  async #mustBeHistory(found: Head, source: TileSource): Promise<void> {
-    const root = await rootFromTiles(source, found.size)
-    if (isSameTree(found, { size: found.size, root })) return
-    throw new CairnError(
-      'CORRUPT',
-      `${this.#place(CHECKPOINT)} is signed by this log for ${found.size} leaves, but their root is another one here: the ` +
-        'log was restored from an old copy and went on differently, or another copy of it has archived there; find out which one is right',
-    )
-  }
-
-  /**
-   * What the database says is in the archive has to be there: the bucket may be another one than it was. Then all is
-   * archived anew, unless the database has let go of some. Only the right edge is looked at; checkArchive looks at all.
-   */
-  async #mustHave({ size, released }: ArchiveMark): Promise<void> {
-    if (size === 0) return
-    const root = await rootFromTiles(this.#settings.source, size)
-    try {
-      const there = await rootFromTiles(archiveTileSource(this.#archive.objects), size)
-      if (isSameTree({ size, root }, { size, root: there })) return
-    } catch (error) {
-      if (!isAboutTheData(error)) throw error
-    }
-    if (released > 0) {
-      throw new CairnError(
-        'CORRUPT',
-        `${this.#archive.objects.place} does not have the tree of ${size} leaves, which was archived, and of which the first ` +
-          `${released} are no longer in the database: name the bucket and prefix that have it, or copy its objects here`,
-      )
-    }
-    this.#size = treeSize(0)
-    this.#settling.length = 0
-  }
-
   /** Archives a head, and shows it. False when the term ended meanwhile. */
   async #show(head: Head): Promise<boolean> {
-    if (head.size < this.#size) throw ahead(this.#archive, this.#size, head.size)
+    if (head.size < this.#size) {
+      throw aheadOf(this.#archive.objects.place, this.#size, head.size)
+    }
     mustSay(head)
     if (!(await this.#grow(head))) return false
     if (this.#headed !== head.size) await this.#keepHead(head)
@@ -208,7 +174,7 @@ export class ArchiveTerm {
 
   /** Brings what the tree of a head needs, a stretch after the other. False when the term ended meanwhile. */
   async #grow(head: Head): Promise<boolean> {
-    const { concurrency, mayWrite, onEvent } = this.#settings
+    const { mayWrite, onEvent } = this.#settings
     const source = signedSource(this.#settings.source, head)
     const told = { at: performance.now() }
     while (this.#size < head.size) {
@@ -219,11 +185,10 @@ export class ArchiveTerm {
         source,
         from: this.#size,
         to,
-        concurrency,
+        concurrency: this.#concurrency(),
         signal: this.#signal,
         onObject: (object) => this.#count(object),
       })
-      this.#size = to
       this.#advance(to)
       if (to === head.size) break
       if (!(await mayWrite())) return false
@@ -242,8 +207,16 @@ export class ArchiveTerm {
     return treeSize((Math.floor(this.#size / stretch) + 1) * stretch)
   }
 
+  /** As many at once as are allowed, and as fit in memory if they are as large as the largest of late. */
+  #concurrency(): number {
+    const fit = Math.floor(MOST_BYTES / this.#largest)
+    this.#largest = 1
+    return Math.max(1, Math.min(this.#settings.concurrency, fit))
+  }
+
   #count({ kind, level, index, width, name, bytes, outcome }: UploadedObject): void {
     if (width < TILE_WIDTH) this.#partials.note(kind, level, index, name)
+    this.#largest = Math.max(this.#largest, bytes)
     this.#add(outcome, bytes)
   }
 
@@ -267,7 +240,9 @@ export class ArchiveTerm {
     this.#headed = head.size
   }
 
+  /** The archive has the tree of this size. */
   #advance(size: TreeSize): void {
+    this.#size = size
     if (size > 0) this.#settling.push({ size, at: performance.now() })
   }
 
@@ -319,18 +294,6 @@ export class ArchiveTerm {
       onEvent({ event: 'archive-tier-failing', reason: messageOf(error) })
     }
   }
-
-  #place(name: string): string {
-    return `${this.#archive.objects.place}/${name}`
-  }
-}
-
-function ahead({ objects }: Archive, archived: number, published: number): CairnError {
-  return new CairnError(
-    'CONFLICT',
-    `${objects.place} has the log up to ${archived} leaves, but only ${published} are published here: the database was ` +
-      'restored from an old copy, or another copy of this log archives there; nothing is archived until that many are here',
-  )
 }
 
 /** What is shown is what the tree was traced to. @throws CORRUPT */
