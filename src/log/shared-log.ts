@@ -341,13 +341,14 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       const begun = performance.now()
       const known = sequencer.size
       const count = await lead.integrate()
+      // Also when there was nothing new: an earlier attempt may have got through.
+      showHead()
       if (count === 0 && known > replica.head.size) {
         throw new CairnError('CORRUPT', lostLeaves(replica.head.size, known))
       }
       more = count >= INTEGRATION_LIMITS.maxLeaves
       if (count === 0) return
       lastBegun = begun
-      showHead()
     }
   }
 

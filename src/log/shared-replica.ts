@@ -13,7 +13,7 @@ import type { SharedLogStore } from '../storage/shared-port.ts'
 import { rootFromTiles } from '../tiles/proofs.ts'
 import type { TileSource } from '../tiles/source.ts'
 import type { CommittedHead } from './committer.ts'
-import { type EdgeTree, rootOfEdge } from './edge-tree.ts'
+import { EdgeTree, rootOfEdge } from './edge-tree.ts'
 import { checkSignature, recover, replaced, rolledBack } from './recover.ts'
 import type { SignedState } from './signed-state.ts'
 import type { LogSigner } from './signer.ts'
@@ -65,7 +65,10 @@ export class Replica {
     const stored = await this.#options.store.head()
     const { size, root } = this.#head
     if ((stored?.size ?? 0) < size) throw corrupt(rolledBack(stored?.size ?? 0, size))
-    if (stored === undefined) return false
+    if (stored === undefined) {
+      if (this.#tree.size > 0) this.#tree = new EdgeTree(KEPT_TILES)
+      return false
+    }
     if (stored.size === size) {
       if (!equal(stored.root, root)) throw corrupt(replaced(size))
       if (this.#tree.size !== size) await this.#restore()

@@ -3,12 +3,11 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { equal, utf8 } from '../../src/bytes.ts'
 import { messageOf } from '../../src/errors.ts'
-import type { Acceptance, LogService } from '../../src/log/service.ts'
+import type { LogService } from '../../src/log/service.ts'
 import type { SharedLog, SharedLogEvent, SharedLogOptions } from '../../src/log/shared-log.ts'
-import { verifyConsistency } from '../../src/merkle/consistency.ts'
-import { hashLeaf, type RootHash } from '../../src/merkle/hash.ts'
+import { hashLeaf } from '../../src/merkle/hash.ts'
 import { verifyInclusion } from '../../src/merkle/inclusion.ts'
-import { leafIndex, treeSize } from '../../src/merkle/position.ts'
+import { leafIndex } from '../../src/merkle/position.ts'
 import type { SharedLogStore } from '../../src/storage/shared-port.ts'
 import { withClient } from '../support/postgres.ts'
 import {
@@ -20,7 +19,8 @@ import {
   openStoreAt,
   type SharedPlace,
 } from '../support/test-shared-log.ts'
-import { check, codeOf, leaves, logConformance, rootOf } from './log-conformance.ts'
+import { Journal } from './journal.ts'
+import { check, codeOf, leaves, logConformance } from './log-conformance.ts'
 
 const LEASE_MS = 1_000
 
@@ -69,37 +69,6 @@ function newGate(): Gate {
 }
 
 const leads = (log: SharedLog): boolean => log.leader()?.isUs === true
-
-/** Every head that was shown, and what each submission was answered. */
-class Journal {
-  readonly heads = new Map<number, RootHash>()
-  readonly byIndex = new Map<number, Uint8Array>()
-
-  note(submitted: readonly Uint8Array[], { leaves: accepted, head }: Acceptance): void {
-    const known = this.heads.get(head.size)
-    if (known !== undefined) expect(equal(known, head.root)).toBe(true)
-    this.heads.set(head.size, head.root)
-    for (const [i, { index }] of accepted.entries()) {
-      const other = this.byIndex.get(index)
-      if (other !== undefined) expect(equal(other, submitted[i]!)).toBe(true)
-      this.byIndex.set(index, submitted[i]!)
-    }
-  }
-
-  /** Every leaf is in the log once, where it was said to be, and all heads are beginnings of the last. */
-  async check(log: LogService): Promise<void> {
-    const all: Uint8Array[] = []
-    for (let i = 0; i < log.head().size; i++) all.push((await log.entry(leafIndex(i)))!)
-    expect(new Set(all.map((leaf) => Buffer.from(leaf).toString('hex'))).size).toBe(all.length)
-    expect(equal(log.head().root, rootOf(all))).toBe(true)
-    for (const [index, leaf] of this.byIndex) expect(equal(all[index]!, leaf)).toBe(true)
-    for (const [size, root] of this.heads) {
-      const { head } = { head: log.head() }
-      const proof = await log.consistencyProof(treeSize(size), head.size)
-      verifyConsistency(treeSize(size), head.size, proof, root, head.root)
-    }
-  }
-}
 
 describe('several servers of one log', () => {
   it('all take submissions: no index is left out or given twice, and every receipt verifies', async () => {

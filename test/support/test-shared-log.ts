@@ -6,7 +6,7 @@ import { join } from 'node:path'
 import { formatVkey } from '../../src/formats/vkey.ts'
 import type { LocalKeys } from '../../src/log/local-signer.ts'
 import { openSharedLog, type SharedLog, type SharedLogOptions } from '../../src/log/shared-log.ts'
-import { openSignedState } from '../../src/log/signed-state.ts'
+import { openSignedState, type SignedState } from '../../src/log/signed-state.ts'
 import { openPostgresLogStore } from '../../src/storage/postgres.ts'
 import { openPool } from '../../src/storage/postgres-pool.ts'
 import { migrateSchema } from '../../src/storage/postgres-schema.ts'
@@ -69,6 +69,7 @@ export async function openServer(
   name: string,
   options: Partial<SharedLogOptions> = {},
   wrap: (store: SharedLogStore) => SharedLogStore = (store) => store,
+  fault: (state: SignedState) => SignedState = (state) => state,
 ): Promise<SharedLog> {
   const store = await openStoreAt(place)
   const signer = signerOf(place.keys)
@@ -81,7 +82,7 @@ export async function openServer(
       ...options,
       store: wrap(store),
       signer,
-      signedState,
+      signedState: fault(signedState),
       holder: `${name}-${randomBytes(4).toString('hex')}`,
       url: `http://${name}.example`,
     })
