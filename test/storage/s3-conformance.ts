@@ -151,6 +151,22 @@ export function s3Conformance(kind: S3Kind, traits: S3Traits): void {
       expect(await bytesOf(below, 'a')).toEqual(utf8('below'))
     })
 
+    it('has a prefix of any characters that settings take', async () => {
+      const store = await open({ prefix: "it's-(a)/log!*_" })
+      await store.create('tile/0/x001/000', utf8('x'), TILE)
+      expect(await store.create('tile/0/x001/000', utf8('x'), TILE)).toBe('there')
+      expect(await store.list('tile/')).toEqual(['tile/0/x001/000'])
+    })
+
+    it('creates objects in the storage class that is asked for', async ({ skip }) => {
+      if (s3.storageClass === undefined) return skip(`${kind} has one class`)
+      const store = await open({ storageClass: s3.storageClass })
+      await store.create('a', utf8('x'), TILE)
+      await store.replace('checkpoint', utf8('x'), HEAD)
+      expect((await store.get('a'))?.storageClass).toBe(s3.storageClass)
+      expect((await store.get('checkpoint'))?.storageClass).not.toBe(s3.storageClass)
+    })
+
     it('goes through the pages of a long list', async () => {
       const store = await open({ concurrency: 32 })
       const names = Array.from({ length: 1_030 }, (_, i) => `n/${String(i).padStart(4, '0')}`)
