@@ -174,6 +174,25 @@ describe.skipIf(isS3Missing(KIND))('an archive in S3', { timeout: 60_000 }, () =
     expect(await writer.list('')).toEqual(['cairn-log.json'])
   })
 
+  it('needs no right to delete: then partial tiles stay, and that is told once', async () => {
+    const test = await newTestLog()
+    const bucket = await s3.newBucket()
+    const actions = ['s3:GetObject', 's3:ListBucket', 's3:PutObject']
+    const key = await s3.newUser(bucket, actions)
+    const { credentials } = s3Options({ ...s3, ...key }, bucket, 'log')
+    const objects = await store(bucket, 'log', { credentials })
+    const cell = newMark()
+    const archiver = archive(test, objects, cell, { settleMs: 0 })
+    for (const size of [5, 300, 600]) {
+      await test.grow(size)
+      await archiver.has(size)
+    }
+    await until(() => cell.mark.released === 600 || undefined)
+    expect(archiver.events.map(({ event }) => event)).toEqual(['archive-keeps-partials'])
+    expect(await objects.list('tile/0/000.p/')).toContain('tile/0/000.p/5')
+    expect(await findings(test.log, objects)).toEqual([])
+  })
+
   it('has old bundles moved where the server can do that', async () => {
     const { storageClass } = s3
     const test = await newTestLog()
