@@ -152,6 +152,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
   let closing = false
   let publicationIsDue = true
   let isPoked = false
+  let isLookDue = false
   /** Whether leaves may have been sequenced that this server does not know of. */
   let isNoticed = true
   let wake: (() => void) | undefined
@@ -316,8 +317,10 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     try {
       if (leading !== undefined && election.term !== leading.term) endTerm()
       if (leading === undefined && election.term !== undefined) await begin(opening)
-      if (leading !== undefined) await integrate(leading)
-      else {
+      if (leading !== undefined) {
+        if (isLookDue) await mustBeOwn()
+        await integrate(leading)
+      } else {
         if (await replica.follow()) showHead()
         if (publicationIsDue) await followPublication()
       }
@@ -327,6 +330,15 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       failed(error)
       return false
     }
+  }
+
+  /** A leader that has nothing to do looks whether the database still has its newest head. @throws CORRUPT, CONFLICT */
+  async function mustBeOwn(): Promise<void> {
+    isLookDue = false
+    if (replica.tree.size !== replica.head.size) return
+    if (!(await replica.follow())) return
+    showHead()
+    throw new CairnError('CONFLICT', 'another server has led meanwhile')
   }
 
   async function integrate(lead: Leading): Promise<void> {
@@ -398,7 +410,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
         })
         wake = undefined
         // What no notice has told is looked for.
-        if (!isPoked) publicationIsDue = isNoticed = true
+        if (!isPoked) publicationIsDue = isNoticed = isLookDue = true
       }
       isPoked = false
       waiters.expire()
