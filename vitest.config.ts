@@ -6,6 +6,8 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 
 const isSeeded = process.env.CI === 'true' || process.env.CAIRN_PROPERTY_SEED !== undefined
 
+const isOnPostgres = process.env.CAIRN_TEST_STORAGE === 'postgres'
+
 export default defineConfig({
   resolve: {
     // The package's own `#…` imports point at dist/; tests run the sources.
@@ -27,7 +29,8 @@ export default defineConfig({
     setupFiles: ['test/support/setup.ts', ...(isSeeded ? ['test/support/property-seed.ts'] : [])],
     // Where a run decides about a merge, a test of processes and time that fails once may try again; it is reported.
     retry: process.env.CI === 'true' ? 1 : 0,
-    testTimeout: 60_000,
+    // Suites that were made for an embedded store ask a database a hundred thousand times.
+    testTimeout: isOnPostgres ? 300_000 : 60_000,
     hookTimeout: 60_000,
   },
 })

@@ -7,6 +7,9 @@
  */
 import type { Migration } from './postgres-schema.ts'
 
+/** Whoever waits for a table holds up all who come after, so a backup that is reading it makes an erasure fail. */
+const LOCK_TIMEOUT = `'10s'`
+
 /** Tables that vault_keys is spread over. */
 export const KEY_PARTITIONS = 32
 
@@ -66,7 +69,7 @@ function writer(table: string): string {
 function clearing(table: string): string {
   return `
     CREATE FUNCTION clear_${table}(term bigint, by uuid, number bigint) RETURNS boolean
-      LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+      LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = ${LOCK_TIMEOUT} AS $$
     BEGIN
       PERFORM check_term(term);
       IF NOT take_turn('${table}', by, number) THEN
@@ -78,7 +81,7 @@ function clearing(table: string): string {
 
     -- A change of type that changes nothing: the table is written anew, of its living rows only, and its indexes too.
     CREATE FUNCTION rewrite_${table}(term bigint) RETURNS void
-      LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+      LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = ${LOCK_TIMEOUT} AS $$
     BEGIN
       PERFORM check_term(term);
       ALTER TABLE ${table}
@@ -142,7 +145,7 @@ export const recordsMigration: Migration = {
     -- Writes the partitions that these keys are in anew, of their living rows only; all of them without keys. What was
     -- deleted or replaced in them stays behind in files that are gone when this commits.
     CREATE FUNCTION rewrite_vault_keys(term bigint, first integer, beyond integer, keys bytea[])
-      RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+      RETURNS integer LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT SET lock_timeout = ${LOCK_TIMEOUT} AS $$
     DECLARE
       part integer;
       parts integer := 0;

@@ -128,7 +128,8 @@ export async function whereStored(
   const inFiles = await filesHolding(directory, bytes)
   if (storage === 'level') return inFiles
   const pool = await poolOf(directory)
-  await pool.execute('write all to the files', 'CHECKPOINT')
+  // On a busy machine it takes longer than a statement of a server may.
+  await withClient(await databaseUrl(), (client) => client.query('CHECKPOINT'))
   const files = await pool.query<{ path: string }>(
     'find the files',
     `SELECT current_setting('data_directory') || '/' || pg_relation_filepath(c.oid) AS path
