@@ -16,7 +16,11 @@ import { readMark, readNext } from './postgres-tiles.ts'
 const PAGE = 256
 const LEVELS = 7
 
-/** Entries beyond `size` are none too many: they are sequenced, and wait for the leader. @throws UNAVAILABLE, IO */
+/**
+ * Entries beyond `size` are none too many: they are sequenced, and wait for the leader. More may be sequenced meanwhile,
+ * so that what lies beyond the end is held against the end that there is then.
+ * @throws UNAVAILABLE, IO
+ */
 export async function* inspectPostgres(
   db: PostgresConnection,
   store: LogStore,
@@ -63,9 +67,10 @@ interface RunRow {
 
 async function* inspectRuns(
   db: PostgresConnection,
-  next: number,
+  from: number,
   seen: Seen,
 ): AsyncGenerator<string> {
+  let next = from
   const { released } = await readMark(db)
   let end = released - (released % TILE_WIDTH)
   let after = -1
@@ -76,6 +81,7 @@ async function* inspectRuns(
       [after],
     )
     for (const { first, count, framed } of runs) {
+      if (first + count > next) next = await readNext(db)
       const name = `entries ${first}-${first + count - 1}`
       if (framedCount(framed) !== count) yield `${name} are not framed as ${count}`
       yield* inspectRun(name, first, count, end, next)
@@ -85,7 +91,7 @@ async function* inspectRuns(
     seen(runs.length)
     if (runs.length < PAGE) break
   }
-  if (end < next) yield `entries from ${end} to ${next - 1} are missing`
+  if (end < from) yield `entries from ${end} to ${from - 1} are missing`
 }
 
 function* inspectRun(
@@ -174,9 +180,10 @@ async function* inspectLeaves(
 async function* findStrays(
   db: PostgresConnection,
   hashAt: (index: number, hash: Uint8Array) => Promise<boolean>,
-  next: number,
+  from: number,
   matched: number,
 ): AsyncGenerator<string> {
+  let next = from
   const [total] = await db.query<{ count: number }>(
     'count the index of leaves',
     'SELECT count(*) AS count FROM leaf_index',
@@ -189,6 +196,7 @@ async function* findStrays(
       `SELECT hash, index FROM leaf_index WHERE hash > $1 ORDER BY hash LIMIT ${4 * PAGE}`,
       [after],
     )
+    if (rows.some(({ index }) => index >= next)) next = await readNext(db)
     for (const { hash, index } of rows) {
       after = hash.slice()
       const name = `leaf hash ${short(hash)}`
@@ -206,7 +214,8 @@ function hashReader(store: LogStore): (index: number, hash: Uint8Array) => Promi
   let last: { tile: number; hashes: Uint8Array } = { tile: -1, hashes: new Uint8Array() }
   return async (index, hash) => {
     const tile = Math.floor(index / TILE_WIDTH)
-    if (last.tile !== tile) {
+    // One that was read before it was full may have grown.
+    if (last.tile !== tile || last.hashes.length < TILE_WIDTH * HASH_SIZE) {
       last = { tile, hashes: await store.tile(0, tile).catch(() => new Uint8Array()) }
     }
     const at = (index % TILE_WIDTH) * HASH_SIZE
@@ -227,10 +236,11 @@ async function* inspectIdempotency(
        FROM idempotency WHERE key > $1 ORDER BY key LIMIT ${PAGE}`,
       [after, next],
     )
+    const end = rows.some(({ beyond }) => beyond !== null) ? await readNext(db) : next
     for (const { key, beyond } of rows) {
       after = key.slice()
-      if (beyond === null) continue
-      yield `idempotency key ${short(key)} names entry ${beyond}, beyond the size ${next}`
+      if (beyond === null || beyond < end) continue
+      yield `idempotency key ${short(key)} names entry ${beyond}, beyond the size ${end}`
     }
     seen(rows.length)
     if (rows.length < PAGE) return

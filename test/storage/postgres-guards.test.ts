@@ -280,6 +280,22 @@ describe('inspecting a log in PostgreSQL', () => {
       expect(found).toContainEqual(typeof line === 'string' ? line : expect.stringMatching(line))
   })
 
+  it('finds nothing wrong with a log that grows meanwhile', async () => {
+    const pool = await owned()
+    const store = await filled(pool, 700)
+    let isOver = false
+    const growing = (async () => {
+      for (let n = 0; !isOver; n++) {
+        const requests = [requestOf(2 + (n % 250), [0])]
+        await store.sequence(batchOf(leavesOf(700 + n * 7, 7), n < 250 ? { requests } : {}))
+      }
+    })()
+    for (let round = 0; round < 3; round++) expect(await problems(store, 700)).toEqual([])
+    isOver = true
+    await growing
+    expect(await store.sequencedSize()).toBeGreaterThan(700)
+  })
+
   it('reports a head of another size, and takes no offence at leaves that wait', async () => {
     const pool = await owned()
     const store = await filled(pool)
