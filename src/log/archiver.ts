@@ -44,6 +44,13 @@ const FINAL = new Set([
   'VERIFICATION_FAILED',
 ])
 
+/** Times that the archive has to be ahead in a row before that is told. */
+const PATIENCE = 4
+
+function isConflict(error: unknown): boolean {
+  return error instanceof CairnError && error.code === 'CONFLICT'
+}
+
 /** Begins to archive. It never throws: what goes wrong is told as events, and by status(). */
 export function startArchiver(options: ArchiverOptions): Archiver {
   const settings = { ...DEFAULTS, ...options }
@@ -142,8 +149,10 @@ class Archiving {
       return
     }
     this.#become('failing')
+    // At the beginning of a term the archive may be ahead of what this server has heard.
+    const isEarly = isConflict(error) && this.#failures < PATIENCE
     // What ends with the term is no trouble with the archive.
-    if (this.#isTold || !(await this.#lasts())) return
+    if (this.#isTold || isEarly || !(await this.#lasts())) return
     this.#isTold = true
     onEvent({ event: 'archive-failing', reason })
   }

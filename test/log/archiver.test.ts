@@ -590,6 +590,23 @@ describe('a log that went back', () => {
     await back.has(300)
   })
 
+  it('for a moment only, as at the beginning of a term, is not told of', async () => {
+    const test = await newTestLog()
+    const old = await test.grow(100)
+    const newest = await test.grow(200)
+    const first = archive(test, objects, cell)
+    await first.has(200)
+    await first.close()
+    let calls = 0
+    const next = archive(test, objects, cell, {
+      // Asked once by each attempt, and here.
+      publication: () => (calls++ < 2 ? old : newest),
+    })
+    await until(() => (next.status().state === 'current' ? true : undefined))
+    expect(calls).toBeGreaterThan(2)
+    expect(next.events).toEqual([])
+  })
+
   it('and then grew differently is stopped before it writes anything', async () => {
     const test = await newTestLog()
     const archiver = archive(test, objects, cell)
