@@ -1,6 +1,8 @@
 /** The storage of a log in a database that no server runs: held by its lease, so that none begins to meanwhile. */
+import { join } from 'node:path'
 import { CairnError, usage } from '../errors.ts'
 import type { DataDirectory, DirectoryMark } from '../storage/data-directory.ts'
+import { lockDirectory } from '../storage/level-lock.ts'
 import { openPool, type PostgresPool } from '../storage/postgres-pool.ts'
 import { MIGRATIONS, migrateSchema, schemaVersion } from '../storage/postgres-schema.ts'
 import { readIdentity } from '../storage/postgres-settings.ts'
@@ -24,8 +26,9 @@ export async function openStoppedDatabase(
   shared: SharedStorageConfig,
   { create, despite = [], identity }: OpenStorageOptions,
 ): Promise<LogStorage> {
+  const lock = await lockDirectory(join(directory.path, 'lock'))
   const pool = openPool({ ...shared.database, statementTimeoutMs: 0 })
-  const opened: { close(): Promise<unknown> }[] = [pool]
+  const opened: { close(): Promise<unknown> }[] = [{ close: lock.release }, pool]
   try {
     if (create) await migrateSchema(pool)
     else await assertIsThere(pool)

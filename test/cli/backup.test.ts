@@ -59,7 +59,6 @@ describe('a backup of a stopped log', () => {
     expect(run).toMatchObject({ code: 0, stderr: '' })
     expect(run.stdout).toMatch(/saved: 606 entries, .* in .*\n {2}without the private keys/)
     expect((await stat(at('whole.backup'))).mode % 0o1000).toBe(0o600)
-    // Another one at another time is the same but for that.
     const to = at('whole-restored')
     const restored = await restore(
       at('whole.backup'),
@@ -79,26 +78,13 @@ describe('a backup of a stopped log', () => {
       const flags = ['--leaf', at('leaf'), '--vkey', join(to, 'log.vkey')]
       expect((await cairn(['verify', at('receipt.tlog-proof'), ...flags])).code).toBe(0)
     }
-    await whileServed(
-      to,
-      async ({ log, records, url, token }) => {
-        expect(Number((await log.submit(utf8('leaf 7'))).index)).toBe(7)
-        expect(await submitKeyed(url, token)).toBe(600)
-        expect(Number((await log.submit(utf8('goes on'))).index)).toBeGreaterThan(605)
-        expect((await records.search({ subject: 'bob' })).records).toHaveLength(2)
-        expect((await records.search({ subject: 'ann' })).records).toEqual([])
-      },
-      { tokens: undefined },
-    ).catch(async (error: unknown) => {
-      // The first token in clear is not in a backup.
-      expect(String(error)).toMatch(/admin.token/)
-      await cp(join(data, 'admin.token'), join(to, 'admin.token'))
-      await whileServed(to, async ({ log, records, url, token }) => {
-        expect(Number((await log.submit(utf8('leaf 7'))).index)).toBe(7)
-        expect(await submitKeyed(url, token)).toBe(600)
-        expect(Number((await log.submit(utf8('goes on'))).index)).toBeGreaterThan(605)
-        expect((await records.search({ subject: 'bob' })).records).toHaveLength(2)
-      })
+    // The first token in clear is not in a backup.
+    await cp(join(data, 'admin.token'), join(to, 'admin.token'))
+    await whileServed(to, async ({ log, records, url, token }) => {
+      expect(Number((await log.submit(utf8('leaf 7'))).index)).toBe(7)
+      expect(await submitKeyed(url, token)).toBe(600)
+      expect(Number((await log.submit(utf8('goes on'))).index)).toBeGreaterThan(605)
+      expect((await records.search({ subject: 'bob' })).records).toHaveLength(2)
     })
     expect((await cairn(['fsck', to])).stdout).toMatch(/nothing wrong/)
     expect((await cairn(['audit', to])).code).toBe(0)
