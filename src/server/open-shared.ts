@@ -10,7 +10,8 @@ import { type Archive, openArchive } from '../log/archive.ts'
 import { startArchiver } from '../log/archiver.ts'
 import { openSharedLog } from '../log/shared-log.ts'
 import { storedTiles } from '../log/stored-tiles.ts'
-import { openDataDirectory } from '../storage/data-directory.ts'
+import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
+import { type DirectoryLock, lockDirectory } from '../storage/level-lock.ts'
 import { openPostgresHeadStore } from '../storage/postgres-heads.ts'
 import { tokensInPostgres } from '../storage/postgres-tokens.ts'
 import { openAccess } from './access.ts'
@@ -43,7 +44,7 @@ const WILDCARDS = ['0.0.0.0', '::']
 
 /**
  * Opens a log in a database, making it at the first start. `name` is for events.
- * @throws USAGE, FOREIGN_DIRECTORY, NEWER_FORMAT, FORBIDDEN, NOT_FOUND, UNAVAILABLE, CORRUPT, DISK_FULL, IO
+ * @throws USAGE, LOCKED, FOREIGN_DIRECTORY, NEWER_FORMAT, FORBIDDEN, NOT_FOUND, UNAVAILABLE, CORRUPT, DISK_FULL, IO
  */
 export async function openSharedHostedLog(
   name: string,
@@ -54,9 +55,11 @@ export async function openSharedHostedLog(
 ): Promise<OpenedLog> {
   const files = await readLogFiles(own)
   const directory = await openDataDirectory(own.data, { create: true })
-  const pool = await openDatabaseOf(shared.database)
-  const opened: { close(): Promise<void> | void }[] = [pool]
+  const lock = await lockData(directory)
+  const opened: { close(): Promise<void> | void }[] = [{ close: lock.release }]
   try {
+    const pool = await openDatabaseOf(shared.database)
+    opened.push(pool)
     await assertMayRun(pool)
     await assertKeysAreHere(pool, directory.keys)
     const signing = await openSigning(name, own, config, directory, onEvent)
@@ -219,6 +222,7 @@ export async function openSharedHostedLog(
         await mlDsa.close()
         await archive?.objects.close()
         await pool.close()
+        await lock.release()
       },
     }
   } catch (error) {
@@ -252,6 +256,17 @@ async function openArchiveOf(
     }
   }
   return { ...opened, open }
+}
+
+/** Two servers on one directory would overwrite what the other remembers to have signed and shown. @throws LOCKED, IO */
+async function lockData({ path }: DataDirectory): Promise<DirectoryLock> {
+  try {
+    return await lockDirectory(join(path, 'lock'))
+  } catch (cause) {
+    if (!(cause instanceof CairnError) || cause.code !== 'LOCKED') throw cause
+    const message = `another process runs in ${path}: stop it, or give each server of a log a directory of its own`
+    throw new CairnError('LOCKED', message, { cause })
+  }
 }
 
 /** Where this server listens, as other machines know it. */

@@ -14,9 +14,10 @@
  *   DIR/gossip/      what was sent to outside systems (logs only)
  *   DIR/unfinished   says that a move or a restore into here has not come to its end (logs only)
  *   DIR/moved        says that the log goes on in another place (logs only)
+ *   DIR/lock/        held by a server whose log is in a database, where there is no store to be opened (logs only)
  *   [DIR/witness.policy, DIR/url   for the operators of logs, and for commands on the same machine]
  *
- * Nothing here locks the directory; the store does that when it is opened.
+ * Nothing here locks the directory; the store, or that lock, does when it is opened.
  */
 import { constants } from 'node:fs'
 import { access, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
