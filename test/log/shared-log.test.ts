@@ -9,8 +9,8 @@ import { hashLeaf } from '../../src/merkle/hash.ts'
 import { verifyInclusion } from '../../src/merkle/inclusion.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
 import type { SharedLogStore } from '../../src/storage/shared-port.ts'
-import { withClient } from '../support/postgres.ts'
 import {
+  copyOfAll,
   discardShared,
   type Gate,
   gate,
@@ -18,6 +18,7 @@ import {
   openServer,
   openStoreAt,
   type SharedPlace,
+  tamper,
 } from '../support/test-shared-log.ts'
 import { Journal } from './journal.ts'
 import { check, codeOf, leaves, logConformance } from './log-conformance.ts'
@@ -171,6 +172,22 @@ describe('several servers of one log', () => {
     const { head, proof, leafHash } = await b.inclusion(accepted!.index)
     verifyInclusion(accepted!.index, head.size, leafHash, proof, head.root)
     expect(await codeOf(a.inclusion(leafIndex(1)))).toBe('NOT_FOUND')
+  })
+
+  it('take in one that joins, which trusts a log that is led, and no other', async () => {
+    const a = await open('a')
+    await a.submit(leaves(3))
+    const b = await open('b')
+    await check(b, leaves(4), await b.submit(leaves(4)))
+    await Promise.all([close(a), close(b)])
+    const stranger = await open('c')
+    expect(stranger.mode()).toMatchObject({
+      mode: 'read-only',
+      reason: expect.stringContaining("the signer's state file is missing"),
+    })
+    const known = await open('b')
+    expect(known.mode().mode).toBe('writable')
+    expect(leads(known)).toBe(true)
   })
 
   it('tell who leads, and how far they are', async () => {
@@ -343,7 +360,7 @@ describe('a follower', () => {
     const b = await open('b')
     await a.submit(leaves(5))
     await expect.poll(() => b.head().size).toBe(5)
-    await tamper(`UPDATE entry_runs SET hashes = overlay(hashes PLACING '\\x00' FROM 1)`)
+    await tamper(place, `UPDATE entry_runs SET hashes = overlay(hashes PLACING '\\x00' FROM 1)`)
     await expect.poll(() => a.mode().mode).toBe('writable')
     // A server that has these leaves goes on from what it knows; one that begins does not come to the head's root.
     await expect(open('c', { adoptHead: true })).rejects.toMatchObject({
@@ -353,37 +370,11 @@ describe('a follower', () => {
   })
 })
 
-/** Does what only the superuser can, past all triggers. */
-function tamper(sql: string): Promise<void> {
-  const { url, schema } = place.database
-  return withClient(url, async (client) => {
-    await client.query(
-      `BEGIN; SET LOCAL session_replication_role = replica; SET LOCAL search_path = ${schema}; ${sql}; COMMIT`,
-    )
-  })
-}
-
 describe('a database that went back', () => {
-  /** All rows of all tables as they are now; what puts them back. */
-  async function copyOfAll(): Promise<() => Promise<void>> {
-    const { url, schema } = place.database
-    const { rows } = await withClient(url, (client) =>
-      client.query<{ name: string }>(
-        `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = '${schema}'`,
-      ),
-    )
-    const names = rows.map(({ name }) => name)
-    await tamper(names.map((name) => `CREATE TABLE old_${name} AS TABLE ${name}`).join('; '))
-    const all = names.map(
-      (name) => `TRUNCATE ${name} CASCADE; INSERT INTO ${name} TABLE old_${name}`,
-    )
-    return () => tamper(all.join('; '))
-  }
-
   it('is refused by every server that saw what came after, while it runs and when it starts', async () => {
     const servers = [await open('a'), await open('b')]
     await servers[1]!.submit(leaves(10))
-    const goBack = await copyOfAll()
+    const goBack = await copyOfAll(place)
     await servers[1]!.submit(leaves(20))
     for (const server of servers) await expect.poll(() => server.head().size).toBe(20)
     await goBack()
@@ -406,7 +397,7 @@ describe('a database that went back', () => {
     const events: SharedLogEvent[] = []
     const a = await open('a', { onEvent: (event) => events.push(event) })
     await a.submit(leaves(10))
-    const goBack = await copyOfAll()
+    const goBack = await copyOfAll(place)
     await a.submit(leaves(11))
     await goBack()
     const outcome = await a.submit([utf8('next')]).catch((error: unknown) => messageOf(error))

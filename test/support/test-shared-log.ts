@@ -11,7 +11,7 @@ import { openPostgresLogStore } from '../../src/storage/postgres.ts'
 import { openPool } from '../../src/storage/postgres-pool.ts'
 import { migrateSchema } from '../../src/storage/postgres-schema.ts'
 import type { LeaderStore, SharedLogStore } from '../../src/storage/shared-port.ts'
-import { type TestDatabase, testDatabase } from './postgres.ts'
+import { type TestDatabase, testDatabase, withClient } from './postgres.ts'
 import { newKeys, signerOf } from './test-log.ts'
 
 export interface SharedPlace {
@@ -91,6 +91,30 @@ export async function openServer(
     await store.close()
     throw error
   }
+}
+
+/** Does what only the superuser can, past all triggers. */
+export function tamper({ database }: SharedPlace, sql: string): Promise<void> {
+  const path = `SET LOCAL search_path = ${database.schema}`
+  return withClient(database.url, async (client) => {
+    await client.query(
+      `BEGIN; SET LOCAL session_replication_role = replica; ${path}; ${sql}; COMMIT`,
+    )
+  })
+}
+
+/** Keeps all rows of all tables as they are now; answers what puts them back. */
+export async function copyOfAll(place: SharedPlace): Promise<() => Promise<void>> {
+  const { url, schema } = place.database
+  const { rows } = await withClient(url, (client) =>
+    client.query<{ name: string }>(
+      `SELECT table_name AS name FROM information_schema.tables WHERE table_schema = '${schema}'`,
+    ),
+  )
+  const names = rows.map(({ name }) => name)
+  await tamper(place, names.map((name) => `CREATE TABLE old_${name} AS TABLE ${name}`).join('; '))
+  const all = names.map((name) => `TRUNCATE ${name} CASCADE; INSERT INTO ${name} TABLE old_${name}`)
+  return () => tamper(place, all.join('; '))
 }
 
 /** Holds the calls of a server to its database, as a process does that is stopped for a while. */
