@@ -504,7 +504,12 @@ export function vaultStoreConformance(name: string, place: () => Promise<VaultSt
       await store.keys.write(gone.slice(0, 15).map(({ key }) => del(key)))
       let { keys } = await reopen()
       await keys.write(gone.slice(15).map(({ key }) => put(key, utf8('replaced'))))
-      expect(await here.whereIs(gone[0]!.value)).not.toEqual([])
+      // An engine may have used the place of some of them.
+      const found: string[] = []
+      for (const { value } of gone) {
+        if (found.length === 0) found.push(...(await here.whereIs(value)))
+      }
+      expect(found).not.toEqual([])
       await keys.scrub()
       for (const { value } of gone) expect(await here.whereIs(value)).toEqual([])
       expect(await here.whereIs(gone[0]!.key)).toEqual([])
