@@ -78,6 +78,7 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
   const password = await initialise(bin, directory)
   const port = options.port ?? (await freePort())
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
+  if (options.detached !== true) watchOver(directory, options.directory === undefined)
   let child = await run(bin, directory, port, url, options)
 
   const end = async (signal: NodeJS.Signals): Promise<void> => {
@@ -103,6 +104,16 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
       if (options.directory === undefined) await rm(directory, { recursive: true, force: true })
     },
   }
+}
+
+const WATCH = `while kill -0 "$1" 2>/dev/null && [ -d "$2" ]; do sleep 2; done
+[ -f "$2/data/postmaster.pid" ] && kill -QUIT "$(head -n 1 "$2/data/postmaster.pid")" 2>/dev/null && sleep 1
+[ "$3" = keep ] || rm -rf "$2"`
+
+/** Ends the server of a directory once this process is gone, however that ended; removes the directory if it may. */
+export function watchOver(directory: string, isTemporary: boolean): void {
+  const args = [String(process.pid), directory, isTemporary ? 'remove' : 'keep']
+  spawn('sh', ['-c', WATCH, 'watch', ...args], { detached: true, stdio: 'ignore' }).unref()
 }
 
 interface Binaries {
