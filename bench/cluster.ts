@@ -28,7 +28,9 @@ const RELEASE_MS = 100_000
 export async function clustering(scale: number): Promise<void> {
   try {
     for (const servers of [1, 2, 3]) await onStage({ servers }, (stage) => writing(stage, scale))
-    for (const intervalMs of [200, 1_000, 5_000]) await archiving(intervalMs, scale)
+    for (const intervalMs of scale < 0.5 ? [1_000] : [200, 1_000, 5_000]) {
+      await archiving(intervalMs, scale)
+    }
     await onStage({ servers: 3 }, async (stage) => {
       await reading(stage, scale)
       await failingOver(stage, scale)
@@ -46,7 +48,7 @@ async function onStage(
 ): Promise<void> {
   const stage = await setStage(options)
   try {
-    if (!isTold) row('(cluster)', await versions(stage))
+    if (!isTold) console.log(`\n${await versions(stage)}\n`)
     isTold = true
     await leaderOf(stage)
     await work(stage)
@@ -119,11 +121,7 @@ async function writing(stage: Stage, scale: number): Promise<void> {
   const requests = Math.round(200_000 * scale)
   const warmUp = Math.round(30_000 * scale)
   const add = await loadAll(members, { connections: CONNECTIONS, requests, warmUp })
-  row(
-    `${on}: POST /add, ${CONNECTIONS} connections in all`,
-    `${count(add.perSecond)} leaves/s`,
-    '10,000',
-  )
+  row(`${on}: POST /add, ${CONNECTIONS} connections`, `${count(add.perSecond)} leaves/s`, '10,000')
   row('  p50 / p99', `${ms(add.p50)} / ${ms(add.p99)} ms`)
   const batches = await loadAll(members, {
     path: '/v1/leaves',
@@ -133,10 +131,7 @@ async function writing(stage: Stage, scale: number): Promise<void> {
     warmUp: 6,
     leavesPerRequest: 1_000,
   })
-  row(
-    `${on}: batches of 1,000 leaves, 6 connections in all`,
-    `${count(batches.perSecond)} leaves/s`,
-  )
+  row(`${on}: batches of 1,000 leaves, 6 connections`, `${count(batches.perSecond)} leaves/s`)
   const leader = await leaderOf(stage)
   const follower = members.find((member) => member !== leader)
   for (const [what, who] of [
@@ -152,7 +147,7 @@ async function writing(stage: Stage, scale: number): Promise<void> {
       warmUp: 20,
     })
     row(
-      `${on}: submit to receipt at ${what}, a lone client: p50 / p99`,
+      `${on}: receipt of ${what}, one client: p50 / p99`,
       `${ms(alone.p50)} / ${ms(alone.p99)} ms`,
     )
   }
@@ -163,7 +158,7 @@ async function writing(stage: Stage, scale: number): Promise<void> {
     requests: Math.round(40_000 * scale) + 64,
     warmUp: 640,
   })
-  row(`${on}: submit to receipt, 64 connections: p50 / p99`, `${ms(many.p50)} / ${ms(many.p99)} ms`)
+  row(`${on}: receipts, 64 connections: p50 / p99`, `${ms(many.p50)} / ${ms(many.p99)} ms`)
   row('  leaves', `${count(many.perSecond)} leaves/s`)
 }
 
@@ -188,12 +183,9 @@ async function archiving(intervalMs: number, scale: number): Promise<void> {
       const { puts, gets, deletes, bytesUp } = front.take()
       const each = (value: number): string => count((value / leaves) * 1e6)
       const rate = count(leaves / seconds)
-      row(
-        `a checkpoint every ${intervalMs / 1_000} s, ${rate} leaves/s: S3 PUTs per million`,
-        each(puts),
-      )
+      row(`archive every ${intervalMs / 1_000} s, ${rate} leaves/s: PUTs per million`, each(puts))
       row('  GETs / DELETEs per million', `${each(gets)} / ${each(deletes)}`)
-      row('  bytes to S3 per million', `${count((bytesUp / leaves) * 1e3)} KB`)
+      row('  bytes sent per million', `${count(bytesUp / leaves)} MB`)
     })
   } finally {
     await front?.close()
@@ -237,7 +229,7 @@ async function reading(stage: Stage, scale: number): Promise<void> {
   if (late.length > 0) throw new Error(late.join('; '))
   const size = await stage.sequencedSize()
   row(
-    'database bytes a leaf of 300 bytes, all in the database',
+    'database bytes a leaf, all in the database',
     `${count(((await databaseBytes(stage)) - before) / size)} bytes`,
   )
   const requests = Math.max(500, Math.round(40_000 * scale))
@@ -269,7 +261,7 @@ async function reading(stage: Stage, scale: number): Promise<void> {
   await read('the archive', Math.floor(released / 256))
   await withClient(postgres.url, (client) => client.query('VACUUM FULL'))
   row(
-    'database bytes a leaf, entries and tiles in the archive',
+    'database bytes a leaf, tiles in the archive only',
     `${count(((await databaseBytes(stage)) - before) / (await stage.sequencedSize()))} bytes`,
   )
 }
