@@ -3,6 +3,7 @@ import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { messageOf, usage } from '../errors.ts'
 import { storedEntries } from '../log/stored-entries.ts'
+import type { LogStorage } from '../server/log-storage.ts'
 import type { LogStore } from '../storage/port.ts'
 import type { Vault } from '../vault/vault.ts'
 import { note } from './command.ts'
@@ -63,6 +64,41 @@ export async function openVaultIn({ folder, keyFile }: RecordsPlace): Promise<Va
     onEvent: () => {},
   })
   return openVaultAt(directory, masterKey, { createIfMissing: false })
+}
+
+/**
+ * Opens the vault of a log in a database, or undefined when it has none, or its key is kept elsewhere.
+ * @throws USAGE with another master key; CORRUPT, IO
+ */
+export async function openVaultOf(
+  { stores }: LogStorage,
+  { folder, keyFile }: RecordsPlace,
+): Promise<Vault | undefined> {
+  if (!(await stores.hasVault())) return undefined
+  const file = keyFile ?? join(folder, 'keys', 'vault.key')
+  if (!existsSync(file)) {
+    note(
+      `payloads are not checked: the master key of the vault is missing from ${file}; say with --vault-key where it is`,
+    )
+    return undefined
+  }
+  const [{ findOrMakeVaultKey }, { openVault }] = await Promise.all([
+    import('../server/vault-key.ts'),
+    import('../vault/vault.ts'),
+  ])
+  const masterKey = await findOrMakeVaultKey({
+    file,
+    hasVault: stores.hasVault,
+    passphrase: process.env.CAIRN_PASSPHRASE,
+    onEvent: () => {},
+  })
+  const store = await stores.openVault()
+  try {
+    return await openVault({ store, masterKey, now: Date.now })
+  } catch (error) {
+    await store.close()
+    throw error
+  }
 }
 
 /**

@@ -9,6 +9,7 @@ import { type Finding, type FsckOptions, type FsckSummary, fsck } from '../log/f
 import { openSignedState, type SignedHead } from '../log/signed-state.ts'
 import { readKeys } from '../server/keys.ts'
 import { defaultSignerState } from '../server/log-parts.ts'
+import type { LogStorage } from '../server/log-storage.ts'
 import { readVkeyFile } from '../server/vkey-file.ts'
 import type { LogStore } from '../storage/port.ts'
 import type { Vault } from '../vault/vault.ts'
@@ -18,16 +19,19 @@ import {
   checkVault,
   missingVault,
   openVaultIn,
+  openVaultOf,
   type RecordsPlace,
   rebuildIndex,
   type VaultFinding,
   withoutKey,
 } from './fsck-records.ts'
+import { placeFlags, placeOf } from './place-flags.ts'
 import { startProgress } from './progress.ts'
 import { openStore } from './stored-log.ts'
 import { byteCount, duration, plural, printable } from './style.ts'
 
 interface FsckFlags {
+  readonly database?: string
   readonly reindex?: boolean
   readonly vaultKey?: string
   readonly json?: boolean
@@ -43,8 +47,15 @@ export function configure(command: Command): void {
     .argument('<folder>', 'data directory')
     .option('--reindex', 'build the search index again, from the log and the vault')
     .option('--vault-key <file>', "the vault's master key (default: <folder>/keys/vault.key)")
+    .option('--database <url>', 'PostgreSQL database that holds what is not in the data directory')
+    .option('--database-schema <name>', 'schema of that database (default: cairn)')
+    .option('--database-password-file <file>', 'file with the password of that database')
     .action((folder: string, flags: FsckFlags) => check(folder, flags))
-  withCommonHelp(command, ['cairn fsck ./cairn-data', 'cairn fsck ./cairn-data --reindex'])
+  withCommonHelp(command, [
+    'cairn fsck ./cairn-data',
+    'cairn fsck ./cairn-data --reindex',
+    'cairn fsck ./server-1 --database postgres://owner@db.example.org/cairn',
+  ])
 }
 
 async function check(folder: string, flags: FsckFlags): Promise<void> {
@@ -55,13 +66,16 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
   const { found, findings } = collector(quiet)
   const interrupt = interruptible()
   const { signal } = interrupt
-  const store = await openStore(folder)
+  const storage = await databaseOf(folder, flags)
+  const store = storage?.log ?? (await openStore(folder))
   let vault: Vault | undefined
   let summary: FsckSummary
   let vaultRows: number | undefined
   let indexed: number | undefined
   try {
-    vault = await vaultIn(place, flags, found)
+    vault = await (storage === undefined
+      ? vaultIn(place, flags, found)
+      : openVaultOf(storage, place))
     summary = await checkStore(store, place, found, signal)
     vaultRows = vault && (await checkVault(vault, place, found, signal))
     if (flags.reindex === true) {
@@ -70,7 +84,7 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
     }
   } finally {
     await vault?.close()
-    await store.close()
+    await (storage ?? store).close()
     interrupt.done()
   }
   const ok = findings.length === 0
@@ -85,6 +99,19 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
   }
   line(sentence(findings.length, summary, vaultRows, performance.now() - started))
   if (indexed !== undefined) line(`  the index was built again: ${plural(indexed, 'record')}`)
+}
+
+/** The storage of a log that is not in its data directory. */
+async function databaseOf(folder: string, flags: FsckFlags): Promise<LogStorage | undefined> {
+  const place = await placeOf(placeFlags({ ...flags }, '', folder), '')
+  if (place.shared === undefined) return undefined
+  if (flags.reindex === true) {
+    throw usage(
+      '--reindex is for data directories: in a database the server that leads keeps the index',
+    )
+  }
+  const { openStorage } = await import('../server/log-storage.ts')
+  return openStorage(place, { create: false, despite: ['moved'] })
 }
 
 /** The vault, where there is one. Its key may be kept elsewhere: without it all else can be checked. */

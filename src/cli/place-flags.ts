@@ -17,10 +17,16 @@ export interface PlaceFlags {
   readonly passwordFile?: string | undefined
 }
 
-const named = (side: Side, name: string): string =>
-  side === '' ? `--${name}` : `--${side}-${name}`
+/** One that stands alone is called as the setting is. */
+function named(side: Side, name: string): string {
+  if (side !== '') return `--${side}-${name}`
+  return name === 'config' || name === 'database' ? `--${name}` : `--database-${name}`
+}
 
-/** Adds `--from-config`, `--from-database`, `--from-schema` and `--from-password-file`, or those of the other side. */
+/**
+ * Adds `--from-config`, `--from-database`, `--from-schema` and `--from-password-file`, or those of the other side; without
+ * a side `--database-schema` and `--database-password-file`, as the settings are called.
+ */
 export function withPlace(command: Command, side: Side): void {
   command
     .option(`${named(side, 'config')} <file>`, 'configuration of cairn serve that says where it is')
@@ -39,7 +45,9 @@ export function placeFlags(
   data: string | undefined,
 ): PlaceFlags {
   const value = (name: string): string | undefined => {
-    const attribute = side === '' ? name : `${side}${name[0]!.toUpperCase()}${name.slice(1)}`
+    const attribute = named(side, name)
+      .slice(2)
+      .replace(/-([a-z])/g, (_, letter: string) => letter.toUpperCase())
     return flags[attribute] as string | undefined
   }
   return {
@@ -47,7 +55,7 @@ export function placeFlags(
     config: value('config'),
     database: value('database'),
     schema: value('schema'),
-    passwordFile: value('passwordFile'),
+    passwordFile: value('password-file'),
   }
 }
 

@@ -94,15 +94,18 @@ describe('a move into a database', () => {
       code: 'USAGE',
       message: expect.stringMatching(/holds the log other.example\/log/),
     })
+    const another = { ...place, data: at('server-2-too') }
+    await cp(place.data, another.data, { recursive: true })
     const { loadConfig } = await import('../../src/server/config.ts')
     const server = await serve(
       await loadConfig({ flags: { data: place.data, port: 0, ...flags }, env: {} }),
     )
     try {
-      await expect(openStorage(place, { create: false })).rejects.toMatchObject({
+      await expect(openStorage(another, { create: false })).rejects.toMatchObject({
         code: 'LOCKED',
         message: expect.stringMatching(/a server runs the log/),
       })
+      await expect(openStorage(place, { create: false })).rejects.toMatchObject({ code: 'LOCKED' })
     } finally {
       await server.close()
     }
