@@ -110,39 +110,49 @@ export function startLoad(options: LoadOptions): Load {
 
   async function client(number: number): Promise<void> {
     const random = seededRandom(seed * 1_000 + number)
+    const needsNoLeader = number % 3 === 0
+    // A third of the clients at each server, and as many of those that need no leader.
+    let home = Math.floor(number / 3) % urls.length
+    const send = async (submission: Submission): Promise<void> => {
+      const isElsewhere = !needsNoLeader && random.next() < 0.2
+      const from = isElsewhere ? random.below(urls.length) : home
+      const answered = await submit(submission, from, random)
+      if (!isElsewhere) home = answered
+    }
     while (!isStopped) {
       const submission = invent(random, number)
       counts.submissions++
       counts.resubmitted += submission.serials.filter(
         (one) => journal.indices[one] !== undefined,
       ).length
-      await submit(submission, random)
+      await send(submission)
       const { idempotencyKey } = submission
       // A client that is not sure sends it once more: nothing changes.
-      if (idempotencyKey !== undefined && random.next() < 0.3) await submit(submission, random)
+      if (idempotencyKey !== undefined && random.next() < 0.3) await send(submission)
     }
   }
 
-  async function submit(submission: Submission, random: Random): Promise<void> {
+  /** Sends it to one server after the other until it is answered, from one on. Returns which one answered. */
+  async function submit(submission: Submission, from: number, random: Random): Promise<number> {
     const request = requestOf(submission, leaves)
-    let at = random.below(urls.length)
-    for (let tried = 0; performance.now() < giveUpAt; tried++, at++) {
+    let at = from
+    for (let tried = 0; performance.now() < giveUpAt; tried++, at = (at + 1) % urls.length) {
       if (tried > 0) counts.retries++
       if (tried === 1) counts.repeated++
-      const url = urls[at % urls.length]!
+      const url = urls[at]!
       let waitMs = Math.min(20 * 2 ** tried * (0.5 + random.next()), LONGEST_PAUSE_MS)
       try {
         const answer = await exchange(url + submission.path, { ...request, timeoutMs: ATTEMPT_MS })
         if (answer.status === 200 || answer.status === 201) {
           take(submission, answer, url)
-          return
+          return at
         }
         failed(`${answer.status} ${detailOf(answer)}`)
         const isOwnFirst = answer.status === IN_USE && tried > 0
         if (!PASSING.has(answer.status) && !isOwnFirst) {
           journal.complain(`${url} answered ${answer.status}: ${detailOf(answer)}`)
           counts.unanswered++
-          return
+          return at
         }
         const asked = Number(answer.headers['retry-after'] ?? 0) * 1_000
         waitMs = Math.max(waitMs, Math.min(asked, LONGEST_PAUSE_MS))
@@ -152,6 +162,7 @@ export function startLoad(options: LoadOptions): Load {
       await sleep(waitMs)
     }
     counts.unanswered++
+    return at
   }
 
   function failed(what: string): void {
