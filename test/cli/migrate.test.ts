@@ -221,7 +221,10 @@ describe('cairn migrate from an address', () => {
     expect(run.stdout).toMatch(/--adopt-head/)
     const [source, copied] = [await contentsOf({ data: from }), await contentsOf({ data: to })]
     for (const [name, value] of Object.entries(copied)) {
-      if (/^(tile|bundle|log.vkey)/.test(name)) expect(value, name).toBe(source[name])
+      // The log went on while it was read.
+      if (/^(tile|bundle|log.vkey)/.test(name)) {
+        expect(source[name]?.startsWith(value), name).toBe(true)
+      }
     }
     expect(Object.keys(copied).filter((name) => name.startsWith('bundle'))).toHaveLength(3)
     await whileServed(to, async ({ url }) => {
