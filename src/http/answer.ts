@@ -65,14 +65,18 @@ export function isWhole(answer: Answer | StreamedAnswer): answer is Answer {
 /** Whoever reads it sets the pace, and ends its source by going away. */
 function streamOf(chunks: AsyncIterable<Uint8Array>): ReadableStream<Uint8Array> {
   const source = chunks[Symbol.asyncIterator]()
-  return new ReadableStream<Uint8Array>({
-    async pull(controller) {
-      const { done, value } = await source.next()
-      if (done === true) controller.close()
-      else controller.enqueue(value)
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await source.next()
+        if (done === true) controller.close()
+        else controller.enqueue(value)
+      },
+      async cancel() {
+        await source.return?.()
+      },
     },
-    async cancel() {
-      await source.return?.()
-    },
-  })
+    // Nothing is made before it is asked for.
+    { highWaterMark: 0 },
+  )
 }

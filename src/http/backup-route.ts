@@ -8,6 +8,8 @@ import { Bytes, type Route, route } from './route.ts'
 const BACKUP_TYPE = 'application/vnd.cairn.backup+tar'
 /** After so long without anybody who takes more, the next one may have its turn. */
 const STALL_MS = 120_000
+/** A body that is not asked for at once is not wanted: the request was HEAD. */
+const START_MS = 5_000
 
 /** What a server can save of a log. */
 export interface HostedBackup {
@@ -86,7 +88,7 @@ function whileTaken(
     onEnd()
     source.return?.().catch(() => undefined)
   }
-  let timer = setTimeout(end, stallMs).unref()
+  let timer = setTimeout(end, Math.min(stallMs, START_MS)).unref()
   return {
     [Symbol.asyncIterator]: () => ({
       async next() {
