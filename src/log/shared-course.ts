@@ -354,7 +354,10 @@ export class Course {
       this.#endTerm()
     } else {
       this.#onDatabase(error)
-      if (code !== 'UNAVAILABLE' && code !== 'DISK_FULL') this.#endTerm()
+      if (code === 'UNAVAILABLE' || code === 'DISK_FULL') return
+      // Another server may be able to do what this one cannot.
+      void this.election.stepBack()
+      this.#endTerm()
     }
   }
 

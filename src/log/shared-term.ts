@@ -35,6 +35,7 @@ export class Election {
   #looking: Promise<void> | undefined
   #lookAgain = false
   #withdrawn = false
+  #notBefore = Number.NEGATIVE_INFINITY
   #closed = false
   /** When the lease of the own term runs out, by this server's monotonic clock. */
   #until = 0
@@ -72,13 +73,16 @@ export class Election {
     return this.#looking
   }
 
+  /** Ends the own term, and lets others try first: this server cannot do what a leader has to. */
+  async stepBack(): Promise<void> {
+    this.#notBefore = performance.now() + this.#options.leaseMs
+    await this.#resign()
+  }
+
   /** Ends the own term so that others need not wait for its lease, and begins no other. */
   async withdraw(): Promise<void> {
     this.#withdrawn = true
-    const term = this.#term
-    if (term?.lasts() !== true) return
-    term.end()
-    await term.leader.resign().catch(this.#options.onDatabase)
+    await this.#resign()
   }
 
   /** Withdraws, and looks no more. */
@@ -88,6 +92,13 @@ export class Election {
     clearTimeout(this.#timer)
     await this.#looking
     await this.withdraw()
+  }
+
+  async #resign(): Promise<void> {
+    const term = this.#term
+    if (term?.lasts() !== true) return
+    term.end()
+    await term.leader.resign().catch(this.#options.onDatabase)
   }
 
   async #look(): Promise<void> {
@@ -100,7 +111,7 @@ export class Election {
       this.#term = undefined
       this.#leadership = await store.leadership()
       const isOthers = this.#leadership?.valid === true && this.#leadership.holder !== holder
-      if (isOthers || this.#withdrawn) return
+      if (isOthers || this.#withdrawn || performance.now() < this.#notBefore) return
       const asked = performance.now()
       const leader = await store.lead({ holder, url, leaseMs })
       if (leader === undefined) {

@@ -172,11 +172,21 @@ describe('when the database fails', () => {
     await check(log, leaves(2), await log.submit(leaves(2)))
   })
 
-  it('ends the term after a failure that is not understood, and begins another', async () => {
-    const log = await open('a', {}, failing('integrate', { code: 'IO' }))
+  it('lets another lead after a failure that is not understood, and tries again later', async () => {
+    const log = await open(
+      'a',
+      { leaseMs: 500 },
+      failing('integrate', { code: 'IO', times: 1_000 }),
+    )
+    const other = await open('b', { leaseMs: 500 })
     armed.add('integrate')
     await check(log, leaves(2), await log.submit(leaves(2)))
-    expect(log.cluster().epoch).toBe(2)
+    expect(other.leader()?.isUs).toBe(true)
+    armed.clear()
+    opened = [log]
+    await other.close()
+    await check(log, leaves(4), await log.submit(leaves(4)))
+    expect(log.leader()?.isUs).toBe(true)
   })
 })
 
