@@ -35,7 +35,7 @@ export const RECORD = {
   /** In `vault_payloads`. */
   payload: 1_427,
   /** In `vault_keys`, whose parts take some megabytes from the beginning. */
-  key: 410,
+  key: 360,
   /** In `index_rows`. */
   index: 596,
   /** In `map_rows`. */
