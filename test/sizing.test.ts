@@ -34,7 +34,7 @@ import {
 } from './support/test-shared-log.ts'
 
 const LEAF = 300
-const BATCH = 4_000
+const BATCH = 10_000
 const LEAVES = 100_000
 
 describe('docs/sizing.md', () => {
@@ -81,7 +81,7 @@ describe('a log of 100,000 leaves', () => {
     const objects = watched(await openObjectDirectory(directory))
     const archiver = archive(testLog(log, storedTiles(store)), objects, newMark(), { settleMs: 0 })
 
-    const steps = [...Array(LEAVES / BATCH).fill(BATCH), ...Array(20).fill(40)]
+    const steps = [...Array(LEAVES / BATCH).fill(BATCH), ...Array(12).fill(40)]
     for (const step of steps) {
       await log.sequence(Array.from({ length: step }, () => randomBytes(LEAF)))
       await until(() => archiver.status().shown === log.publication().size || undefined)
@@ -151,7 +151,7 @@ it('takes what was calculated for leaves that come alone, with a key each', asyn
   const database = await testDatabase()
   const pool = openPool(database)
   const store = await openPostgresLogStore({ pool })
-  const leaves = 6_000
+  const leaves = 3_000
   await withClient(database.url, async (client) => {
     await client.query(`SET search_path = ${database.schema}`)
     await client.query(
@@ -175,7 +175,7 @@ it('takes what was calculated for records', async () => {
   const flags = ['--data', data, '--open', '--database', url, '--database-schema', schema]
   const server = await served(flags)
   afterThisTest(() => server.stop())
-  const records = 2_500
+  const records = 1_000
   // It takes records once it leads.
   await until(async () => (await fetch(`${server.url}/v1/records`)).status !== 503 || undefined)
   const { errors } = await load(
