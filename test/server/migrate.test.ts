@@ -1,13 +1,17 @@
 /** Moves into a database and back. */
-import { cp, mkdtemp, rm } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
+import { treeSize } from '../../src/merkle/position.ts'
 import { openStorage } from '../../src/server/log-storage.ts'
 import { migrateLog } from '../../src/server/migrate.ts'
 import { openStoppedLog } from '../../src/server/moved-log.ts'
 import { serve } from '../../src/server/serve.ts'
+import { openObjectDirectory } from '../../src/storage/object-directory.ts'
+import { openPostgresLogStore } from '../../src/storage/postgres.ts'
+import { openPool } from '../../src/storage/postgres-pool.ts'
 import {
   contentsOf,
   type MadeLog,
@@ -17,7 +21,7 @@ import {
   submitKeyed,
   whileServed,
 } from '../support/moving-place.ts'
-import { testDatabase } from '../support/postgres.ts'
+import { testDatabase, withClient } from '../support/postgres.ts'
 
 let folder: string
 let made: MadeLog
@@ -136,6 +140,46 @@ describe('a move into a database', () => {
     expect(await contentsOf(place)).toEqual(await contentsOf(from))
     await run(place.data)
   }, 30_000)
+
+  it('reads what the database has let go of from the archive', async () => {
+    const database = await testDatabase()
+    const { place, flags } = placeIn(at('archived'), database)
+    await mkdir(at('bucket'))
+    const bucket = { bucket: `file://${at('bucket')}`, 'archive-interval': 50 }
+    const leaves = Array.from({ length: 1_500 }, (_, i) => utf8(`archived ${i}`))
+    const archived = () =>
+      withClient(database.url, async (client) => {
+        const text = `SELECT size FROM ${database.schema}.archive`
+        return Number((await client.query(text)).rows[0]?.size ?? 0)
+      })
+    await whileServed(
+      place.data,
+      async ({ log }) => {
+        for await (const _ of log.submitForIndices(leaves));
+        for (let tried = 0; tried < 200 && (await archived()) < 1_500; tried++) {
+          await new Promise((resolve) => setTimeout(resolve, 50))
+        }
+      },
+      { ...flags, ...bucket },
+    )
+    // The server lets go after a minute.
+    const pool = openPool(database)
+    const objects = await openObjectDirectory(at('bucket'))
+    const store = await openPostgresLogStore({ pool, archive: objects })
+    const term = await store.lead({ holder: 'test', url: '', leaseMs: 1_000 })
+    const size = treeSize(await archived())
+    await term!.archived(size, size)
+    await term!.resign()
+    for (const part of [store, objects, pool]) await part.close()
+    const to = { data: at('from-archive') }
+    // Without the bucket it cannot be read.
+    await expect(move(place, to)).rejects.toMatchObject({ code: 'USAGE' })
+    const archive = { place: { kind: 'directory' as const, path: at('bucket') } }
+    await move({ ...place, shared: { ...place.shared!, archive } }, to)
+    await whileServed(to.data, async ({ log }) => {
+      expect(Number((await log.submit(leaves[3]!)).index)).toBe(3)
+    })
+  }, 60_000)
 
   it('says when there is no log in a database', async () => {
     const { place } = placeIn(at('server-6'), await testDatabase())
