@@ -101,7 +101,7 @@ async function run(stage: Stage): Promise<{ findings: Findings; ok: boolean }> {
   await load.stop()
   const stopped = performance.now()
   line.tell('the load has ended')
-  const { checkpoint, late } = await caughtUp(stage)
+  const { head, late } = await caughtUp(stage)
   line.tell(late.length === 0 ? 'all have caught up' : 'not all have caught up')
   await watch.stop()
   line.stop()
@@ -111,18 +111,19 @@ async function run(stage: Stage): Promise<{ findings: Findings; ok: boolean }> {
   }
 
   if (broken !== undefined) await sabotage(broken, journal, signer)
-  if (checkpoint === undefined) throw new Error(`there is no final head: ${late.join('; ')}`)
+  if (late.length > 0) line.tell(await stage.databaseState().catch(String))
+  if (head === undefined) throw new Error(`there is no final head: ${late.join('; ')}`)
   const bar = startProgress({ label: 'checking', unit: 'entries' })
   const findings = await checkLog({
-    source: sourceAt(urls[0]!),
-    checkpoint: utf8(checkpoint),
+    source: sourceAt(head.url),
+    checkpoint: utf8(head.checkpoint),
     keys,
     journal,
     leaves,
     progress: bar.update,
   })
   bar.clear()
-  complaints.push(...(await unproven(stage, journal, checkpoint)))
+  complaints.push(...(await unproven(stage, journal, head.checkpoint)))
   complaints.push(...(await auditServers(stage, journal)))
   await stage.closeMembers()
   await postgres.stop()

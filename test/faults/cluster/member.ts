@@ -20,8 +20,8 @@ export interface Member {
   readonly failedStarts: readonly string[]
   /** How long each start took that did not fail, in milliseconds. */
   readonly startTimes: readonly number[]
-  /** Starts it, again and again until it runs or is closed. */
-  start(): Promise<void>
+  /** Starts it, again and again until it runs or is closed. @throws Error when it does not run after so many attempts */
+  start(attempts?: number): Promise<void>
   /** Ends it at once, as a power cut would. */
   kill(): Promise<void>
   /** Asks it to end, and waits until it has. */
@@ -48,8 +48,8 @@ export function newMember({ name, data, port, flags }: MemberOptions): Member {
   /** What all its processes wrote before the one that runs. */
   let written = ''
 
-  async function start(): Promise<void> {
-    while (!isClosed) {
+  async function start(attempts = Number.POSITIVE_INFINITY): Promise<void> {
+    for (let attempt = 1; !isClosed; attempt++) {
       const began = performance.now()
       const took = (): number => Math.round(performance.now() - began)
       try {
@@ -60,6 +60,7 @@ export function newMember({ name, data, port, flags }: MemberOptions): Member {
       } catch (error) {
         failedStarts.push((error as Error).message.slice(-LAST_WORDS))
         written += `(did not start in ${took()} ms) ${(error as Error).message}\n`
+        if (attempt >= attempts) throw error
         await sleep(PAUSE_MS)
       }
     }

@@ -48,6 +48,8 @@ export interface StageOptions {
 
 const SCHEMA = 'cairn'
 const ROLE = 'cairn_server'
+/** One that does not start when all is well never will. */
+const FIRST_STARTS = 2
 
 const run = promisify(execFile)
 
@@ -85,7 +87,7 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     left.push(closeMembers)
     const leaders = watchLeaders(postgres.url, SCHEMA)
     left.push(() => leaders.close())
-    await Promise.all(members.map((member) => member.start()))
+    await Promise.all(members.map((member) => member.start(FIRST_STARTS)))
 
     const vkeyFile = join(members[0]!.data, 'log.vkey')
     const vkeys = (await readFile(vkeyFile, 'utf8')).trim().split('\n')

@@ -24,13 +24,19 @@ const ANSWER_MS = 10_000
 const PROVEN = 100
 const GIVEN = 10
 
+/** The largest head at the end, and the server that shows it. */
+export interface FinalHead {
+  readonly checkpoint: string
+  readonly url: string
+}
+
 /**
- * Waits until every server takes submissions and shows a head with all leaves, and the archive too. Returns that head,
- * and what did not come to pass.
+ * Waits until every server takes submissions and shows a head with all leaves, and the archive too. Returns the largest
+ * head that one shows, and what did not come to pass.
  */
 export async function caughtUp(
   stage: Stage,
-): Promise<{ readonly checkpoint: string | undefined; readonly late: readonly string[] }> {
+): Promise<{ readonly head: FinalHead | undefined; readonly late: readonly string[] }> {
   const until = performance.now() + CATCH_UP_MS
   for (;;) {
     const late: string[] = []
@@ -38,20 +44,23 @@ export async function caughtUp(
       late.push(`the database does not answer: ${String(error)}`)
       return -1
     })
-    let checkpoint: string | undefined
+    let head: FinalHead | undefined
     for (const { name, url, output } of stage.members) {
       const note = await publishedAt(url).catch(() => undefined)
       const ready = await exchange(`${url}/readyz`, { timeoutMs: ANSWER_MS }).catch(() => undefined)
       if (claimedSize(note) !== size) {
         late.push(`${name} shows a head of ${claimedSize(note)} leaves, not ${size}`)
-      } else checkpoint = note
+      }
+      if (note !== undefined && claimedSize(note) > claimedSize(head?.checkpoint)) {
+        head = { checkpoint: note, url }
+      }
       if (ready?.status !== 200) {
         late.push(`${name} is not ready: ${ready?.body.toString() ?? output().slice(-1_000)}`)
       }
     }
     const inArchive = claimedSize(await archived(stage).catch(() => undefined))
     if (inArchive !== size) late.push(`the archive has ${inArchive} leaves, not ${size}`)
-    if (late.length === 0 || performance.now() > until) return { checkpoint, late }
+    if (late.length === 0 || performance.now() > until) return { head, late }
     await sleep(LOOK_MS)
   }
 }
