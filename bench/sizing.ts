@@ -275,7 +275,11 @@ function recovery(): string {
     ['10 billion leaves', 'what is read', 'how long'],
     [
       ['a server starts', `${3 * levels} tiles at the most, two heads`, 'below a second'],
-      ['another server leads', 'what was sequenced and is in no tree yet', 'up to 4 s, with a lease of 3'],
+      [
+        'another server leads',
+        'what was sequenced and is in no tree yet',
+        'up to 4 s, with a lease of 3',
+      ],
       [
         'the database is restored',
         `${terabytes(ALL * LEAF_FOR_GOOD)} TB, leaves alone`,
