@@ -6,7 +6,7 @@ import { type MovedLog, openLogAtAddress, openStoppedLog } from '../server/moved
 import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
 import { readToken } from './connect.ts'
 import { placeFlags, placeOf, withPlace } from './place-flags.ts'
-import { type Progress, startProgress } from './progress.ts'
+import { type StepLabels, stepBars } from './progress.ts'
 import { count, plural } from './style.ts'
 
 interface MigrateFlags {
@@ -50,7 +50,7 @@ async function migrate(flags: MigrateFlags): Promise<void> {
   const all = { ...flags } as Readonly<Record<string, unknown>>
   const to = await placeOf(placeFlags(all, 'to', flags.to), 'to')
   const interrupt = interruptible()
-  const bars = stepBars(quiet)
+  const bars = stepBars(LABELS, quiet)
   let from: MovedLog | undefined
   try {
     from = await sourceOf(flags, to.data, interrupt.signal)
@@ -97,28 +97,10 @@ async function sourceOf(flags: MigrateFlags, to: string, signal: AbortSignal): P
   return openStoppedLog(await placeOf(place, 'from'), to)
 }
 
-const LABELS: Readonly<Record<MigrateStep, readonly [label: string, unit: string]>> = {
+const LABELS: StepLabels<MigrateStep> = {
   payloads: ['copying payloads', 'rows'],
   entries: ['copying entries', 'entries'],
   checking: ['checking the copy', 'entries'],
-}
-
-/** A bar for the step at hand. */
-function stepBars(quiet: boolean) {
-  let step: MigrateStep | undefined
-  let bar: Progress | undefined
-  return {
-    update(now: MigrateStep, done: number, total: number | undefined): void {
-      if (now !== step) {
-        bar?.clear()
-        const [label, unit] = LABELS[now]
-        bar = startProgress({ label, unit, quiet })
-        step = now
-      }
-      bar?.update(done, total)
-    },
-    clear: () => bar?.clear(),
-  }
 }
 
 function jsonOf({ size, resumedAt, keys, vault, idempotency, signerState }: Migrated, to: string) {

@@ -91,3 +91,32 @@ export function startProgress(options: ProgressOptions): Progress {
     },
   }
 }
+
+/** What the bar says of each step, and what it counts. */
+export type StepLabels<Step extends string> = Readonly<
+  Record<Step, readonly [label: string, unit: string]>
+>
+
+/** One bar after the other, for work in steps. */
+export function stepBars<Step extends string>(
+  labels: StepLabels<Step>,
+  quiet: boolean,
+): {
+  readonly update: (step: Step, done: number, total: number | undefined) => void
+  readonly clear: () => void
+} {
+  let step: Step | undefined
+  let bar: Progress | undefined
+  return {
+    update(now, done, total) {
+      if (now !== step) {
+        bar?.clear()
+        const [label, unit] = labels[now]
+        bar = startProgress({ label, unit, quiet })
+        step = now
+      }
+      bar?.update(done, total)
+    },
+    clear: () => bar?.clear(),
+  }
+}

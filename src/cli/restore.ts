@@ -5,7 +5,7 @@ import { type Restored, type RestoreStep, restoreBackup } from '../server/restor
 import { readPolicyFile } from '../server/witnesses.ts'
 import { interruptible, printJson, terminal, withCommonHelp } from './command.ts'
 import { placeFlags, placeOf, withPlace } from './place-flags.ts'
-import { type Progress, startProgress } from './progress.ts'
+import { type StepLabels, stepBars } from './progress.ts'
 import { plural, printable } from './style.ts'
 
 interface RestoreFlags {
@@ -50,7 +50,7 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
   const to = await placeOf(placeFlags({ ...flags }, 'to', flags.to), 'to')
   const policy = flags.policy === undefined ? undefined : await readPolicyFile(flags.policy)
   const interrupt = interruptible()
-  const bars = stepBars(quiet)
+  const bars = stepBars(LABELS, quiet)
   let backup: BackupFile | undefined
   try {
     backup = await openBackupFile(
@@ -78,29 +78,11 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
   }
 }
 
-const LABELS: Readonly<Record<RestoreStep | 'reading', readonly [label: string, unit: string]>> = {
+const LABELS: StepLabels<RestoreStep | 'reading'> = {
   reading: ['checking the file', 'bytes'],
   payloads: ['restoring payloads', 'rows'],
   entries: ['restoring entries', 'entries'],
   checking: ['checking the tree', 'entries'],
-}
-
-/** A bar for the step at hand. */
-function stepBars(quiet: boolean) {
-  let step: RestoreStep | 'reading' | undefined
-  let bar: Progress | undefined
-  return {
-    update(now: RestoreStep | 'reading', done: number, total: number | undefined): void {
-      if (now !== step) {
-        bar?.clear()
-        const [label, unit] = LABELS[now]
-        bar = startProgress({ label, unit, quiet })
-        step = now
-      }
-      bar?.update(done, total)
-    },
-    clear: () => bar?.clear(),
-  }
 }
 
 function jsonOf({ size, made, keys, witnesses, maySign }: Restored, to: string) {

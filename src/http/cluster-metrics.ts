@@ -41,107 +41,73 @@ const OF_ARCHIVES: readonly [string, string, (status: ArchiveStatus) => number |
   ],
 ]
 
-const OBJECTS: readonly [outcome: string, count: keyof ArchiveCounts][] = [
-  ['created', 'created'],
-  ['there', 'there'],
-  ['replaced', 'replaced'],
-  ['removed', 'removed'],
-]
+const OUTCOMES: readonly (keyof ArchiveCounts)[] = ['created', 'there', 'replaced', 'removed']
+
+/** A value of a log, with labels beside its name. */
+type Reading = readonly [value: number | undefined, labels?: Readonly<Record<string, string>>]
 
 /** Adds the metrics of shared logs; the one at `/` is called `main`. */
 export function registerClusters(
   registry: Registry,
   logs: ReadonlyMap<string, ReportedCluster>,
 ): void {
-  const registers = [registry]
-  const labelNames = ['log'] as const
-  const nameOf = (label: string): string => label || 'main'
-  for (const [name, help, read] of OF_CLUSTERS) {
-    new Gauge({
+  /** Adds one that is read when it is asked for. */
+  function add(
+    [kind, name, help]: readonly [kind: 'gauge' | 'counter', name: string, help: string],
+    labels: readonly string[],
+    read: (one: ReportedCluster) => readonly Reading[],
+  ): void {
+    const Metric = kind === 'gauge' ? Gauge : Counter
+    new Metric({
       name,
       help,
-      labelNames,
-      registers,
+      labelNames: ['log', ...labels],
+      registers: [registry],
       collect() {
-        for (const [label, one] of logs) {
-          const value = read(one.cluster())
-          if (value !== undefined) this.set({ log: nameOf(label) }, value)
-        }
-      },
-    })
-  }
-  new Counter({
-    name: 'cairn_database_errors_total',
-    help: 'Failures of the database.',
-    labelNames,
-    registers,
-    collect() {
-      this.reset()
-      for (const [label, one] of logs) {
-        this.inc({ log: nameOf(label) }, one.cluster().databaseErrors)
-      }
-    },
-  })
-  for (const [name, help, read] of OF_ARCHIVES) {
-    new Gauge({
-      name,
-      help,
-      labelNames,
-      registers,
-      collect() {
-        // A server whose term is over knows no more of it.
+        // A server whose term is over knows no more of what only a leader does.
         this.reset()
         for (const [label, one] of logs) {
-          const status = one.archive()
-          const value = status && read(status)
-          if (value !== undefined) this.set({ log: nameOf(label) }, value)
+          for (const [value, more] of read(one)) {
+            if (value !== undefined) this.inc({ log: label || 'main', ...more }, value)
+          }
         }
       },
     })
   }
-  new Counter({
-    name: 'cairn_archive_objects_total',
-    help: 'Objects of the archive, by what became of them in this term.',
-    labelNames: ['log', 'outcome'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [label, one] of logs) {
-        const counts = one.archive()?.counts
-        if (counts === undefined) continue
-        for (const [outcome, count] of OBJECTS) {
-          this.inc({ log: nameOf(label), outcome }, counts[count])
-        }
-      }
-    },
-  })
-  new Counter({
-    name: 'cairn_object_requests_total',
-    help: 'Requests to object storage, by kind.',
-    labelNames: ['log', 'kind'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [label, one] of logs) {
-        for (const [kind, count] of Object.entries(one.requests()?.requests ?? {})) {
-          this.inc({ log: nameOf(label), kind }, count)
-        }
-      }
-    },
-  })
-  new Counter({
-    name: 'cairn_object_bytes_total',
-    help: 'Bytes to object storage (up) and from it (down).',
-    labelNames: ['log', 'direction'],
-    registers,
-    collect() {
-      this.reset()
-      for (const [label, one] of logs) {
-        const counted = one.requests()
-        if (counted === undefined) continue
-        this.inc({ log: nameOf(label), direction: 'up' }, counted.bytesUp)
-        this.inc({ log: nameOf(label), direction: 'down' }, counted.bytesDown)
-      }
-    },
-  })
+
+  for (const [name, help, read] of OF_CLUSTERS) {
+    add(['gauge', name, help], [], (one) => [[read(one.cluster())]])
+  }
+  add(['counter', 'cairn_database_errors_total', 'Failures of the database.'], [], (one) => [
+    [one.cluster().databaseErrors],
+  ])
+  for (const [name, help, read] of OF_ARCHIVES) {
+    add(['gauge', name, help], [], (one) => {
+      const status = one.archive()
+      return [[status && read(status)]]
+    })
+  }
+  add(
+    [
+      'counter',
+      'cairn_archive_objects_total',
+      'Objects of the archive, by what became of them in this term.',
+    ],
+    ['outcome'],
+    (one) => OUTCOMES.map((outcome) => [one.archive()?.counts[outcome], { outcome }]),
+  )
+  add(
+    ['counter', 'cairn_object_requests_total', 'Requests to object storage, by kind.'],
+    ['kind'],
+    (one) =>
+      Object.entries(one.requests()?.requests ?? {}).map(([kind, count]) => [count, { kind }]),
+  )
+  add(
+    ['counter', 'cairn_object_bytes_total', 'Bytes to object storage (up) and from it (down).'],
+    ['direction'],
+    (one) => [
+      [one.requests()?.bytesUp, { direction: 'up' }],
+      [one.requests()?.bytesDown, { direction: 'down' }],
+    ],
+  )
 }

@@ -5,13 +5,11 @@
  */
 import { rm } from 'node:fs/promises'
 import { hostname } from 'node:os'
-import { fromUtf8, utf8 } from '../bytes.ts'
 import { ROLES } from '../compliance/principal.ts'
 import { CairnError, messageOf } from '../errors.ts'
-import { durableWriteFile } from '../storage/durable-file.ts'
+import { readPrivateText, writePrivateText } from '../storage/private-text.ts'
 import type { TokenStore } from '../storage/token-port.ts'
 import { tokensInFile } from '../storage/tokens-file.ts'
-import { readIfThere } from './read-if-there.ts'
 import {
   authenticateBy,
   formatTokens,
@@ -24,7 +22,6 @@ import {
   type RecogniseToken,
 } from './tokens.ts'
 
-const PRIVATE_FILE = 0o600
 const DEFAULT_INTERVAL_MS = 500
 
 export interface TokenFiles {
@@ -149,30 +146,12 @@ function nameOfPlace({ adminTokenFile }: TokenFiles): string {
 }
 
 async function findOrMakeToken(file: string): Promise<{ token: string; isNew: boolean }> {
-  const stored = (await readText(file))?.replace(/\n$/, '')
+  const stored = (await readPrivateText(file))?.replace(/\n$/, '')
   if (stored === undefined) {
     const token = newToken()
-    await write(file, `${token}\n`)
+    await writePrivateText(file, `${token}\n`)
     return { token, isNew: true }
   }
   if (isToken(stored)) return { token: stored, isNew: false }
   throw new CairnError('CORRUPT', `${file} does not hold a token; remove it and a new one is made`)
-}
-
-async function readText(file: string): Promise<string | undefined> {
-  const bytes = await readIfThere(file)
-  if (bytes === undefined) return undefined
-  try {
-    return fromUtf8(bytes)
-  } catch (cause) {
-    throw new CairnError('CORRUPT', `${file} is no text; mend or remove it`, { cause })
-  }
-}
-
-async function write(file: string, text: string): Promise<void> {
-  try {
-    await durableWriteFile(file, utf8(text), PRIVATE_FILE)
-  } catch (cause) {
-    throw new CairnError('IO', `cannot write ${file}: ${messageOf(cause)}`, { cause })
-  }
 }

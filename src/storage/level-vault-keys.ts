@@ -29,7 +29,8 @@ import { directoryBytes } from './disk-space.ts'
 import { syncDirectory } from './durable-file.ts'
 import { compact, engineFailure, type LevelDatabase, openDatabase } from './level-engine.ts'
 import { checkTrace, fileWithTrace, Traces } from './level-traces.ts'
-import { checkKey, LAST_KEY, LevelVaultRows } from './level-vault-rows.ts'
+import { LAST_KEY, LevelVaultRows } from './level-vault-rows.ts'
+import { checkVaultKey, type Destruction, type WaitingDestruction } from './vault-change.ts'
 import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
 
 /** An erasure writes what is in memory to a table, so that is kept small. */
@@ -39,15 +40,6 @@ const ROWS_AT_ONCE = 1_000
 const MERGED_ONE_BY_ONE = 16
 /** Behind every key. */
 const BEYOND: Uint8Array = new Uint8Array(256).fill(0xff)
-
-type Destruction = Exclude<VaultChange, { kind: 'create' }>
-
-interface Waiting {
-  readonly changes: readonly Destruction[]
-  readonly traces: readonly Uint8Array[]
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
 
 /** Opens the rows in a directory. @throws LOCKED, NOT_FOUND, CORRUPT, DISK_FULL, IO */
 export async function openLevelVaultKeys(
@@ -62,7 +54,7 @@ export class LevelVaultKeys implements VaultKeyRows {
   readonly #directory: string
   readonly #rows: LevelVaultRows
   readonly #gate = new Gate()
-  #waiting: Waiting[] = []
+  #waiting: WaitingDestruction[] = []
   #destroying: Promise<void> | undefined
 
   constructor(directory: string, database: LevelDatabase) {
@@ -96,7 +88,7 @@ export class LevelVaultKeys implements VaultKeyRows {
   destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
     return new Promise((resolve, reject) => {
       // Here, so that a mistake in one call is none in the others that it is done with.
-      for (const { key } of changes) checkKey(key)
+      for (const { key } of changes) checkVaultKey(key)
       for (const trace of traces) checkTrace(trace)
       this.#waiting.push({ changes, traces, resolve, reject })
       this.#destroying ??= this.#destroyAll()

@@ -4,11 +4,11 @@
  */
 import { CairnError } from '../errors.ts'
 import { engineFailure, type LevelDatabase, plain } from './level-engine.ts'
+import { MAX_VAULT_KEY, nameOfKey, sizeOfChange } from './vault-change.ts'
 import type { VaultChange, VaultRow, VaultRows } from './vault-port.ts'
 
 /** Bytes of changes that go into one write, unless a single call brings more. */
 const TOGETHER = 4 * 2 ** 20
-const MAX_KEY = 255
 
 /** The last key of all. No row of the vault has it; list() does not give it. */
 export const LAST_KEY: Uint8Array = Uint8Array.of(0xff)
@@ -94,7 +94,7 @@ export class LevelVaultRows implements VaultRows {
 
   write(changes: readonly VaultChange[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      const bytes = changes.reduce((sum, change) => sum + sizeOf(change), 0)
+      const bytes = changes.reduce((sum, change) => sum + sizeIn(change), 0)
       this.#waiting.push({ changes, bytes, resolve, reject })
       this.#writing ??= this.#writeAll()
     })
@@ -168,7 +168,7 @@ export class LevelVaultRows implements VaultRows {
       const mine = new Map<string, boolean>()
       let conflict = false
       for (const change of one.changes) {
-        const name = nameOf(change.key)
+        const name = nameOfKey(change.key)
         if (change.kind === 'create') {
           const isThere = mine.get(name) ?? changed.get(name) ?? stored[at]!
           at++
@@ -197,28 +197,15 @@ export class LevelVaultRows implements VaultRows {
   }
 }
 
-/** @throws RangeError on a key that no row can have */
-export function checkKey(key: Uint8Array): void {
-  const { length } = key
-  if (length === 0 || length > MAX_KEY || (key[0] === 0xff && key !== LAST_KEY)) {
-    throw new RangeError(`expected a key of 1 to ${MAX_KEY} bytes that does not begin with ff`)
-  }
-}
-
-/** @throws RangeError as checkKey() */
-function sizeOf(change: VaultChange): number {
-  checkKey(change.key)
-  return change.key.length + (change.kind === 'delete' ? 0 : change.value.length)
-}
-
-function nameOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
+/** The one key beyond all others is the store's own. @throws RangeError on a key that no row can have */
+function sizeIn(change: VaultChange): number {
+  return change.key === LAST_KEY ? 1 : sizeOfChange(change)
 }
 
 /** All keys that begin with `prefix`. */
 function rangeOf(prefix: Uint8Array): { readonly gte: Uint8Array; readonly lt: Uint8Array } {
   if (prefix.length === 0) return { gte: prefix, lt: LAST_KEY }
-  const lt = new Uint8Array(MAX_KEY + 1).fill(0xff)
+  const lt = new Uint8Array(MAX_VAULT_KEY + 1).fill(0xff)
   lt.set(prefix)
   return { gte: prefix, lt }
 }

@@ -4,26 +4,18 @@ import { KEY_PARTITIONS } from './postgres-migration-records.ts'
 import type { PostgresPool } from './postgres-pool.ts'
 import type { Fence } from './postgres-rows.ts'
 import { byteaArray } from './postgres-types.ts'
-import { checkKey, PostgresVaultRows } from './postgres-vault-rows.ts'
+import { PostgresVaultRows } from './postgres-vault-rows.ts'
+import { checkVaultKey, type Destruction, type WaitingDestruction } from './vault-change.ts'
 import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
 
 const MIN_TRACE = 16
 /** As many traces are looked for in one pass over the rows. */
 const TRACES_AT_ONCE = 256
 
-type Destruction = Exclude<VaultChange, { kind: 'create' }>
-
-interface Waiting {
-  readonly changes: readonly Destruction[]
-  readonly traces: readonly Uint8Array[]
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
 export class PostgresVaultKeys implements VaultKeyRows {
   readonly rows: PostgresVaultRows
   readonly #pool: PostgresPool
-  #waiting: Waiting[] = []
+  #waiting: WaitingDestruction[] = []
   #destroying: Promise<void> | undefined
 
   constructor(pool: PostgresPool, fence: Fence | undefined) {
@@ -50,7 +42,7 @@ export class PostgresVaultKeys implements VaultKeyRows {
   destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
     return new Promise((resolve, reject) => {
       // Here, so that a mistake in one call is none in the others that it is done with.
-      for (const { key } of changes) checkKey(key)
+      for (const { key } of changes) checkVaultKey(key)
       for (const trace of traces) checkTrace(trace)
       this.#waiting.push({ changes, traces, resolve, reject })
       this.#destroying ??= this.#destroyAll()

@@ -15,11 +15,11 @@ import {
   readRows,
   scanRows,
 } from './postgres-rows.ts'
+import { MAX_VAULT_KEY, nameOfKey, sizeOfChange } from './vault-change.ts'
 import type { VaultChange, VaultRow, VaultRows } from './vault-port.ts'
 
 /** Bytes of changes that go into one write, unless a single call brings more. */
 const TOGETHER = 8 * 2 ** 20
-const MAX_KEY = 255
 const ROWS_AT_ONCE = 1_000
 /** Keys may lead to payloads of megabytes. */
 const PAYLOADS_AT_ONCE = 50
@@ -81,7 +81,7 @@ export class PostgresVaultRows implements VaultRows {
 
   write(changes: readonly VaultChange[]): Promise<void> {
     return new Promise((resolve, reject) => {
-      const bytes = changes.reduce((sum, change) => sum + sizeOf(change), 0)
+      const bytes = changes.reduce((sum, change) => sum + sizeOfChange(change), 0)
       this.#waiting.push({ changes, bytes, resolve, reject })
       this.#writing ??= this.#writeAll()
     })
@@ -138,7 +138,7 @@ export class PostgresVaultRows implements VaultRows {
         changes.flatMap(({ kind, key }) => (kind === 'create' ? [key] : [])),
       )
       const there = await this.has(made)
-      const stored = new Map(made.map((key, i) => [nameOf(key), there[i]!]))
+      const stored = new Map(made.map((key, i) => [nameOfKey(key), there[i]!]))
       if (await this.#tryToWrite(calls, stored)) return
       throw this.#conflict()
     } catch (error) {
@@ -196,7 +196,7 @@ function combine(calls: readonly Waiting[], stored: ReadonlyMap<string, boolean>
   for (const call of calls) {
     const mine = new Map<string, Outcome>()
     for (const change of call.changes) {
-      const name = nameOf(change.key)
+      const name = nameOfKey(change.key)
       const before = mine.get(name) ?? outcomes.get(name)
       const isThere = before === undefined ? stored.get(name) : before.value !== undefined
       if (change.kind === 'create' && isThere === true) refused.add(call)
@@ -234,26 +234,9 @@ function stopped(): CairnError {
   return new CairnError('STOPPED', 'the vault is closed')
 }
 
-/** @throws RangeError on a key that no row can have */
-export function checkKey({ length, 0: first }: Uint8Array): void {
-  if (length === 0 || length > MAX_KEY || first === 0xff) {
-    throw new RangeError(`expected a key of 1 to ${MAX_KEY} bytes that does not begin with ff`)
-  }
-}
-
-/** @throws RangeError as checkKey() */
-function sizeOf(change: VaultChange): number {
-  checkKey(change.key)
-  return change.key.length + (change.kind === 'delete' ? 0 : change.value.length)
-}
-
-function nameOf(key: Uint8Array): string {
-  return Buffer.from(key.buffer, key.byteOffset, key.length).toString('latin1')
-}
-
 /** What comes after all keys that begin with `prefix`. */
 function endOf(prefix: Uint8Array): Uint8Array {
-  const end = new Uint8Array(MAX_KEY + 1).fill(0xff)
+  const end = new Uint8Array(MAX_VAULT_KEY + 1).fill(0xff)
   end.set(prefix)
   return end
 }
