@@ -7,6 +7,7 @@ import { formatVkey } from '../../src/formats/vkey.ts'
 import type { LocalKeys } from '../../src/log/local-signer.ts'
 import { openSharedLog, type SharedLog, type SharedLogOptions } from '../../src/log/shared-log.ts'
 import { openSignedState, type SignedState } from '../../src/log/signed-state.ts'
+import type { ObjectStore } from '../../src/storage/object-port.ts'
 import { openPostgresLogStore } from '../../src/storage/postgres.ts'
 import { openPool } from '../../src/storage/postgres-pool.ts'
 import { migrateSchema } from '../../src/storage/postgres-schema.ts'
@@ -19,6 +20,8 @@ export interface SharedPlace {
   readonly directory: string
   readonly keys: LocalKeys
   readonly database: TestDatabase
+  /** Where its archive is, if it has one. */
+  readonly objects?: ObjectStore
 }
 
 /** A place with the tables made. */
@@ -42,10 +45,10 @@ export function discardShared({ directory }: SharedPlace): Promise<void> {
 }
 
 /** A store of a place, that closes its own connections. */
-export async function openStoreAt({ database }: SharedPlace): Promise<SharedLogStore> {
+export async function openStoreAt({ database, objects }: SharedPlace): Promise<SharedLogStore> {
   const pool = openPool(database)
   try {
-    const store = await openPostgresLogStore({ pool })
+    const store = await openPostgresLogStore({ pool, archive: objects })
     const close = async (): Promise<void> => {
       await store.close()
       await pool.close()
