@@ -103,7 +103,7 @@ export function startSchedule(
   }
 
   async function killing(): Promise<void> {
-    for (let at = started + timing.killEveryMs; await until(at); at += timing.killEveryMs) {
+    for (let at = started + timing.killEveryMs; await until(at); ) {
       const found = await leader()
       if (found === undefined) return
       const { term, member } = found
@@ -114,6 +114,7 @@ export function startSchedule(
         term: term.epoch,
       }
       faults.push(fault)
+      at = fault.at + timing.killEveryMs
       await member.kill()
       const again = sleep(RESTART_MS).then(() => member.start())
       await next(fault, term, `kill -9 of the leader, ${member.name}`)

@@ -132,7 +132,8 @@ async function makeDatabase(url: string): Promise<string> {
   await withClient(url, (client) =>
     client.query(`CREATE ROLE ${ROLE} LOGIN PASSWORD '${password}'`),
   )
-  const args = [CLI, 'schema', '--database', url, '--database-schema', SCHEMA, '--grant', ROLE]
+  const place = ['--database', url, '--database-schema', SCHEMA]
+  const args = [CLI, 'schema', ...place, '--grant', ROLE, '--archive']
   await run(process.execPath, args, withoutSettings())
   const own = new URL(url)
   own.username = ROLE
