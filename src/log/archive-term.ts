@@ -133,8 +133,9 @@ export class ArchiveTerm {
     if (head === undefined) return
     if (performance.now() - this.#lookedAt >= lookMs) await this.#look(head)
     if (!this.#isTiered) await this.#tier()
-    if (head.checkpoint === this.#shown?.checkpoint || (await this.#show(head)))
-      await this.#settle()
+    // An earlier term may have shown it, and ended before it could tell the database.
+    const isDone = head.checkpoint === this.#shown?.checkpoint && this.#size === head.size
+    if (isDone || (await this.#show(head))) await this.#settle()
   }
 
   /** Reads the checkpoint back: an older server, or a hand, may have put another there. */

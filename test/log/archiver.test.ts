@@ -333,6 +333,21 @@ describe('an archiver that ends in the middle', () => {
     await isServed(test, 4_000)
   })
 
+  it('may have shown a head and not told the database: the next one does, though nothing has grown', async () => {
+    const test = await newTestLog()
+    await test.grow(300)
+    const first = archive(test, objects, cell, {
+      archived: () => Promise.reject(new CairnError('UNAVAILABLE', 'the database is away')),
+    })
+    await until(() => first.status().shown === 300 || undefined)
+    await first.close()
+    expect(cell.mark).toEqual({ size: 0, released: 0 })
+    const second = archive(test, objects, cell, { settleMs: 0 })
+    await second.has(300)
+    await until(() => cell.mark.released === 300 || undefined)
+    expect(second.status()).toMatchObject({ state: 'current', size: 300, counts: { created: 0 } })
+  })
+
   it('waits for what is under way when it is closed, and begins nothing more', async () => {
     const test = await newTestLog()
     await test.grow(4_000)
