@@ -88,6 +88,7 @@ export async function openTokens(files: TokenFiles, options: FollowOptions = {})
   async function look(): Promise<void> {
     const stamp = await store.stamp()
     if (stamp === seen) return
+    const before = seen
     seen = stamp
     try {
       const changed = await store.read()
@@ -96,6 +97,11 @@ export async function openTokens(files: TokenFiles, options: FollowOptions = {})
       recognise = authenticateBy(tokens, options)
       onEvent({ event: 'tokens-changed', file, tokens: tokens.length })
     } catch (error) {
+      if (error instanceof CairnError && error.code === 'UNAVAILABLE') {
+        // A database that is away says nothing about tokens; that it is away, the log tells.
+        seen = before
+        return
+      }
       onEvent({ event: 'tokens-damaged', file, reason: messageOf(error) })
     }
   }

@@ -2,6 +2,7 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, describe, expect, it } from 'vitest'
+import { CairnError } from '../../src/errors.ts'
 import { addToken, listTokens, revokeToken, tokenId } from '../../src/server/change-tokens.ts'
 import {
   describeTokens,
@@ -143,6 +144,27 @@ describe('servers that share tokens', () => {
     const [admin, ...more] = kept.filter((token) => token !== undefined)
     expect(more).toEqual([])
     for (const tokens of all) expect(nameBy(tokens, admin!)).toBe('admin')
+  })
+
+  it('keep the tokens they had while the database is away, and make no words about it', async () => {
+    const { store } = await emptyTable()
+    const away = new CairnError('UNAVAILABLE', 'the database cannot be used just now')
+    let isAway = false
+    const first = await server({
+      ...store,
+      stamp: async () => (isAway ? 'away' : store.stamp()),
+      read: async () => (isAway ? Promise.reject(away) : store.read()),
+    })
+    const tokens = await first.open()
+    const admin = await first.admin()
+    isAway = true
+    await tokens.look()
+    await tokens.look()
+    expect(nameBy(tokens, admin)).toBe('admin')
+    isAway = false
+    await tokens.look()
+    expect(nameBy(tokens, admin)).toBe('admin')
+    expect(first.events).toEqual([])
   })
 
   it('keep the tokens they had while the database is damaged, and go on later', async () => {
