@@ -6,7 +6,7 @@ const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.m
 
 const isSeeded = process.env.CI === 'true' || process.env.CAIRN_PROPERTY_SEED !== undefined
 
-const isOnPostgres = process.env.CAIRN_TEST_STORAGE === 'postgres'
+const isOnPostgres = process.env.CAIRN_TEST_STORAGE?.startsWith('postgres') === true
 
 export default defineConfig({
   resolve: {

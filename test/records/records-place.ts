@@ -11,8 +11,8 @@ import { openSearchIndex, type SearchIndex } from '../../src/search/search-index
 import type { IndexStore } from '../../src/storage/index-port.ts'
 import { localMasterKey } from '../../src/vault/master-key.ts'
 import { openVault, type Vault } from '../../src/vault/vault.ts'
-import { openIndexStore, openVaultStore, type TestStorage } from '../support/stores.ts'
-import { openAt, type TestLogPlace } from '../support/test-log.ts'
+import { openIndexStore, openLogAt, openVaultStore, type TestStorage } from '../support/stores.ts'
+import type { TestLogPlace } from '../support/test-log.ts'
 
 export interface OpenedRecords {
   readonly log: LogService
@@ -25,7 +25,7 @@ export interface OpenedRecords {
 
 export interface Opening extends Partial<Omit<RecordsOptions, 'log' | 'vault' | 'index'>> {
   readonly logOptions?: Partial<LogOptions>
-  /** What vault and index are in, unless it is what the run says. */
+  /** What log, vault and index are in, unless it is what the run says. */
   readonly storage?: TestStorage
   /** Stand between the records and what they are made of. */
   readonly wrapLog?: (log: LogService) => LogService
@@ -41,7 +41,7 @@ export async function openRecordsAt(
 ): Promise<OpenedRecords> {
   const { logOptions, storage, wrapLog, wrapVault, wrapIndex, ...options } = opening
   const at = (name: string): string => join(place.directory, name)
-  const log = await openAt(place, logOptions)
+  const log = await openLogAt(place, logOptions, storage)
   const vault = await openVault({
     store: await openVaultStore(at('vault'), storage),
     masterKey: localMasterKey(new Uint8Array(MASTER_KEY)),

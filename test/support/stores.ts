@@ -1,17 +1,21 @@
 /**
- * The stores of records and of witnesses that tests use: LevelDB in a directory, or PostgreSQL where
- * CAIRN_TEST_STORAGE says so. There a directory stands for a schema, the same for vault, index and map beside each
- * other, so that what is opened again is what was written.
+ * The stores of logs, records and witnesses that tests use: LevelDB in a directory, or PostgreSQL where
+ * CAIRN_TEST_STORAGE says so, with an archive in a directory or in S3 that takes over what is full as soon as it is
+ * published. There a directory stands for a schema, the same for log, vault, index and map beside each other, so that
+ * what is opened again is what was written.
  */
 import { createHash } from 'node:crypto'
 import { readFile, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
+import type { LogOptions } from '../../src/log/log.ts'
+import type { LogService } from '../../src/log/service.ts'
 import { openHeadDirectory } from '../../src/storage/head-directory.ts'
 import type { HeadStore } from '../../src/storage/heads-port.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
 import { openLevelIndexStore } from '../../src/storage/level-index.ts'
 import { openLevelVaultStore } from '../../src/storage/level-vault.ts'
 import { openLevelWitnessStore } from '../../src/storage/level-witness.ts'
+import type { ObjectStore } from '../../src/storage/object-port.ts'
 import { openPostgresHeadStore } from '../../src/storage/postgres-heads.ts'
 import { openPostgresIndexStore } from '../../src/storage/postgres-index.ts'
 import { openPool, type PostgresPool } from '../../src/storage/postgres-pool.ts'
@@ -20,18 +24,24 @@ import { openPostgresVaultStore } from '../../src/storage/postgres-vault.ts'
 import { openPostgresWitnessStore } from '../../src/storage/postgres-witness.ts'
 import type { VaultStore } from '../../src/storage/vault-port.ts'
 import type { WitnessStore } from '../../src/storage/witness-port.ts'
+import { type ArchiveKind, newObjects, openArchivedServer } from './archives.ts'
 import { afterThisFile } from './endings.ts'
 import { databaseUrl, withClient } from './postgres.ts'
 import { filesHolding, holds } from './stored-bytes.ts'
+import { openAt, type TestLogPlace } from './test-log.ts'
+import { openServer } from './test-shared-log.ts'
 
-export type TestStorage = 'level' | 'postgres'
+const STORAGES = ['level', 'postgres', 'postgres+directory', 'postgres+s3'] as const
+
+export type TestStorage = (typeof STORAGES)[number]
 
 export const STORAGE: TestStorage = read(process.env.CAIRN_TEST_STORAGE)
 
 function read(value: string | undefined): TestStorage {
-  if (value === undefined || value === '' || value === 'level') return 'level'
-  if (value === 'postgres') return 'postgres'
-  throw new Error(`CAIRN_TEST_STORAGE is level or postgres, not ${value}`)
+  if (value === undefined || value === '') return 'level'
+  const storage = STORAGES.find((each) => each === value)
+  if (storage !== undefined) return storage
+  throw new Error(`CAIRN_TEST_STORAGE is one of ${STORAGES.join(', ')}, not ${value}`)
 }
 
 /** Whether the files below a test's directory are all that is stored, and may be looked through or damaged. */
@@ -72,6 +82,35 @@ async function drop(url: string, schema: string): Promise<void> {
     await client.query('SET lock_timeout = 1000; SET client_min_messages = warning')
     await client.query(`DROP SCHEMA IF EXISTS ${schema} CASCADE`).catch(() => undefined)
   })
+}
+
+const archives = new Map<string, Promise<ObjectStore>>()
+
+/** What a directory's log is archived in, empty at first. */
+function archiveOf(directory: string, kind: ArchiveKind): Promise<ObjectStore> {
+  const schema = schemaOf(directory)
+  const known = archives.get(schema)
+  if (known !== undefined) return known
+  const opened = newObjects(kind)
+  archives.set(schema, opened)
+  afterThisFile(() => archives.delete(schema))
+  return opened
+}
+
+/** Opens the log of a place. With an archive, what was full when it was closed the last time is there alone. */
+export async function openLogAt(
+  place: TestLogPlace,
+  options: Partial<LogOptions> = {},
+  storage: TestStorage = STORAGE,
+): Promise<LogService> {
+  if (storage === 'level') return openAt(place, options)
+  const { onEvent, freeSpaceFloor, spaceCheckMs, store, ...common } = options
+  await poolOf(place.directory)
+  const database = { url: await databaseUrl(), schema: schemaOf(place.directory) }
+  if (storage === 'postgres') return openServer({ ...place, database }, 'only', common)
+  const kind = storage === 'postgres+s3' ? 's3' : 'directory'
+  const objects = await archiveOf(place.directory, kind)
+  return openArchivedServer({ ...place, database, objects }, 'only', common)
 }
 
 export async function openVaultStore(
