@@ -9,34 +9,39 @@ interface SchemaFlags {
   readonly databaseSchema?: string
   readonly databasePasswordFile?: string
   readonly grant?: string
+  readonly archive?: boolean
   readonly json?: boolean
 }
 
 export function configure(command: Command): void {
   command.description(
     'Make the tables of a log in PostgreSQL, or bring them up to date, as the role that owns them; and let another role ' +
-      'run the log, which can then add to it but neither change nor delete what it holds. Safe to be repeated.',
+      'run the log, which can then add to it, and change nothing that it holds. Safe to be repeated.',
   )
   command
     .requiredOption('--database <url>', 'database, with the role that owns the tables')
     .option('--database-schema <name>', 'schema of the log (default: cairn)')
     .option('--database-password-file <file>', 'file that holds the password of that role')
     .option('--grant <role>', 'let this role run the log; it must exist')
+    .option('--archive', 'the log has a bucket: entries that are there may leave the database')
+    .option('--no-archive', 'it has none (any more), and nothing leaves the database')
     .action(run)
   withCommonHelp(command, [
-    'cairn schema --database postgres://owner@db.example.org/cairn --grant cairn_server',
+    'cairn schema --database postgres://owner@db.example.org/cairn --grant cairn_server --archive',
   ])
 }
 
 async function run(flags: SchemaFlags): Promise<void> {
   const config = databaseFrom(flags)
-  const [{ openPool }, { grantTo, migrateSchema }] = await Promise.all([
+  const [{ openPool }, { grantTo, migrateSchema }, { setArchive }] = await Promise.all([
     import('../storage/postgres-pool.ts'),
     import('../storage/postgres-schema.ts'),
+    import('../storage/postgres-settings.ts'),
   ])
   const pool = openPool(config)
   try {
     const { from, to } = await migrateSchema(pool)
+    if (flags.archive !== undefined) await setArchive(pool, flags.archive)
     if (flags.grant !== undefined) await grantTo(pool, flags.grant)
     report(pool.place, from, to, flags)
   } finally {
@@ -57,7 +62,14 @@ function databaseFrom(flags: SchemaFlags): DatabaseConfig {
 function report(place: string, from: number, to: number, flags: SchemaFlags): void {
   const { grant } = flags
   if (flags.json === true) {
-    return printJson({ place, from, to, ...(grant !== undefined && { granted: grant }) })
+    printJson({
+      place,
+      from,
+      to,
+      ...(grant !== undefined && { granted: grant }),
+      ...(flags.archive !== undefined && { archive: flags.archive }),
+    })
+    return
   }
   const { line } = terminal()
   line(
@@ -65,6 +77,8 @@ function report(place: string, from: number, to: number, flags: SchemaFlags): vo
       ? `${printable(place)} is at version ${to}, the newest`
       : `${printable(place)} was brought from version ${from} to ${to}`,
   )
-  if (grant === undefined) return
-  line(`${printable(grant)} may run the log, and can neither change nor delete what it holds`)
+  if (flags.archive === true) line('what its bucket has may leave the database')
+  if (flags.archive === false) line('nothing leaves the database')
+  if (grant !== undefined)
+    line(`${printable(grant)} may run the log, and change nothing that it holds`)
 }

@@ -65,9 +65,10 @@ const TABLES = `
     signature bytea NOT NULL
   ) WITH (fillfactor = 10);
 
-  -- What the archive has, and below which size full bundles and tiles are nowhere else.
+  -- Whether the log has an archive, what that has, and below which size full bundles and tiles are nowhere else.
   CREATE TABLE archive (
     only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+    wanted boolean NOT NULL DEFAULT false,
     size bigint NOT NULL CHECK (size >= released),
     released bigint NOT NULL
   );
@@ -352,16 +353,12 @@ const WHOLE_COMMITS = `
 `
 
 const ARCHIVING = `
-  -- Whether the log has an archive. One that has released rows cannot do without.
-  CREATE FUNCTION set_archive(wanted boolean) RETURNS void
-    LANGUAGE plpgsql SECURITY DEFINER SET search_path FROM CURRENT AS $$
+  -- Whether the log has an archive, for the owner to say: without one nothing is let go of. One that has released rows
+  -- cannot do without.
+  CREATE FUNCTION set_archive(wish boolean) RETURNS void LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
   BEGIN
-    PERFORM FROM archive FOR UPDATE;
-    IF wanted THEN
-      INSERT INTO settings VALUES ('archive', 'some') ON CONFLICT DO NOTHING;
-    ELSIF EXISTS (SELECT FROM archive WHERE released = 0) THEN
-      DELETE FROM settings WHERE name = 'archive';
-    ELSE
+    UPDATE archive SET wanted = wish WHERE wish OR released = 0;
+    IF NOT FOUND THEN
       RAISE EXCEPTION 'entries and tiles of this log are in its archive alone' USING ERRCODE = 'CA400';
     END IF;
   END $$;
@@ -372,6 +369,9 @@ const ARCHIVING = `
   DECLARE
     stored archive;
   BEGIN
+    IF term IS NULL THEN
+      RAISE EXCEPTION 'nobody lets go of anything but a leader' USING ERRCODE = 'CA403';
+    END IF;
     PERFORM hold_term(term);
     SELECT * INTO STRICT stored FROM archive FOR UPDATE;
     new_released := greatest(new_released, stored.released);
@@ -386,7 +386,7 @@ const ARCHIVING = `
     IF new_released = stored.released THEN
       RETURN;
     END IF;
-    IF NOT EXISTS (SELECT FROM settings WHERE name = 'archive') THEN
+    IF NOT stored.wanted THEN
       RAISE EXCEPTION 'this log has no archive: nothing can be let go of' USING ERRCODE = 'CA403';
     END IF;
     UPDATE archive SET released = new_released;
@@ -415,7 +415,6 @@ export const logMigration: Migration = {
     head: 'SELECT, INSERT, UPDATE',
     publication: 'SELECT, INSERT, UPDATE',
     archive: 'SELECT',
-    'FUNCTION set_archive(boolean)': 'EXECUTE',
     'FUNCTION release_archived(bigint, bigint, bigint)': 'EXECUTE',
   },
 }

@@ -73,17 +73,38 @@ export async function readIdentity(pool: PostgresPool): Promise<LogIdentity | un
     : { origin, vkeys: vkeys === '' ? [] : vkeys.split('\n') }
 }
 
-/** Notes whether the log has an archive. @throws USAGE when it cannot do without one any more */
+/**
+ * Demands that the log has an archive or has none, as its owner has said; who is the owner says so by opening it.
+ * @throws USAGE when it cannot do without one any more, and when it is for somebody else to say
+ */
 export async function checkArchive(pool: PostgresPool, hasArchive: boolean): Promise<void> {
-  const [row] = await pool.query<{ noted: boolean }>(
+  const [row] = await pool.query<{ wanted: boolean }>(
     'read whether the log has an archive',
-    `SELECT EXISTS (SELECT FROM settings WHERE name = 'archive') AS noted`,
+    'SELECT wanted FROM archive',
   )
-  if (row?.noted === hasArchive) return
+  if (row?.wanted === hasArchive) return
   try {
-    await pool.query('note whether the log has an archive', 'SELECT set_archive($1)', [hasArchive])
+    await setArchive(pool, hasArchive)
+  } catch (error) {
+    if (!(error instanceof CairnError)) throw error
+    if (error.code === 'USAGE') throw usage(`${error.message}; give the bucket as well`, error)
+    if (error.code !== 'FORBIDDEN') throw error
+    const what = hasArchive
+      ? 'is not set up to have a bucket, and its database role may not change that: run cairn schema with --archive'
+      : 'has a bucket: give it as well, or run cairn schema with --no-archive'
+    throw usage(`${pool.place} ${what} as the role that owns the tables`, error)
+  }
+}
+
+/**
+ * Says whether the log has an archive; for the owner of the tables.
+ * @throws USAGE when it cannot do without one any more; FORBIDDEN, UNAVAILABLE, IO
+ */
+export async function setArchive(pool: PostgresPool, wanted: boolean): Promise<void> {
+  try {
+    await pool.query('say whether the log has an archive', 'SELECT set_archive($1)', [wanted])
   } catch (error) {
     if (!(error instanceof CairnError) || error.code !== 'USAGE') throw error
-    throw usage(`${pool.place}: ${error.message}; give the bucket as well`, error)
+    throw usage(`${pool.place}: ${error.message}`, error)
   }
 }

@@ -9,7 +9,7 @@ import { openObjectDirectory } from '../../src/storage/object-directory.ts'
 import { openPostgresLogStore } from '../../src/storage/postgres.ts'
 import { openPool, type PostgresPool } from '../../src/storage/postgres-pool.ts'
 import { grantTo, MIGRATIONS, migrateSchema } from '../../src/storage/postgres-schema.ts'
-import { readIdentity } from '../../src/storage/postgres-settings.ts'
+import { readIdentity, setArchive } from '../../src/storage/postgres-settings.ts'
 import type { SharedLogStore } from '../../src/storage/shared-port.ts'
 import { afterThisTest } from '../support/endings.ts'
 import { appRole, startPostgres, testDatabase } from '../support/postgres.ts'
@@ -134,6 +134,44 @@ describe('tables that only grow', () => {
         message: expect.stringContaining('what no archive has'),
       })
     }
+  })
+})
+
+describe('whether a log has an archive', () => {
+  it('is for the owner to say, so that the role that a log runs as can let go of nothing in one without', async () => {
+    const pool = await owned()
+    await filled(pool)
+    const role = await appRole()
+    await grantTo(pool, role)
+    const theirs = openPool({ ...(await testDatabase()), schema: pool.schema, role })
+    afterThisTest(() => theirs.close())
+    for (const tried of [
+      'SELECT set_archive(true)',
+      'UPDATE archive SET wanted = true',
+      'SELECT release_archived(NULL, 600, 600)',
+      'SELECT release_archived(epoch, 600, 600) FROM leadership',
+    ]) {
+      await expect(theirs.query('try', tried), tried).rejects.toMatchObject({ code: 'FORBIDDEN' })
+    }
+    const archive = await archiveDirectory()
+    await expect(opened(theirs, { archive })).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(/run cairn schema with --archive as the role that owns/),
+    })
+    await setArchive(pool, true)
+    await opened(theirs, { archive })
+    await expect(opened(theirs)).rejects.toMatchObject({
+      code: 'USAGE',
+      message: expect.stringMatching(
+        /has a bucket: give it as well, or run cairn schema with --no-archive/,
+      ),
+    })
+    await setArchive(pool, false)
+    await opened(theirs)
+    // Nobody does it out of term.
+    await setArchive(pool, true)
+    const outOfTerm = pool.query('try', 'SELECT release_archived(NULL, 600, 600)')
+    await expect(outOfTerm).rejects.toThrow(/nobody lets go of anything but a leader/)
   })
 })
 

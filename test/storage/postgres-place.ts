@@ -3,6 +3,7 @@ import type { ObjectStore } from '../../src/storage/object-port.ts'
 import { openPostgresLogStore } from '../../src/storage/postgres.ts'
 import { openPool, type PostgresPool } from '../../src/storage/postgres-pool.ts'
 import { grantTo, migrateSchema } from '../../src/storage/postgres-schema.ts'
+import { setArchive } from '../../src/storage/postgres-settings.ts'
 import type { SharedLogStore } from '../../src/storage/shared-port.ts'
 import { appRole, type TestDatabase, testDatabase, withClient } from '../support/postgres.ts'
 import type { SharedPlace } from './shared-conformance.ts'
@@ -18,6 +19,7 @@ export async function sharedPlace(archive: ObjectStore): Promise<SharedPlace> {
   const owner = openPool(database)
   await migrateSchema(owner)
   await grantTo(owner, role)
+  await setArchive(owner, true)
   const pools: PostgresPool[] = [owner]
   const stores: SharedLogStore[] = []
   return {
