@@ -13,8 +13,8 @@ import { listedRecord } from '../../src/formats/completeness-terms.ts'
 import type { LogService } from '../../src/log/service.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
 import { prepared } from '../support/records.ts'
-import { discardStore, openIndexStore } from '../support/stores.ts'
-import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
+import { discardStore, openIndexStore, openLogAt } from '../support/stores.ts'
+import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 
 let made = 0
 
@@ -31,7 +31,7 @@ class Scene {
   }
 
   async open(): Promise<void> {
-    this.log = await openAt(this.place)
+    this.log = await openLogAt(this.place)
     this.store = await openIndexStore(join(this.place.directory, 'map'))
     this.map = await openCompleteness({ log: this.log, store: this.store, everyMs: 0 })
   }

@@ -18,8 +18,8 @@ import type { LogService } from '../../src/log/service.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
 import type { IndexStore } from '../../src/storage/index-port.ts'
 import { prepared } from '../support/records.ts'
-import { discardStore, openIndexStore } from '../support/stores.ts'
-import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
+import { discardStore, openIndexStore, openLogAt } from '../support/stores.ts'
+import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 
 let place: TestLogPlace
 let log: LogService
@@ -30,7 +30,7 @@ let events: CompletenessEvent[]
 const mapDirectory = (): string => join(place.directory, 'map')
 
 async function open(options: Partial<CompletenessOptions> = {}): Promise<void> {
-  log = await openAt(place)
+  log = await openLogAt(place)
   store = await openIndexStore(mapDirectory())
   await openMap(options)
 }
@@ -208,7 +208,7 @@ describe('the map of a log', () => {
     await map.close()
     await log.close()
     const another = await newPlace()
-    log = await openAt(another)
+    log = await openLogAt(another)
     await log.submit([record('req-2'), record('req-3'), record('req-4')])
     await openMap()
     expect(await listed(request('req-1'))).toEqual([])
@@ -223,7 +223,7 @@ describe('the map of a log', () => {
     await log.close()
     // As after a backup that has grown in another way since.
     const another = await newPlace()
-    log = await openAt(another)
+    log = await openLogAt(another)
     await log.submit([...others(4_096), record('req-2'), ...others(200)])
     await openMap()
     expect(await listed(request('req-1'))).toEqual([])

@@ -8,8 +8,8 @@ import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
 import type { LogService } from '../../src/log/service.ts'
 import type { HeadStore } from '../../src/storage/heads-port.ts'
-import { openHeadStore } from '../support/stores.ts'
-import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
+import { openHeadStore, openLogAt } from '../support/stores.ts'
+import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 
 const DAY = 86_400_000
 const START = Date.UTC(2026, 9, 30, 12)
@@ -25,7 +25,7 @@ beforeEach(async () => {
   clock = START
   errors.length = 0
   place = await newPlace()
-  log = await openLogAt()
+  log = await openLog()
   store = await openHeadStore(join(place.directory, 'heads'))
   history = await open(store)
 })
@@ -35,8 +35,8 @@ afterEach(async () => {
   await discard(place)
 })
 
-const openLogAt = () =>
-  openAt(place, {
+const openLog = () =>
+  openLogAt(place, {
     now: () => clock,
     publishIntervalMs: 1,
     onPublished: () => history?.notify(),
@@ -102,7 +102,7 @@ describe('the heads of a log', () => {
     await history.close()
     await log.close()
     clock += 1_000
-    log = await openLogAt()
+    log = await openLog()
     store = await openHeadStore(join(place.directory, 'heads'))
     history = await open(store)
     await grow('two')

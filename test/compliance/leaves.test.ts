@@ -7,7 +7,8 @@ import type { LogService } from '../../src/log/service.ts'
 import { hashLeaf } from '../../src/merkle/hash.ts'
 import { leafIndex, treeSize } from '../../src/merkle/position.ts'
 import { sharedInclusion, sharedInclusionPath } from '../../src/merkle/shared-inclusion.ts'
-import { discard, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
+import { openLogAt } from '../support/stores.ts'
+import { discard, newPlace, type TestLogPlace } from '../support/test-log.ts'
 
 const SIZE = 1_300
 const leafAt = (i: number): Uint8Array => utf8(`leaf ${i}`)
@@ -16,7 +17,7 @@ let place: TestLogPlace
 let log: LogService
 beforeAll(async () => {
   place = await newPlace()
-  log = await openAt(place)
+  log = await openLogAt(place)
   await log.submit(Array.from({ length: SIZE }, (_, i) => leafAt(i)))
 })
 afterAll(async () => {
@@ -50,7 +51,7 @@ describe('many leaves', () => {
 
   it('has those that were added since it began', async () => {
     const grown = await newPlace()
-    const own = await openAt(grown)
+    const own = await openLogAt(grown)
     await own.submit([leafAt(0)])
     async function* growing() {
       yield leafIndex(0)
