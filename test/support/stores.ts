@@ -113,6 +113,16 @@ export async function openLogAt(
   return openArchivedServer({ ...place, database, objects }, 'only', common)
 }
 
+/** How many leaves of a place's log the database has let go of; the bundles that are full in a tree of so many. */
+export async function releasedAt({ directory }: TestLogPlace): Promise<number> {
+  const pool = await poolOf(directory)
+  const [row] = await pool.query<{ gone: number }>(
+    'look for the first leaf',
+    'SELECT coalesce((SELECT min(first) FROM entry_runs), next) AS gone FROM sequence',
+  )
+  return row!.gone
+}
+
 export async function openVaultStore(
   directory: string,
   storage: TestStorage = STORAGE,
@@ -151,8 +161,11 @@ export async function openWitnessStore(directory: string): Promise<WitnessStore>
 }
 
 /** Throws away what is stored in a directory, or what stands for it. Its store is closed. */
-export async function discardStore(directory: string): Promise<void> {
-  if (STORAGE === 'level') return rm(directory, { recursive: true })
+export async function discardStore(
+  directory: string,
+  storage: TestStorage = STORAGE,
+): Promise<void> {
+  if (storage === 'level') return rm(directory, { recursive: true })
   const part = basename(directory)
   const tables = part === 'vault' ? 'vault_keys, vault_payloads' : `${part}_rows`
   await (await poolOf(directory)).execute('empty it', `TRUNCATE ${tables}`)
