@@ -256,7 +256,7 @@ describe('an error inside', () => {
   it('is told to the operator, and to nobody else', async () => {
     const broken: LogService = {
       ...log,
-      submit: () => Promise.reject(new Error('secret detail')),
+      sequence: () => Promise.reject(new Error('secret detail')),
       tile: () => Promise.reject(new TypeError('secret detail')),
       publication: () => {
         throw new RangeError('secret detail')

