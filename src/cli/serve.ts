@@ -1,4 +1,5 @@
 /** `cairn serve`: runs a log until it is told to stop. */
+import { existsSync } from 'node:fs'
 import type { Command } from 'commander'
 import { loadConfig } from '../server/config.ts'
 import { eventWriter, type OnEvent, type ServerEvent } from '../server/events.ts'
@@ -63,11 +64,16 @@ function announce(event: Listening): void {
       `${style.bold(printable(origin))} (${plural(size, 'leaf', 'leaves')})`,
       `  address         ${style.cyan(url)}`,
       `  verifier keys   ${vkeyFile}`,
-      `  access token    ${open ? 'not needed: anyone may submit (--open)' : tokenFile}`,
+      `  access token    ${open ? 'not needed: anyone may submit (--open)' : tokenPlace(tokenFile)}`,
       ...witnessLines(event),
       `${style.dim('stop it with Ctrl-C')}\n`,
     ].join('\n'),
   )
+}
+
+/** Servers that share their tokens make the first one once. */
+function tokenPlace(file: string): string {
+  return existsSync(file) ? file : 'with the server of this log that was started first'
 }
 
 function witnessLines({ witnesses, quorum }: Listening): string[] {
