@@ -80,7 +80,8 @@ export async function openTokens(files: TokenFiles, options: FollowOptions = {})
   const stored = await store.read()
   let recognise = authenticateBy(parseTokens(stored?.text ?? '', file), options)
   const { madeAt } = stored ?? {}
-  if (madeAt !== undefined && madeAt !== nameOfPlace(files)) {
+  // Those that were moved here came with the token in clear.
+  if (madeAt !== undefined && madeAt !== '' && madeAt !== nameOfPlace(files)) {
     onEvent({ event: 'tokens-elsewhere', file, madeAt })
   }
   let looking: Promise<void> | undefined
