@@ -1,22 +1,28 @@
 /** What every log is made of, wherever its data is: policy, keys, signer's state, tenants, rules. */
 import { join, resolve } from 'node:path'
 import type { MlDsaThread } from '../crypto/ml-dsa-thread.ts'
+import { messageOf } from '../errors.ts'
 import type { RetentionTable } from '../formats/retention.ts'
 import type { SecretRules } from '../formats/secrets.ts'
 import { formatVkey } from '../formats/vkey.ts'
 import { localSigner } from '../log/local-signer.ts'
+import type { LogOptions } from '../log/log.ts'
+import type { SharedLogEvent } from '../log/shared-log.ts'
 import { openSignedState, type SignedState } from '../log/signed-state.ts'
 import type { LogSigner } from '../log/signer.ts'
 import type { WitnessOptions } from '../log/witness-options.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
+import type { MasterKey } from '../vault/master-key.ts'
 import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
+import { keepEvidence } from './evidence-files.ts'
 import { findOrMakeKeys, keepVkeys } from './key-place.ts'
 import { createKeys, type OpenedKeys, readKeys } from './keys.ts'
 import type { RecordRules } from './records.ts'
 import { readRetentionFile } from './retention-file.ts'
 import { readSecretRulesFile } from './secret-rules-file.ts'
 import { openTenants, type Tenants } from './tenants.ts'
+import { findOrMakeVaultKey, type VaultKeyPlace } from './vault-key.ts'
 import { type PolicyFile, readPolicyFile, witnessesOf } from './witnesses.ts'
 
 /** What the files of a configuration say. */
@@ -49,6 +55,11 @@ export function recordRules({ policy, retention, secrets, tenants }: LogFiles): 
     submitterKey: tenants.submitterKey,
   }
 }
+
+type LogSettings = Pick<
+  LogOptions,
+  'adoptHead' | 'dedup' | 'queue' | 'publishIntervalMs' | 'renewMs' | 'witnesses'
+>
 
 /** What signs for a log. */
 export interface LogSigning {
@@ -105,6 +116,56 @@ export function witnessesIn(
       mlDsa,
     })
   )
+}
+
+/** What of a configuration every kind of log takes. */
+export function logSettings(
+  own: LogConfig,
+  config: Config,
+  witnesses: WitnessOptions | undefined,
+): LogSettings {
+  return {
+    adoptHead: own.adoptHead,
+    dedup: config.dedup,
+    queue: { maxLeaves: config.queueLeaves, maxBytes: config.queueBytes },
+    publishIntervalMs: config.publishIntervalMs,
+    renewMs: config.renewIntervalMs,
+    ...(witnesses && { witnesses }),
+  }
+}
+
+/** Tells what a log has to say, and keeps evidence that it came upon. */
+export function logEvents(
+  name: string,
+  directory: DataDirectory,
+  onEvent: OnEvent,
+): (event: SharedLogEvent) => void {
+  return (event) => {
+    if (event.event !== 'evidence') return onEvent({ ...event, log: name })
+    keepEvidence(directory, event.evidence).then(
+      (file) => onEvent({ event: 'evidence-kept', log: name, file }),
+      (error) => onEvent({ event: 'error', message: messageOf(error) }),
+    )
+  }
+}
+
+/** The master key of a log's vault, made when there is none. @throws as findOrMakeVaultKey() */
+export function openMasterKey(
+  name: string,
+  { file, passphrase, hasVault }: Pick<VaultKeyPlace, 'file' | 'passphrase' | 'hasVault'>,
+  onEvent: OnEvent,
+): Promise<MasterKey> {
+  return findOrMakeVaultKey({
+    file,
+    passphrase,
+    hasVault,
+    onEvent: (event) =>
+      onEvent({
+        event: event === 'keys-created' ? 'vault-key-created' : 'vault-key-exposed',
+        log: name,
+        file,
+      }),
+  })
 }
 
 function keysOf(

@@ -4,7 +4,7 @@ import { hostname } from 'node:os'
 import { join } from 'node:path'
 import { publicationOf } from '../compliance/published-head.ts'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
-import { CairnError, messageOf } from '../errors.ts'
+import { CairnError } from '../errors.ts'
 import { type LeaderPlace, unavailable } from '../http/forward.ts'
 import { type Archive, openArchive } from '../log/archive.ts'
 import { startArchiver } from '../log/archiver.ts'
@@ -12,6 +12,7 @@ import { openSharedLog } from '../log/shared-log.ts'
 import { storedTiles } from '../log/stored-tiles.ts'
 import { type DataDirectory, openDataDirectory } from '../storage/data-directory.ts'
 import { type DirectoryLock, lockDirectory } from '../storage/level-lock.ts'
+import { openPostgresLogStore } from '../storage/postgres.ts'
 import { openPostgresHeadStore } from '../storage/postgres-heads.ts'
 import { tokensInPostgres } from '../storage/postgres-tokens.ts'
 import { openAccess } from './access.ts'
@@ -20,10 +21,17 @@ import type { Config, LogConfig } from './config.ts'
 import { openDatabaseClock } from './database-clock.ts'
 import { assertMayRun } from './database-marks.ts'
 import type { OnEvent } from './events.ts'
-import { keepEvidence } from './evidence-files.ts'
 import { openGossip } from './gossip.ts'
 import { beginTenure, type Tenure } from './leading.ts'
-import { openSigning, readLogFiles, recordRules, witnessesIn } from './log-parts.ts'
+import {
+  logEvents,
+  logSettings,
+  openMasterKey,
+  openSigning,
+  readLogFiles,
+  recordRules,
+  witnessesIn,
+} from './log-parts.ts'
 import { type OpenedObjects, openObjects } from './object-place.ts'
 import type { OpenedLog } from './open.ts'
 import { openHostedRecords } from './records.ts'
@@ -32,11 +40,9 @@ import {
   checkVaultKey,
   notedVaultKey,
   openDatabaseOf,
-  openSharedLogStore,
   recordStoresDuring,
 } from './shared-storage.ts'
 import type { ArchiveConfig, SharedStorageConfig } from './storage-settings.ts'
-import { findOrMakeVaultKey } from './vault-key.ts'
 import { whileLeading } from './while-leading.ts'
 
 /** Addresses that mean all of a machine's, and that nobody else can connect to. */
@@ -68,21 +74,23 @@ export async function openSharedHostedLog(
     const identity = { origin: signer.origin, vkeys }
     const archive = shared.archive && (await openArchiveOf(shared.archive, own, identity))
     if (archive !== undefined) opened.push(archive.objects)
-    const store = await openSharedLogStore(pool, archive?.objects, identity)
+    const store = await openPostgresLogStore({
+      pool,
+      archive: archive?.objects,
+      identity,
+    })
     opened.push(store)
     const vaultKey = own.vaultKey ?? join(directory.keys, 'vault.key')
-    const { id } = await findOrMakeVaultKey({
-      file: vaultKey,
-      hasVault: async () => (await notedVaultKey(pool)) !== undefined,
-      passphrase: config.passphrase,
-      onEvent: (event) =>
-        onEvent({
-          event: event === 'keys-created' ? 'vault-key-created' : 'vault-key-exposed',
-          log: name,
-          file: vaultKey,
-        }),
-    })
-    await checkVaultKey(pool, id, vaultKey)
+    const masterKey = await openMasterKey(
+      name,
+      {
+        file: vaultKey,
+        passphrase: config.passphrase,
+        hasVault: async () => (await notedVaultKey(pool)) !== undefined,
+      },
+      onEvent,
+    )
+    await checkVaultKey(pool, masterKey.id, vaultKey)
     const access = await openAccess(
       directory,
       own,
@@ -111,17 +119,12 @@ export async function openSharedHostedLog(
       store,
       signer,
       signedState,
-      adoptHead: own.adoptHead,
+      ...logSettings(own, config, witnesses),
       holder: `${hostname()} ${process.pid} ${randomBytes(6).toString('hex')}`,
       url: shared.advertise ?? addressOf(config),
       leaseMs: config.leaseMs,
       integrateIntervalMs: config.integrateIntervalMs,
-      dedup: config.dedup,
-      queue: { maxLeaves: config.queueLeaves, maxBytes: config.queueBytes },
-      publishIntervalMs: config.publishIntervalMs,
-      renewMs: config.renewIntervalMs,
       now: clock.now,
-      ...(witnesses && { witnesses }),
       onPublished: () => tenure?.notify(),
       onLeading: (term, during) => {
         endTenure()
@@ -153,8 +156,8 @@ export async function openSharedHostedLog(
             openHostedRecords({
               log: during,
               stores: recordStoresDuring(pool, term.epoch),
-              vaultKey,
-              passphrase: config.passphrase,
+              // Opened once: with a passphrase it takes a while, and a term should begin at once.
+              openMasterKey: async () => masterKey,
               ...recordRules(files),
               mapIntervalMs: config.mapIntervalMs,
               now: clock.now,
@@ -164,13 +167,7 @@ export async function openSharedHostedLog(
         })
       },
       onFollowing: endTenure,
-      onEvent: (event) => {
-        if (event.event !== 'evidence') return onEvent({ ...event, log: name })
-        keepEvidence(directory, event.evidence).then(
-          (file) => onEvent({ event: 'evidence-kept', log: name, file }),
-          (error) => onEvent({ event: 'error', message: messageOf(error) }),
-        )
-      },
+      onEvent: logEvents(name, directory, onEvent),
     })
     opened.push(log)
     onEvent({ event: 'log-opened', log: name, origin: log.origin, size: log.head().size })

@@ -1,7 +1,6 @@
 /** One log from its data directory: keys, signer's state, store and tokens, each opened and, at first, made. */
 import { join } from 'node:path'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
-import { messageOf } from '../errors.ts'
 import type { Gossip } from '../gossip/runner.ts'
 import type { HostedLog } from '../http/app.ts'
 import { openLog } from '../log/log.ts'
@@ -12,9 +11,16 @@ import { openAccess } from './access.ts'
 import { backupOf } from './backup-running.ts'
 import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
-import { keepEvidence } from './evidence-files.ts'
 import { openGossip } from './gossip.ts'
-import { openSigning, readLogFiles, recordRules, witnessesIn } from './log-parts.ts'
+import {
+  logEvents,
+  logSettings,
+  openMasterKey,
+  openSigning,
+  readLogFiles,
+  recordRules,
+  witnessesIn,
+} from './log-parts.ts'
 import { recordStoresIn } from './record-stores.ts'
 import { type OpenedRecords, openHostedRecords } from './records.ts'
 
@@ -54,24 +60,13 @@ export async function openHostedLog(
       store,
       signer,
       signedState,
-      adoptHead: own.adoptHead,
-      dedup: config.dedup,
-      queue: { maxLeaves: config.queueLeaves, maxBytes: config.queueBytes },
-      publishIntervalMs: config.publishIntervalMs,
-      renewMs: config.renewIntervalMs,
-      ...(witnesses && { witnesses }),
+      ...logSettings(own, config, witnesses),
       freeSpaceFloor: config.freeSpaceFloor,
       onPublished: () => {
         gossip?.notify()
         records?.notify()
       },
-      onEvent: (event) => {
-        if (event.event !== 'evidence') return onEvent({ ...event, log: name })
-        keepEvidence(directory, event.evidence).then(
-          (file) => onEvent({ event: 'evidence-kept', log: name, file }),
-          (error) => onEvent({ event: 'error', message: messageOf(error) }),
-        )
-      },
+      onEvent: logEvents(name, directory, onEvent),
     })
     opened.push(log)
     if (own.gossip !== undefined) {
@@ -86,8 +81,16 @@ export async function openHostedLog(
     records = await openHostedRecords({
       log,
       stores,
-      vaultKey: own.vaultKey ?? join(directory.keys, 'vault.key'),
-      passphrase: config.passphrase,
+      openMasterKey: () =>
+        openMasterKey(
+          name,
+          {
+            file: own.vaultKey ?? join(directory.keys, 'vault.key'),
+            passphrase: config.passphrase,
+            hasVault: stores.hasVault,
+          },
+          onEvent,
+        ),
       ...recordRules(files),
       mapIntervalMs: config.mapIntervalMs,
       onEvent: (event) => onEvent({ ...event, log: name }),

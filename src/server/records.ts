@@ -12,11 +12,11 @@ import type { SubmitterKey } from '../records/read-submissions.ts'
 import { openRecords } from '../records/records.ts'
 import { openSearchIndex } from '../search/search-index.ts'
 import type { IndexStore } from '../storage/index-port.ts'
+import type { MasterKey } from '../vault/master-key.ts'
 import type { SavedRows } from '../vault/saved-rows.ts'
 import { openVault } from '../vault/vault.ts'
 import type { HostedRecordsEvent } from './record-events.ts'
 import type { RecordStores } from './record-stores.ts'
-import { findOrMakeVaultKey } from './vault-key.ts'
 
 /** What is decided about records in files. */
 export interface RecordRules {
@@ -30,11 +30,10 @@ export interface RecordRules {
 export interface HostedRecordsOptions extends RecordRules {
   readonly log: LogService
   readonly stores: RecordStores
-  /** The file of the vault's master key. */
-  readonly vaultKey: string
+  /** The vault's master key, made when there is none. */
+  openMasterKey(): Promise<MasterKey>
   /** Milliseconds since 1970. */
   readonly now?: () => number
-  readonly passphrase: string | undefined
   /** How often the log commits to its map of records, in milliseconds. */
   readonly mapIntervalMs: number
   readonly onEvent: (event: HostedRecordsEvent) => void
@@ -63,17 +62,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
     const { store, index } = await openIndex(stores, onEvent)
     opened.push(store)
     if (index.latest !== undefined) await assertVaultIsThere(stores)
-    const file = options.vaultKey
-    const masterKey = await findOrMakeVaultKey({
-      file,
-      hasVault: stores.hasVault,
-      passphrase: options.passphrase,
-      onEvent: (event) =>
-        onEvent({
-          event: event === 'keys-created' ? 'vault-key-created' : 'vault-key-exposed',
-          file,
-        }),
-    })
+    const masterKey = await options.openMasterKey()
     const vaultStore = await stores.openVault()
     opened.push(vaultStore)
     const vault = await openVault({ store: vaultStore, masterKey, now })

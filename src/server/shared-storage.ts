@@ -1,15 +1,12 @@
 /** The storage of a log that several servers share, opened: its database, its object storage, and what records need. */
 import { existsSync } from 'node:fs'
 import { usage } from '../errors.ts'
-import type { ObjectStore } from '../storage/object-port.ts'
-import { openPostgresLogStore } from '../storage/postgres.ts'
 import { openPostgresHeadStore } from '../storage/postgres-heads.ts'
 import { openPostgresIndexStore } from '../storage/postgres-index.ts'
 import { openPool, type PostgresPool } from '../storage/postgres-pool.ts'
 import { migrateSchema } from '../storage/postgres-schema.ts'
-import { type LogIdentity, readIdentity } from '../storage/postgres-settings.ts'
+import { readIdentity } from '../storage/postgres-settings.ts'
 import { openPostgresVaultStore } from '../storage/postgres-vault.ts'
-import type { SharedLogStore } from '../storage/shared-port.ts'
 import { keyFiles } from './key-file.ts'
 import type { RecordStores } from './record-stores.ts'
 import type { DatabaseConfig } from './storage-settings.ts'
@@ -37,15 +34,6 @@ export async function assertKeysAreHere(pool: PostgresPool, keys: string): Promi
   throw usage(
     `${pool.place} holds the log ${known.origin}, whose keys are not in ${keys}; copy them there from another server of it`,
   )
-}
-
-/** @throws as openPostgresLogStore() */
-export function openSharedLogStore(
-  pool: PostgresPool,
-  archive: ObjectStore | undefined,
-  identity: LogIdentity,
-): Promise<SharedLogStore> {
-  return openPostgresLogStore({ pool, archive, identity })
 }
 
 const VAULT_KEY = 'vault-key'

@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { CairnError, usage } from '../errors.ts'
 import type { DataDirectory, DirectoryMark } from '../storage/data-directory.ts'
 import { lockDirectory } from '../storage/level-lock.ts'
+import { openPostgresLogStore } from '../storage/postgres.ts'
 import { openPool, type PostgresPool } from '../storage/postgres-pool.ts'
 import { MIGRATIONS, migrateSchema, schemaVersion } from '../storage/postgres-schema.ts'
 import { readIdentity } from '../storage/postgres-settings.ts'
@@ -11,7 +12,7 @@ import type { LeaderStore } from '../storage/shared-port.ts'
 import { assertMayRun, databaseMark, markDatabase } from './database-marks.ts'
 import type { LogStorage, OpenStorageOptions } from './log-storage.ts'
 import { openObjects } from './object-place.ts'
-import { checkVaultKey, openSharedLogStore, recordStoresDuring } from './shared-storage.ts'
+import { checkVaultKey, recordStoresDuring } from './shared-storage.ts'
 import type { SharedStorageConfig } from './storage-settings.ts'
 
 const LEASE_MS = 30_000
@@ -39,7 +40,7 @@ export async function openStoppedDatabase(
     await assertMayRun(pool, despite)
     const archive = shared.archive && (await openObjects(shared.archive.place))
     if (archive !== undefined) opened.push(archive.objects)
-    const log = await openSharedLogStore(pool, archive?.objects, known)
+    const log = await openPostgresLogStore({ pool, archive: archive?.objects, identity: known })
     opened.push(log)
     const term = await log.lead({ holder: 'cairn on a stopped log', url: '', leaseMs: LEASE_MS })
     if (term === undefined) {
