@@ -4,9 +4,9 @@ import { defineConfig } from 'vitest/config'
 
 const source = (path: string) => fileURLToPath(new URL(`./src/${path}`, import.meta.url))
 
-const isSeeded = process.env.CI === 'true' || process.env.CAIRN_PROPERTY_SEED !== undefined
+const isSeeded = process.env.CI === 'true' || process.env.TEST_PROPERTY_SEED !== undefined
 
-const isOnPostgres = process.env.CAIRN_TEST_STORAGE?.startsWith('postgres') === true
+const isOnPostgres = process.env.TEST_STORAGE?.startsWith('postgres') === true
 
 export default defineConfig({
   resolve: {

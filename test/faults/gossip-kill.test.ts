@@ -11,7 +11,7 @@ import { parseState } from '../../src/gossip/state.ts'
 import { newFolder, until } from '../gossip/heads.ts'
 import { freePort, type ServeProcess, startServe } from '../support/cairn-process.ts'
 
-const ROUNDS = Number(process.env.CAIRN_KILL_ROUNDS ?? 4)
+const ROUNDS = Number(process.env.TEST_KILL_ROUNDS ?? 4)
 
 it(`knows what it has sent through ${ROUNDS} kills`, {
   timeout: 30_000 + ROUNDS * 10_000,

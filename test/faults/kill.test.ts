@@ -1,6 +1,6 @@
 /**
  * kill -9 at any moment, again and again, under load: nothing acknowledged is missing, no index is given twice, and no
- * two heads disagree. CAIRN_KILL_ROUNDS sets how often; a few times in a normal run, more in continuous integration.
+ * two heads disagree. TEST_KILL_ROUNDS sets how often; a few times in a normal run, more in continuous integration.
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -17,7 +17,7 @@ import { hashLeaf, type NodeHash, type RootHash } from '../../src/merkle/hash.ts
 import type { TreeSize } from '../../src/merkle/position.ts'
 import { freePort, type ServeProcess, startServe } from '../support/cairn-process.ts'
 
-const ROUNDS = Number(process.env.CAIRN_KILL_ROUNDS ?? 5)
+const ROUNDS = Number(process.env.TEST_KILL_ROUNDS ?? 5)
 const CLIENTS = 24
 
 interface Receipt {

@@ -1,6 +1,6 @@
 /**
  * kill -9 at any moment while records come in, people are erased, payloads are read under grants and others expire:
- * what was acknowledged holds, and what was begun is finished at the next start. CAIRN_KILL_ROUNDS sets how often.
+ * what was acknowledged holds, and what was begun is finished at the next start. TEST_KILL_ROUNDS sets how often.
  */
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
@@ -24,7 +24,7 @@ import { openVault } from '../../src/vault/vault.ts'
 import { freePort, type ServeProcess, startServe } from '../support/cairn-process.ts'
 import { storedFiles } from '../support/stored-bytes.ts'
 
-const ROUNDS = Number(process.env.CAIRN_KILL_ROUNDS ?? 2)
+const ROUNDS = Number(process.env.TEST_KILL_ROUNDS ?? 2)
 const DAY_MS = 86_400_000
 /** People who are about at a time; one who is erased is followed by another. */
 const PEOPLE = 8

@@ -1,6 +1,6 @@
 /**
  * kill -9 at any moment, again and again, in a stream of add-checkpoint requests: what a witness knows of a log is never
- * older than what it answered for, and it still refuses a fork. CAIRN_KILL_ROUNDS sets how often.
+ * older than what it answered for, and it still refuses a fork. TEST_KILL_ROUNDS sets how often.
  */
 import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
@@ -13,7 +13,7 @@ import { formatVkey, parseVkey, type VerifierKey } from '../../src/formats/vkey.
 import { freePort, type ServeProcess, startWitness } from '../support/cairn-process.ts'
 import { WitnessedLog } from '../witness/witnessed-log.ts'
 
-const ROUNDS = Number(process.env.CAIRN_KILL_ROUNDS ?? 5)
+const ROUNDS = Number(process.env.TEST_KILL_ROUNDS ?? 5)
 const LOGS = 6
 
 interface Watched {

@@ -36,7 +36,7 @@ import {
 } from './archived-log.ts'
 
 /** The one that starts fastest, unless another is asked for. */
-const KIND = (process.env.CAIRN_TEST_S3 ?? 'versitygw') as S3Kind
+const KIND = (process.env.TEST_S3_KIND ?? 'versitygw') as S3Kind
 
 describe.skipIf(isS3Missing(KIND))('an archive in S3', { timeout: 60_000 }, () => {
   let s3: S3Server

@@ -1,6 +1,6 @@
 /**
  * Records of a log whose full bundles are in its archive alone, in every run. All suites of records run on such a log
- * with CAIRN_TEST_STORAGE=postgres+directory or postgres+s3.
+ * with TEST_STORAGE=postgres+directory or postgres+s3.
  */
 import { join } from 'node:path'
 import { afterEach, beforeEach, expect, it } from 'vitest'

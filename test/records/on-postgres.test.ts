@@ -1,6 +1,6 @@
 /**
  * Records on PostgreSQL, from submission to erasure, in every run. All suites of records run on it with
- * CAIRN_TEST_STORAGE=postgres.
+ * TEST_STORAGE=postgres.
  */
 import { randomBytes } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'

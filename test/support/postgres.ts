@@ -1,5 +1,5 @@
 /**
- * A real PostgreSQL: the one that comes with npm, or that of CAIRN_TEST_POSTGRES_BIN (a folder with `initdb` and
+ * A real PostgreSQL: the one that comes with npm, or that of TEST_POSTGRES_BIN (a folder with `initdb` and
  * `postgres`, such as /usr/lib/postgresql/15/bin). Test files of a run share one server, which the first that needs it
  * starts and postgres-run.ts ends; each gets schemas of its own in it.
  */
@@ -122,7 +122,7 @@ interface Binaries {
 }
 
 async function binaries(directory: string): Promise<Binaries> {
-  const chosen = process.env.CAIRN_TEST_POSTGRES_BIN
+  const chosen = process.env.TEST_POSTGRES_BIN
   if (chosen !== undefined && chosen !== '') {
     return { initdb: join(chosen, 'initdb'), postgres: join(chosen, 'postgres') }
   }

@@ -1,6 +1,6 @@
 /**
  * The S3 servers that tests run against: versitygw, built from its Go module, and Ceph's radosgw, unpacked from Debian's
- * packages without being installed. `node test/services.mjs prepare` puts them into CAIRN_TEST_TOOLS or ~/.cache/cairn-tests.
+ * packages without being installed. `node test/services.mjs prepare` puts them into TEST_TOOLS or ~/.cache/cairn-tests.
  */
 import { execFile, type SpawnOptions, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -17,7 +17,7 @@ const VERSITYGW = 'v1.8.0'
 /** Of Debian 12. */
 const CEPH = '16.2'
 
-const TOOLS = process.env.CAIRN_TEST_TOOLS ?? join(homedir(), '.cache', 'cairn-tests')
+const TOOLS = process.env.TEST_TOOLS ?? join(homedir(), '.cache', 'cairn-tests')
 const versitygwFolder = join(TOOLS, `versitygw-${VERSITYGW}`)
 const cephFolder = join(TOOLS, `ceph-${CEPH}`)
 

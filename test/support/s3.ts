@@ -1,6 +1,6 @@
 /**
  * A real S3 server for tests. `node test/services.mjs prepare` fetches the servers; where one was not prepared, the tests
- * that need it are skipped and say so, unless CAIRN_S3_TESTS names it (`versitygw,ceph`), as where a run decides about a
+ * that need it are skipped and say so, unless TEST_S3 names it (`versitygw,ceph`), as where a run decides about a
  * merge. With `none` all of them are.
  */
 import { randomBytes } from 'node:crypto'
@@ -70,13 +70,13 @@ export const PREPARED_S3: readonly S3Kind[] = (['versitygw', 'ceph'] as const).f
 
 /** Whether tests of a kind are to be left out; says so once, and throws where they must not be. */
 export function isS3Missing(kind: S3Kind): boolean {
-  if (process.env.CAIRN_S3_TESTS === 'none') {
-    console.log('skipped: CAIRN_S3_TESTS=none')
+  if (process.env.TEST_S3 === 'none') {
+    console.log('skipped: TEST_S3=none')
     return true
   }
   if (isPrepared(kind)) return false
   const advice = `${S3_VERSIONS[kind]} is not here: node test/services.mjs prepare`
-  if (process.env.CAIRN_S3_TESTS?.split(',').includes(kind)) throw new Error(advice)
+  if (process.env.TEST_S3?.split(',').includes(kind)) throw new Error(advice)
   console.log(`skipped: ${advice}`)
   return true
 }

@@ -1,6 +1,6 @@
 /**
  * The stores of logs, records and witnesses that tests use: LevelDB in a directory, or PostgreSQL where
- * CAIRN_TEST_STORAGE says so, with an archive in a directory or in S3 that takes over what is full as soon as it is
+ * TEST_STORAGE says so, with an archive in a directory or in S3 that takes over what is full as soon as it is
  * published. There a directory stands for a schema, the same for log, vault, index and map beside each other, so that
  * what is opened again is what was written.
  */
@@ -35,13 +35,13 @@ const STORAGES = ['level', 'postgres', 'postgres+directory', 'postgres+s3'] as c
 
 export type TestStorage = (typeof STORAGES)[number]
 
-export const STORAGE: TestStorage = read(process.env.CAIRN_TEST_STORAGE)
+export const STORAGE: TestStorage = read(process.env.TEST_STORAGE)
 
 function read(value: string | undefined): TestStorage {
   if (value === undefined || value === '') return 'level'
   const storage = STORAGES.find((each) => each === value)
   if (storage !== undefined) return storage
-  throw new Error(`CAIRN_TEST_STORAGE is one of ${STORAGES.join(', ')}, not ${value}`)
+  throw new Error(`TEST_STORAGE is one of ${STORAGES.join(', ')}, not ${value}`)
 }
 
 /** Whether the files below a test's directory are all that is stored, and may be looked through or damaged. */

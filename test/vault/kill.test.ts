@@ -1,5 +1,5 @@
 /**
- * kill -9 of a real process, in the middle of putting and of erasing. CAIRN_KILL_ROUNDS sets how often; a few times in a
+ * kill -9 of a real process, in the middle of putting and of erasing. TEST_KILL_ROUNDS sets how often; a few times in a
  * normal run, more in continuous integration.
  */
 import { spawn } from 'node:child_process'
@@ -10,7 +10,7 @@ import { isInFiles } from '../support/stores.ts'
 import { vaultWorker } from './vault-worker.ts'
 import { all, entry, recordId, rowsOf, shown, type VaultPlace, vaultPlace } from './vaults.ts'
 
-const ROUNDS = Number(process.env.CAIRN_KILL_ROUNDS ?? 5)
+const ROUNDS = Number(process.env.TEST_KILL_ROUNDS ?? 5)
 
 let place: VaultPlace
 beforeEach(async () => {
