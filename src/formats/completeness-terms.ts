@@ -12,7 +12,6 @@ import { line, NAME, PSEUDONYM, UUID_V7, type ValueType } from './record-values.
 const FIELDS = { request: 1, session: 2, subject: 3, actor: 4, record: 5 } as const
 
 export type TermField = keyof typeof FIELDS
-export const TERM_FIELDS = Object.keys(FIELDS) as readonly TermField[]
 
 /** What records are listed under. */
 export interface MapTerm {

@@ -2,7 +2,6 @@
  * RFC 6962 signed tree heads (sections 2.1.4 and 3.5): the bytes that are signed, the `digitally-signed` structure
  * around the signature, and the log's id. The signed bytes name no log, so a key must never serve two.
  */
-import { sha256 } from '#sha256'
 import { concat, u16, u64 } from '../bytes.ts'
 import { malformed } from '../errors.ts'
 import { type RootHash, rootHash } from '../merkle/hash.ts'
@@ -57,9 +56,4 @@ export function parseDigitallySigned(bytes: Uint8Array): DigitallySigned {
     throw malformed('tree head signature does not have the length that it states')
   }
   return { algorithm: algorithm === ALGORITHMS.ecdsa ? 'ecdsa' : 'rsa', signature }
-}
-
-/** The log id: SHA-256 of the DER SubjectPublicKeyInfo of its key. */
-export function logId(publicKeyInfo: Uint8Array): Uint8Array {
-  return sha256(publicKeyInfo)
 }

@@ -3,7 +3,6 @@ import { CairnError } from '../errors.ts'
 import type { ObjectStore } from '../storage/object-port.ts'
 import type { TileSource } from '../tiles/source.ts'
 import { staticSource } from '../tiles/static-source.ts'
-import { CHECKPOINT } from './archive-names.ts'
 
 /** Tiles and bundles of an archive, not verified. @throws NOT_FOUND, and what the object store throws */
 export function archiveTileSource(objects: ObjectStore): TileSource {
@@ -15,9 +14,4 @@ export function archiveTileSource(objects: ObjectStore): TileSource {
     },
     missing: (path) => `there is no ${path} in ${objects.place}`,
   })
-}
-
-/** The signed note that an archive shows, not verified; undefined before the first. @throws what the object store throws */
-export async function archivedCheckpoint(objects: ObjectStore): Promise<Uint8Array | undefined> {
-  return (await objects.get(CHECKPOINT))?.bytes
 }

@@ -47,11 +47,6 @@ export interface CopyTreeOptions {
   readonly signal?: AbortSignal
 }
 
-/** Whether a head is one that a copy leaves behind until it is whole. */
-export function isUnsigned({ checkpoint }: StoredHead): boolean {
-  return equal(checkpoint, UNSIGNED)
-}
-
 /**
  * Copies what the store does not have yet.
  * @throws CONFLICT when the store has another tree, or leaves beyond the head

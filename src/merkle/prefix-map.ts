@@ -186,18 +186,3 @@ export function rootFromPrefix(
   }
   return rootHash(hash)
 }
-
-/**
- * Checks that a map has this value for a key, or none when it is undefined.
- * @throws VERIFICATION_FAILED
- */
-export function verifyPrefix(
-  key: Uint8Array,
-  value: Uint8Array | undefined,
-  proof: PrefixProof,
-  root: Uint8Array,
-): void {
-  if (!equal(rootFromPrefix(key, value, proof), root)) {
-    throw failed('the proof leads to another root hash of the map')
-  }
-}

@@ -1,6 +1,6 @@
 /** Follows any number of logs, in rounds: each log is looked at once in a round, several at the same time. */
 import type { MonitorStore } from '../storage/monitor-port.ts'
-import { type Alert, SEVERITIES } from './alert.ts'
+import type { Alert } from './alert.ts'
 import type { Limits } from './freshness.ts'
 import type { LogReport, OnMonitorEvent, OnProgress, RoundReport } from './report.ts'
 import type { Targets } from './target.ts'
@@ -93,11 +93,6 @@ export async function openMonitor(options: MonitorOptions): Promise<Monitor> {
       }
     },
   }
-}
-
-/** Whether one of the alerts is about misbehaviour, and not only about trouble. */
-export function hasMisbehaviour(alerts: readonly Alert[]): boolean {
-  return alerts.some(({ kind }) => SEVERITIES[kind] === 'misbehaviour')
 }
 
 /** Waits, or less when the signal fires. */

@@ -32,8 +32,3 @@ export function parseMonth(text: string): Month {
     days,
   }
 }
-
-/** The month of a time. */
-export function monthAt(time: Date): string {
-  return time.toISOString().slice(0, 7)
-}

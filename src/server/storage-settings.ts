@@ -13,7 +13,6 @@ const PREFIX = /^[A-Za-z0-9!_.*'()-]+(\/[A-Za-z0-9!_.*'()-]+)*$/
 const LOCK_DAYS = 2_557
 const TIER_DAYS = 90
 const DEFAULT_REGION = 'us-east-1'
-const DAY_MS = 86_400_000
 
 /** The settings of a database, also for other servers than logs. */
 export function databaseSettings(schema: string): TProperties {
@@ -220,9 +219,4 @@ function placeOf(bucket: string, values: SettingValues, prefix: string): Archive
 /** A log below `logs` in a file has no defaults. */
 function numberOf(value: unknown, fallback: number): number {
   return typeof value === 'number' ? value : fallback
-}
-
-/** Until when what is archived now is locked. */
-export function lockedUntil({ days }: { readonly days: number }, now: number): number {
-  return now + days * DAY_MS
 }

@@ -10,7 +10,7 @@ import { auditLog } from '../../src/client/audit-log.ts'
 import { createLogClient } from '../../src/client/log-client.ts'
 import { openCheckpoint } from '../../src/formats/open-checkpoint.ts'
 import { parseVkey } from '../../src/formats/vkey.ts'
-import { archivedCheckpoint, archiveTileSource } from '../../src/log/archive-source.ts'
+import { archiveTileSource } from '../../src/log/archive-source.ts'
 import { hashLeaf } from '../../src/merkle/hash.ts'
 import { verifyInclusion } from '../../src/merkle/inclusion.ts'
 import { leafIndex, treeSize } from '../../src/merkle/position.ts'
@@ -64,7 +64,7 @@ describe('an archive, with every server down', { timeout: 60_000 }, () => {
     const { test, directory } = await finishedArchive(700, [300])
     await test.close()
     const objects = await openObjectDirectory(directory)
-    const note = (await archivedCheckpoint(objects))!
+    const note = (await objects.get('checkpoint'))!.bytes
     const { checkpoint } = openCheckpoint(note, test.log.vkeys.map(parseVkey))
     const source = archiveTileSource(objects)
     const verified = verifiedSource(source, checkpoint)
