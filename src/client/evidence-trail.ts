@@ -70,7 +70,7 @@ interface Listed {
 }
 
 /** The entry's name in a sentence. */
-export function entryName(index: number | undefined, id: string | undefined): string {
+function entryName(index: number | undefined, id: string | undefined): string {
   if (id === undefined) return index === undefined ? 'a record' : `entry ${index}`
   return index === undefined ? `record ${id}` : `record ${id} (entry ${index})`
 }

@@ -21,13 +21,13 @@ export function fileKind(bytes: Uint8Array): FileKind {
 }
 
 /** Whether a file says that it is the evidence of a split view, of whatever version. */
-export function isSplitView(bytes: Uint8Array): boolean {
+function isSplitView(bytes: Uint8Array): boolean {
   const start = utf8(SPLIT_VIEW_HEADER.slice(0, SPLIT_VIEW_HEADER.indexOf('/') + 1))
   return equal(bytes.subarray(0, start.length), start)
 }
 
 /** Whether bytes begin as an RFC 3161 response does: a sequence with, first, a sequence that begins with a number. */
-export function isTimeStamp(bytes: Uint8Array): boolean {
+function isTimeStamp(bytes: Uint8Array): boolean {
   const [tag, length = 0] = bytes
   const content = length < 0x80 ? 2 : 2 + (length & 0x7f)
   const [inner, , number, octets] = bytes.subarray(content, content + 4)

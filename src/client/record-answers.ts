@@ -90,7 +90,7 @@ export interface ErasurePage {
   readonly cursor?: string
 }
 
-export const HOLD_STATES = ['active', 'lifted'] as const
+const HOLD_STATES = ['active', 'lifted'] as const
 
 export interface Hold {
   /** The id of the record that placed it. */
@@ -107,7 +107,7 @@ export interface Hold {
   readonly liftedBy?: string
 }
 
-export const GRANT_STATES = ['requested', 'approved', 'refused', 'revoked', 'expired'] as const
+const GRANT_STATES = ['requested', 'approved', 'refused', 'revoked', 'expired'] as const
 
 export interface Grant {
   /** The id of the record that asked for it. */

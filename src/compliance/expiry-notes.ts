@@ -34,7 +34,7 @@ export interface Reached {
 }
 
 /** Nothing was looked at yet. */
-export const NOTHING: Reached = { before: 0, begun: 0 }
+const NOTHING: Reached = { before: 0, begun: 0 }
 
 /** A record that loses its payload. */
 export type Named = Pick<FoundRecord, 'id' | 'index'>

@@ -4,7 +4,7 @@ import type { Head, LogService, Publication } from '../log/service.ts'
 import type { LeafIndex } from '../merkle/position.ts'
 
 /** How long it is waited for, in milliseconds. */
-export const HEAD_WAIT_MS = 10_000
+const HEAD_WAIT_MS = 10_000
 const LOOK_MS = 25
 
 /**

@@ -21,7 +21,7 @@ import {
 import { MAX_NOTE_SIZE, parseNote } from './note.ts'
 
 /** The first line of the file. */
-export const COMPLETE_LIST_HEADER = 'cairn-complete-list/v1\n'
+const COMPLETE_LIST_HEADER = 'cairn-complete-list/v1\n'
 /** The largest file that is read, in bytes. */
 export const MAX_COMPLETE_LIST_SIZE: number = MAX_COMPLETENESS_SIZE + MAX_NOTE_SIZE + 64
 const ANY_VERSION = utf8(COMPLETE_LIST_HEADER.slice(0, COMPLETE_LIST_HEADER.indexOf('/') + 1))

@@ -44,7 +44,7 @@ import { MAX_PROOF_HASHES, parseProofHash } from './tlog-proof.ts'
 /** The largest proof that is made or read, in bytes. */
 export const MAX_COMPLETENESS_SIZE = 33_554_432
 /** The most blocks in a proof: of a log of more than ten thousand million entries. */
-export const MAX_COMPLETENESS_BLOCKS = 40_000
+const MAX_COMPLETENESS_BLOCKS = 40_000
 /** The first line of a proof. */
 export const COMPLETENESS_HEADER = 'cairn-completeness/v1\n'
 

@@ -23,11 +23,11 @@ import {
   type ValueType,
 } from './record-values.ts'
 
-export const EVIDENCE_VERSION = 'cairn-evidence/v1'
+const EVIDENCE_VERSION = 'cairn-evidence/v1'
 /** The most records in one file. */
 export const MAX_EVIDENCE_RECORDS = 100_000
 /** The largest manifest, in bytes. */
-export const MAX_MANIFEST_SIZE = 65_536
+const MAX_MANIFEST_SIZE = 65_536
 
 /** Members of a query that are terms of the log's map (spec/completeness.md). */
 const TERMS = [

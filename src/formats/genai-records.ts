@@ -26,7 +26,7 @@ import type { RejectedLogRecord } from './otlp-response.ts'
 import { parseSubmission, type SubmittedRecord } from './record.ts'
 
 /** All submissions of an export together, in bytes: each repeats what it says of the resource. */
-export const MAX_GENAI_RECORDS_SIZE = 33_554_432
+const MAX_GENAI_RECORDS_SIZE = 33_554_432
 
 export interface GenaiRecord {
   /** Which log record it was: its JSON Pointer in the export. */

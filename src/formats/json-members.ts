@@ -28,7 +28,7 @@ export function wrongAt(pointer: string, problem: string): Error {
 }
 
 /** The pointer of a member of what stands at `pointer`. */
-export function memberPointer(pointer: string, step: string | number): string {
+function memberPointer(pointer: string, step: string | number): string {
   return `${pointer}/${pointerToken(step)}`
 }
 

@@ -18,7 +18,7 @@ import { parseCheckpoint } from './checkpoint.ts'
 import { parseNote } from './note.ts'
 import { MAX_PROOF_HASHES, parseProofHash } from './tlog-proof.ts'
 
-export const JSON_RECEIPT_VERSION = 'cairn-receipt/v1'
+const JSON_RECEIPT_VERSION = 'cairn-receipt/v1'
 /** The longest JSON receipt that is read, in bytes. */
 export const MAX_JSON_RECEIPT_SIZE = 2_097_152
 

@@ -32,10 +32,10 @@ export const NO_JURISDICTION = 'none'
 /** The largest table, in bytes. */
 export const MAX_RETENTION_TABLE_SIZE = 262_144
 /** The longest time that a table can ask for, in years. */
-export const MAX_RETENTION_YEARS = 100
+const MAX_RETENTION_YEARS = 100
 
 /** Who says so: a law, guidance of a supervisor, a standard; or custom, where those who ask for it give no figure. */
-export const RETENTION_BASES = ['law', 'guidance', 'standard', 'customary'] as const
+const RETENTION_BASES = ['law', 'guidance', 'standard', 'customary'] as const
 export type RetentionBasis = (typeof RETENTION_BASES)[number]
 
 /** A time by the calendar: years and months first, then days. */

@@ -23,7 +23,7 @@ export function passesMod97(text: string): boolean {
 }
 
 /** Shannon's entropy of the characters, in bits for each; those beyond ASCII count as one. */
-export function entropyOf(text: string): number {
+function entropyOf(text: string): number {
   const counts = new Uint16Array(128)
   for (let i = 0; i < text.length; i++) counts[Math.min(text.charCodeAt(i), 127)]!++
   let bits = 0

@@ -13,7 +13,7 @@ import { malformed } from '../errors.ts'
 /** The longest pattern, in characters. */
 export const MAX_PATTERN_LENGTH = 256
 /** The longest text that a pattern may match, in characters. */
-export const MAX_MATCH_LENGTH = 512
+const MAX_MATCH_LENGTH = 512
 
 interface Piece {
   /** As a regular expression. */

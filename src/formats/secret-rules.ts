@@ -34,7 +34,7 @@ function isWordAt(text: string, at: number): boolean {
 }
 
 /** Whether no letter or digit stands before; one that belongs to an escape of JSON within JSON, `\n`, does not count. */
-export function startsWord(text: string, at: number): boolean {
+function startsWord(text: string, at: number): boolean {
   if (at === 0 || !isWordAt(text, at - 1)) return true
   return text[at - 2] === '\\' && /[nrtbf]/.test(text[at - 1]!)
 }

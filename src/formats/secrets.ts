@@ -26,10 +26,10 @@ export const SECRET_RULES_VERSION = 'cairn-secret-rules/v1'
 /** The largest file of rules, in bytes. */
 export const MAX_SECRET_RULES_SIZE = 65_536
 /** The most rules that an operator can add. */
-export const MAX_SECRET_RULES = 100
+const MAX_SECRET_RULES = 100
 
 /** What becomes of a record in which a secret is found; `warn` keeps it as it is. */
-export const SECRET_ACTIONS = ['refuse', 'mask', 'warn'] as const
+const SECRET_ACTIONS = ['refuse', 'mask', 'warn'] as const
 export type SecretAction = (typeof SECRET_ACTIONS)[number]
 
 interface ActiveRule extends TextRule {
@@ -217,7 +217,7 @@ export function refusalOfSecrets(
 }
 
 /** What stands where a secret was. */
-export function maskOf(rule: string): string {
+function maskOf(rule: string): string {
   return `[removed: ${rule}]`
 }
 

@@ -9,7 +9,7 @@ import { CairnError, malformed } from '../errors.ts'
 export const TILE_WIDTH = 256
 
 /** The highest level a path can name; a tree of 2^53-1 leaves ends at level 6. */
-export const MAX_TILE_LEVEL = 63
+const MAX_TILE_LEVEL = 63
 
 /** The first `width` hashes of the `tile`-th tile of a level. */
 export interface TileCoordinate {

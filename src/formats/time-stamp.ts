@@ -69,7 +69,7 @@ export interface TimeStampToken {
   }
 }
 
-export const SHA256_ID = '2.16.840.1.101.3.4.2.1'
+const SHA256_ID = '2.16.840.1.101.3.4.2.1'
 export const SHA1_ID = '1.3.14.3.2.26'
 const SIGNED_DATA = '1.2.840.113549.1.7.2'
 const TST_INFO = '1.2.840.113549.1.9.16.1.4'

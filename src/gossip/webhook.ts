@@ -56,7 +56,7 @@ export function webhook(options: WebhookOptions): HeadSink {
 }
 
 /** What is posted. */
-export function formatWebhookBody({ origin, size, root, checkpoint }: PublishedHead): string {
+function formatWebhookBody({ origin, size, root, checkpoint }: PublishedHead): string {
   return JSON.stringify({ type: 'cairn.head', origin, size, root: toBase64(root), checkpoint })
 }
 

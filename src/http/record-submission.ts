@@ -84,7 +84,7 @@ export function recordSubmitter(
  * The lines of NDJSON; the last one may end without a newline.
  * @throws MALFORMED when there is none, or one is empty
  */
-export function linesOf(body: Uint8Array): Uint8Array[] {
+function linesOf(body: Uint8Array): Uint8Array[] {
   const lines: Uint8Array[] = []
   for (let start = 0; start < body.length; ) {
     const newline = body.indexOf(NEWLINE, start)

@@ -12,7 +12,7 @@ import type { Memory } from './memory.ts'
 import type { ShownHead } from './state.ts'
 
 /** Files of evidence about one log at most: a log that forks all the time must not fill the disk. */
-export const MAX_EVIDENCE = 100
+const MAX_EVIDENCE = 100
 /** Heads that wait for the tree to grow at most. */
 const MAX_PENDING = 64
 /** Comparisons that are remembered. */

@@ -12,7 +12,7 @@ import { checkRetentionClass, type RetentionTable } from '../formats/retention.t
 import { findSecrets, maskSecrets, type SecretRules } from '../formats/secrets.ts'
 
 /** Records in one call. */
-export const MAX_SUBMISSIONS = 10_000
+const MAX_SUBMISSIONS = 10_000
 /** Bytes in one call; what the vault makes of it must fit there, too. */
 export const MAX_SUBMITTED_BYTES: number = 32 * 2 ** 20
 

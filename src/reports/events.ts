@@ -15,7 +15,7 @@ export type EventList =
   | 'retention_changes'
 
 /** What a record of expiry has as its `action`, be its type erasure or retention. */
-export const EXPIRE = 'expire'
+const EXPIRE = 'expire'
 
 /** The list that a record belongs in, if any. */
 export function listOf({ type, action }: RecordLeaf): EventList | undefined {

@@ -258,7 +258,7 @@ export function metricsText(metrics: RecordMetrics): string {
 }
 
 /** A duration as people say it: `350 ms`, `4.2 s`, `3 min 05 s`. */
-export function durationText(milliseconds: number): string {
+function durationText(milliseconds: number): string {
   if (milliseconds < 1000) return `${Math.round(milliseconds)} ms`
   if (milliseconds < 60_000) return `${(milliseconds / 1000).toFixed(1)} s`
   const seconds = Math.round(milliseconds / 1000)

@@ -31,7 +31,7 @@ function parseBytea(text: string): Uint8Array {
 }
 
 /** @throws CORRUPT beyond 2^53-1 */
-export function parseInteger(text: string): number {
+function parseInteger(text: string): number {
   return checked(Number(text))
 }
 

@@ -61,7 +61,7 @@ export function putRows(to: VaultRows, rows: readonly VaultRow[]): Promise<void>
 }
 
 /** Rows in the order they come, up to so many or so large. */
-export async function* together(rows: AsyncIterable<VaultRow>): AsyncGenerator<VaultRow[]> {
+async function* together(rows: AsyncIterable<VaultRow>): AsyncGenerator<VaultRow[]> {
   let some: VaultRow[] = []
   let bytes = 0
   for await (const row of rows) {

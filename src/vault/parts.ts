@@ -10,7 +10,7 @@ import { contextFor, KEY_SIZE, random, seal, unseal, unsealKey } from './sealing
 import type { Tenant } from './tenants.ts'
 
 /** The largest part in bytes: more than the largest record can bring. */
-export const MAX_PART_SIZE: number = 16 * 2 ** 20
+const MAX_PART_SIZE: number = 16 * 2 ** 20
 export const MAX_PARTS = 16
 
 /** Which part of which record, and whose. */

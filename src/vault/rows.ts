@@ -66,7 +66,7 @@ export function kindOfRow(key: Uint8Array): RowKind | undefined {
 }
 
 const SUBJECT_KEY_SIZE = 1 + 2 * ID_SIZE
-export const LOOKUP_SIZE = 32
+const LOOKUP_SIZE = 32
 
 export const HEADER_KEY: Uint8Array = Uint8Array.of(HEADER)
 export const TENANTS: Uint8Array = Uint8Array.of(TENANT)

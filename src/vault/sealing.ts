@@ -21,7 +21,7 @@ export const KEY_SIZE = 32
 const NONCE_SIZE = 12
 const TAG_SIZE = 16
 /** Bytes that sealing adds. */
-export const SEAL_SIZE: number = NONCE_SIZE + TAG_SIZE
+const SEAL_SIZE: number = NONCE_SIZE + TAG_SIZE
 /** A key that is sealed. */
 export const SEALED_KEY_SIZE: number = KEY_SIZE + SEAL_SIZE
 

@@ -16,7 +16,7 @@ import { random } from './sealing.ts'
 
 const VERSION = 1
 const ID_SIZE = 16
-export const MARK_SIZE = 32
+const MARK_SIZE = 32
 
 /** Disclosures that were put, while it is not known whether their records come to be. */
 export interface Staged {

@@ -41,7 +41,7 @@ const RECEIPTS: readonly FileKind[] = ['tlog-proof', 'json', 'cose']
 const COSE_TAG = 0xd2
 const COSE_NAME = /\.(cose|cbor)$/i
 
-export function isReceipt(kind: FileKind): boolean {
+function isReceipt(kind: FileKind): boolean {
   return RECEIPTS.includes(kind)
 }
 
