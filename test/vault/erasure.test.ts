@@ -2,7 +2,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { concat } from '../../src/bytes.ts'
 import { CairnError } from '../../src/errors.ts'
 import type { VaultKeyRows, VaultRow, VaultRows, VaultStore } from '../../src/storage/vault-port.ts'
-import type { Vault, VaultEntry } from '../../src/vault/vault.ts'
+import type { Vault } from '../../src/vault/vault.ts'
+import type { VaultEntry } from '../../src/vault/writer.ts'
 import { whereStored } from '../support/stores.ts'
 import {
   all,

@@ -7,7 +7,8 @@ import { join } from 'node:path'
 import { type Disclosure, formatDisclosure, makeDisclosure } from '../../src/formats/disclosure.ts'
 import type { VaultRow, VaultStore } from '../../src/storage/vault-port.ts'
 import { localMasterKey, type MasterKey } from '../../src/vault/master-key.ts'
-import { openVault, type Vault, type VaultEntry } from '../../src/vault/vault.ts'
+import { openVault, type Vault } from '../../src/vault/vault.ts'
+import type { VaultEntry } from '../../src/vault/writer.ts'
 import { openVaultStore } from '../support/stores.ts'
 
 export const NOW = 1_700_000_000_000
