@@ -39,7 +39,7 @@ const LAYERS: Readonly<Record<string, readonly string[]>> = {
   vault: [...CORE, 'storage port', 'durable file'],
   search: [...CORE, 'storage port'],
   records: [...CORE, 'storage port', 'log', 'vault', 'search'],
-  completeness: [...CORE, 'storage port', 'log'],
+  completeness: [...CORE, 'storage port', 'log', 'client'],
   reports: [...CORE, 'client'],
   compliance: [
     ...CORE,

@@ -3,6 +3,7 @@ import { createPublicKey } from 'node:crypto'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import type { Command } from 'commander'
+import type { MapFinding } from '../completeness/inspect-map.ts'
 import { CairnError, usage } from '../errors.ts'
 import { formatVkey, type VerifierKey } from '../formats/vkey.ts'
 import { type Finding, type FsckOptions, type FsckSummary, fsck } from '../log/fsck.ts'
@@ -15,6 +16,7 @@ import type { LogStore } from '../storage/port.ts'
 import type { Vault } from '../vault/vault.ts'
 import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
 import { exitFor } from './exit.ts'
+import { type CheckedLog, checkMap, isOfStoredMap, rebuildMap } from './fsck-map.ts'
 import {
   checkVault,
   missingVault,
@@ -33,6 +35,7 @@ import { byteCount, duration, plural, printable } from './style.ts'
 interface FsckFlags {
   readonly database?: string
   readonly reindex?: boolean
+  readonly remap?: boolean
   readonly vaultKey?: string
   readonly json?: boolean
 }
@@ -41,11 +44,13 @@ export function configure(command: Command): void {
   command
     .description(
       'Check the data directory of a stopped log: heads and signatures, every entry, every hash of ' +
-        'every tile, every deduplication key, every payload in the vault. Goes on after a finding, and changes ' +
-        'nothing; with --reindex, the index that records are found by is then dropped and built again.',
+        'every tile, every deduplication key, every payload in the vault, the map of records. Goes on after a finding, and ' +
+        'changes nothing; with --reindex, the index that records are found by is then dropped and built again, ' +
+        'and with --remap the map.',
     )
     .argument('<folder>', 'data directory')
     .option('--reindex', 'build the search index again, from the log and the vault')
+    .option('--remap', 'make the map of records again, from the log')
     .option('--vault-key <file>', "the vault's master key (default: <folder>/keys/vault.key)")
     .option('--database <url>', 'PostgreSQL database that holds what is not in the data directory')
     .option('--database-schema <name>', 'schema of that database (default: cairn)')
@@ -72,6 +77,7 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
   let summary: FsckSummary
   let vaultRows: number | undefined
   let indexed: number | undefined
+  let mapEntries: number | undefined
   try {
     vault = await (storage === undefined
       ? vaultIn(place, flags, found)
@@ -82,6 +88,9 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
       if (vault === undefined) throw usage(`${folder} has no records: there is nothing to index`)
       indexed = await rebuildIndex(store, vault, place, signal)
     }
+    const log: CheckedLog = { store, stores: storage?.stores, origin: await originOf(folder) }
+    if (flags.remap === true) await rebuildMap(log, place, signal)
+    mapEntries = await checkMap(log, place, found, signal)
   } finally {
     await vault?.close()
     await (storage ?? store).close()
@@ -94,11 +103,17 @@ async function check(folder: string, flags: FsckFlags): Promise<void> {
     const ofRecords = {
       ...(vaultRows !== undefined && { vault_rows: vaultRows }),
       ...(indexed !== undefined && { indexed }),
+      ...(mapEntries !== undefined && { map_entries: mapEntries }),
     }
     return printJson({ folder, ok, size, bytes, ...ofRecords, findings })
   }
-  line(sentence(findings.length, summary, vaultRows, performance.now() - started))
+  line(sentence(findings.length, summary, { vaultRows, mapEntries }, performance.now() - started))
   if (indexed !== undefined) line(`  the index was built again: ${plural(indexed, 'record')}`)
+  if (flags.remap === true) {
+    line(`  the map was made again: ${plural(summary.size, 'entry', 'entries')}`)
+  } else if (findings.some(isOfStoredMap)) {
+    line(`  the map can be made again from the log: cairn fsck ${folder} --remap`)
+  }
 }
 
 /** The storage of a log that is not in its data directory. */
@@ -143,13 +158,15 @@ async function vaultIn(
   }
 }
 
+type AnyFinding = Finding | VaultFinding | MapFinding
+
 /** Prints findings as they come, or keeps them for the one document. */
 function collector(quiet: boolean) {
   const { style, line } = terminal()
-  const findings: (Finding | VaultFinding)[] = []
+  const findings: AnyFinding[] = []
   return {
     findings,
-    found(finding: Finding | VaultFinding): void {
+    found(finding: AnyFinding): void {
       findings.push(finding)
       if (quiet) return
       line(`${style.red('✗')} ${style.bold(finding.name)} ${printable(finding.detail)}`)
@@ -184,16 +201,21 @@ async function checkStore(
 function sentence(
   found: number,
   { size, bytes }: FsckSummary,
-  vaultRows: number | undefined,
+  { vaultRows, mapEntries }: Record<'vaultRows' | 'mapEntries', number | undefined>,
   elapsedMs: number,
 ): string {
   const { style } = terminal()
   const time = duration(elapsedMs)
   const payloads = vaultRows === undefined ? '' : `, ${plural(vaultRows, 'row')} of the vault`
-  const checked = `${plural(size, 'entry', 'entries')}, ${byteCount(bytes)}${payloads}`
+  const map = mapEntries === undefined ? '' : ', the map of records'
+  const checked = `${plural(size, 'entry', 'entries')}, ${byteCount(bytes)}${payloads}${map}`
   return found === 0
     ? `${style.green('✓')} ${style.bold('nothing wrong')}: ${checked} ${style.dim(`(${time})`)}`
     : style.red(style.bold(`${plural(found, 'finding')} in ${checked} (${time})`))
+}
+
+async function originOf(folder: string): Promise<string> {
+  return (await readVkeyFile(join(folder, 'log.vkey')))[0]!.name
 }
 
 /** What the data directory knows beside its store: public keys, and the signer's memory where it is kept here. */

@@ -4,7 +4,7 @@
  */
 import { equal } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
-import { LARGE_BLOCK, mapRoot, SMALL_BLOCK } from '../formats/completeness-blocks.ts'
+import { type Block, LARGE_BLOCK, mapRoot, SMALL_BLOCK } from '../formats/completeness-blocks.ts'
 import { BlockBuilder } from '../formats/completeness-builder.ts'
 import {
   decodePage,
@@ -12,12 +12,14 @@ import {
   mergePages,
   nodeOfPages,
   PAGES,
+  type PageTerm,
   pageNode,
 } from '../formats/completeness-page.ts'
 import { isMapRoot, isVoid, MAX_MAP_LAG, parseMapRoot } from '../formats/completeness-root.ts'
 import { listedRecord, type MapTerm, termsOf } from '../formats/completeness-terms.ts'
 import type { RecordLeaf } from '../formats/record.ts'
 import type { NodeHash, RootHash } from '../merkle/hash.ts'
+import type { PrefixNode } from '../merkle/prefix-map.ts'
 
 /** Something that an honest log does not do. */
 export interface MapFault {
@@ -35,12 +37,19 @@ export interface MapStatistics {
   readonly voids: number
 }
 
+/** Told of each block that was made again: first of its pages, in order, then of the nodes of them all. */
+export interface MadeBlocks {
+  page(block: Block, page: number, terms: readonly PageTerm[]): void
+  nodes(block: Block, nodes: readonly PrefixNode[]): void
+}
+
 export interface MapAuditOptions {
   readonly origin: string
   /** The key of the map, where it is known; otherwise all terms are remembered until the first map root tells it. */
   readonly key?: Uint8Array
   /** Goes on from there; `key` is then the one that it had. */
   readonly from?: MapPlace
+  readonly made?: MadeBlocks
 }
 
 /** Where the audit of a map can go on: all that it has to know of what is behind it. */
@@ -58,6 +67,7 @@ export interface MapPlace {
 export class MapAudit {
   readonly #origin: string
   readonly #checked: number
+  readonly #made: MadeBlocks | undefined
   #map: GrowingMap | undefined
   #key: Uint8Array | undefined
   #next = 0
@@ -69,8 +79,9 @@ export class MapAudit {
   #voids = 0
   #size = 0
 
-  constructor({ origin, key, from }: MapAuditOptions) {
+  constructor({ origin, key, from, made }: MapAuditOptions) {
     this.#origin = origin
+    this.#made = made
     this.#checked = from?.checked ?? 0
     if (key !== undefined) this.#learn(key, from)
     if (from === undefined) return
@@ -111,9 +122,14 @@ export class MapAudit {
     return undefined
   }
 
+  /** There are no more entries: makes all blocks of those that there were, if the key of the map is known. */
+  finish(): void {
+    this.#takeIn(this.#next)
+  }
+
   #learn(key: Uint8Array, from?: MapPlace): void {
     this.#key = key
-    this.#map = new GrowingMap(key, from)
+    this.#map = new GrowingMap(key, from, this.#made)
   }
 
   /** What is wrong with a map root. */
@@ -166,6 +182,7 @@ type Pages = readonly Uint8Array[]
 /** The map of all entries so far. */
 class GrowingMap {
   readonly #key: Uint8Array
+  readonly #made: MadeBlocks | undefined
   #size = 0
   readonly #large: NodeHash[]
   #small: NodeHash[] = []
@@ -173,8 +190,9 @@ class GrowingMap {
   #pages: Pages[] = []
   #builder: BlockBuilder
 
-  constructor(key: Uint8Array, from?: MapPlace) {
+  constructor(key: Uint8Array, from?: MapPlace, made?: MadeBlocks) {
     this.#key = key
+    this.#made = made
     this.#size = from?.size ?? 0
     this.#large = [...(from?.large ?? [])]
     this.#builder = new BlockBuilder(key)
@@ -216,12 +234,23 @@ class GrowingMap {
   #closeBlock(): void {
     const builder = this.#builder
     this.#small.push(builder.node().hash)
-    this.#pages.push(Array.from({ length: PAGES }, (_, page) => encodePage(builder.page(page))))
+    const small = { start: this.#size - SMALL_BLOCK, end: this.#size }
+    this.#pages.push(
+      Array.from({ length: PAGES }, (_, page) => {
+        this.#made?.page(small, page, builder.page(page))
+        return encodePage(builder.page(page))
+      }),
+    )
+    this.#made?.nodes(small, builder.nodes())
     this.#builder = new BlockBuilder(this.#key)
     if (this.#size % LARGE_BLOCK !== 0) return
-    const nodes = Array.from({ length: PAGES }, (_, page) =>
-      pageNode(mergePages(this.#pages.map((pages) => decodePage(pages[page]!)))),
-    )
+    const large = { start: this.#size - LARGE_BLOCK, end: this.#size }
+    const nodes = Array.from({ length: PAGES }, (_, page) => {
+      const terms = mergePages(this.#pages.map((pages) => decodePage(pages[page]!)))
+      this.#made?.page(large, page, terms)
+      return pageNode(terms)
+    })
+    this.#made?.nodes(large, nodes)
     this.#large.push(nodeOfPages(nodes).hash)
     this.#small = []
     this.#pages = []

@@ -3,18 +3,20 @@ import { CairnError } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
 import { isMapRoot, type MapRoot, parseMapRoot } from '../formats/completeness-root.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
-import type { LogService } from '../log/service.ts'
+import type { Head, LogService } from '../log/service.ts'
 import type { RootHash } from '../merkle/hash.ts'
 import { treeSize } from '../merkle/position.ts'
 import { rootFromTiles } from '../tiles/proofs.ts'
 
-export type MapLog = Pick<
-  LogService,
-  'origin' | 'head' | 'submit' | 'entry' | 'bundle' | 'tile' | 'inclusionProof'
->
+export interface MapLog
+  extends Pick<LogService, 'origin' | 'submit' | 'entry' | 'bundle' | 'tile' | 'inclusionProof'> {
+  head(): Pick<Head, 'size'>
+}
 
 /** The key in the newest map root of a log, if it has any: without what was stored, it is found nowhere else. */
-export async function keyInLog(log: MapLog): Promise<Uint8Array | undefined> {
+export async function keyInLog(
+  log: Pick<MapLog, 'origin' | 'head' | 'bundle'>,
+): Promise<Uint8Array | undefined> {
   const { size } = log.head()
   for (let end: number = size; end > 0; ) {
     const first = Math.floor((end - 1) / TILE_WIDTH) * TILE_WIDTH
@@ -39,7 +41,7 @@ function readMapRoot(leaf: Uint8Array): MapRoot | undefined {
 }
 
 /** The root hash of the tree of the first entries of a log. @throws NOT_FOUND, CORRUPT, IO */
-export function treeRoot(log: MapLog, size: number): Promise<RootHash> {
+export function treeRoot(log: Pick<MapLog, 'tile' | 'bundle'>, size: number): Promise<RootHash> {
   const missing = (): never => {
     throw new CairnError('CORRUPT', `the log has lost tiles of its first ${size} entries`)
   }
@@ -53,7 +55,7 @@ export function treeRoot(log: MapLog, size: number): Promise<RootHash> {
 
 /** The entries of a range within one bundle. @throws CORRUPT, IO */
 export async function entriesOf(
-  log: MapLog,
+  log: Pick<MapLog, 'bundle'>,
   from: number,
   to: number,
 ): Promise<readonly Uint8Array[]> {

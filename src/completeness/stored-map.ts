@@ -93,9 +93,13 @@ function damaged(): CairnError {
   return new CairnError('CORRUPT', 'what is stored of the map is damaged')
 }
 
+export function pageKey(block: Block, page: number): Uint8Array {
+  return keyOf(1, placeOf(block), page)
+}
+
 /** A page of a block, unless it has no terms. */
 export function pageEntries(block: Block, page: number, terms: readonly PageTerm[]): IndexEntry[] {
-  return terms.length === 0 ? [] : [[keyOf(1, placeOf(block), page), encodePage(terms)]]
+  return terms.length === 0 ? [] : [[pageKey(block, page), encodePage(terms)]]
 }
 
 export function nodesEntry(block: Block, nodes: readonly PrefixNode[]): IndexEntry {
@@ -109,7 +113,7 @@ export async function readPages(
   blocks: readonly Block[],
   page: number,
 ): Promise<PageTerm[][]> {
-  const pages = await store.get(blocks.map((block) => keyOf(1, placeOf(block), page)))
+  const pages = await store.get(blocks.map((block) => pageKey(block, page)))
   return pages.map((bytes) => (bytes === undefined ? [] : decodePage(bytes)))
 }
 

@@ -6,6 +6,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createRecordsClient } from '../../src/client/records-client.ts'
 import { loadConfig } from '../../src/server/config.ts'
 import { serve } from '../../src/server/serve.ts'
+import { openLevelIndexStore } from '../../src/storage/level-index.ts'
 import { cairn } from './run.ts'
 
 const RECORDS = 40
@@ -60,7 +61,9 @@ describe('cairn fsck', () => {
   it('opens every payload', async () => {
     const run = await cairn(['fsck', at('log')])
     expect(run).toMatchObject({ code: 0, stderr: '' })
-    expect(run.stdout).toMatch(/nothing wrong: 40 entries, [\d.]+ KiB, \d+ rows of the vault/)
+    expect(run.stdout).toMatch(
+      /nothing wrong: 40 entries, [\d.]+ KiB, \d+ rows of the vault, the map of records/,
+    )
   })
 
   it('builds an index again that was lost, damaged, or is as good as any', async () => {
@@ -97,6 +100,30 @@ describe('cairn fsck', () => {
     expect(run.stdout).toMatch(/✗ vault .+/)
     expect(run.stdout).toMatch(/\d+ findings? in 40 entries/)
     expect(run.stdout + run.stderr).not.toContain(SECRET)
+  })
+
+  it('names what is damaged of the map, and makes it again when told to', async () => {
+    const data = await copy('mapped')
+    const opened = await openLevelIndexStore(join(data, 'map'))
+    await opened.write({ put: [[Uint8Array.of(0), Uint8Array.of(1, 2, 3)]], durable: true })
+    await opened.close()
+    const run = await cairn(['fsck', data])
+    expect(run.code).toBe(1)
+    expect(run.stdout).toContain('✗ map what is stored of the map is damaged')
+    expect(run.stdout).toContain(
+      `the map can be made again from the log: cairn fsck ${data} --remap`,
+    )
+    const remade = await cairn(['fsck', data, '--remap'])
+    expect(remade).toMatchObject({ code: 0, stderr: '' })
+    expect(remade.stdout).toMatch(/the map was made again: 40 entries\n$/)
+    await writeFile(join(data, 'map', 'CURRENT'), 'no such file\n')
+    expect(JSON.parse((await cairn(['fsck', data, '--json'])).stdout)).toMatchObject({
+      ok: false,
+      findings: [{ kind: 'map', name: 'map' }],
+    })
+    const again = await cairn(['fsck', data, '--remap', '--json'])
+    expect(again.stderr).toMatch(/^the former map cannot be opened: .+\n$/)
+    expect(JSON.parse(again.stdout)).toMatchObject({ ok: true, map_entries: 0, findings: [] })
   })
 
   it('says that payloads are not checked without their key, and needs it to build the index', async () => {

@@ -35,6 +35,15 @@ describe('a log in a database', () => {
     const reindex = await cairn(['fsck', at('server'), ...database, '--reindex'])
     expectRefusal(reindex, /--reindex is for data directories/)
 
+    await withClient(url, (client) =>
+      client.query(`INSERT INTO ${schema}.map_rows VALUES ('\\x00', '\\x010203')
+        ON CONFLICT (key) DO UPDATE SET value = excluded.value`),
+    )
+    expect((await cairn(['fsck', at('server'), ...database])).stdout).toMatch(/✗ map .* damaged/)
+    const remap = await cairn(['fsck', at('server'), ...database, '--remap'])
+    expect(remap).toMatchObject({ code: 0, stderr: '' })
+    expect(remap.stdout).toContain('the map was made again: 606 entries')
+
     const out = at('database.backup')
     const saved = await cairn(['backup', '--data', at('server'), ...database, '--out', out])
     expect(saved).toMatchObject({ code: 0, stderr: '' })

@@ -2,6 +2,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import { MapAudit } from '../../src/client/recompute-map.ts'
+import { type InspectMapOptions, inspectMap } from '../../src/completeness/inspect-map.ts'
 import type { CompletenessEvent, CompletenessService } from '../../src/completeness/service.ts'
 import { type CompletenessOptions, openCompleteness } from '../../src/completeness/upkeep.ts'
 import { CairnError } from '../../src/errors.ts'
@@ -176,6 +177,9 @@ describe('the map of a log', () => {
     await close()
     await open()
     expect(await listed(request('req-9'))).toHaveLength(35)
+    const source = log as unknown as InspectMapOptions['source']
+    for await (const { detail } of inspectMap({ ...log.head(), store, origin, source }))
+      expect.fail(detail)
   })
 
   it('is made again, with the same key, when what was stored is lost or damaged', async () => {
