@@ -8,17 +8,21 @@ import { readMark } from './postgres-tiles.ts'
 import { byteaArray, int4Array, int8Array } from './postgres-types.ts'
 import type { Integration, LeaderStore } from './shared-port.ts'
 
-/** Begins a term, unless another server's lasts. */
+/**
+ * Begins a term, unless another server's lasts. What takes the database no time is asked of `prompt`, which does not
+ * wait for long: a lease would run out meanwhile.
+ */
 export async function beginTerm(
+  prompt: PostgresConnection,
   db: PostgresConnection,
   candidate: { readonly holder: string; readonly url: string; readonly leaseMs: number },
 ): Promise<LeaderStore | undefined> {
-  const [row] = await db.query<{ epoch: number | null }>(
+  const [row] = await prompt.query<{ epoch: number | null }>(
     'begin to lead',
     'SELECT begin_term($1, $2, $3) AS epoch',
     [candidate.holder, candidate.url, leaseOf(candidate.leaseMs)],
   )
-  return row?.epoch == null ? undefined : leaderStore(db, row.epoch)
+  return row?.epoch == null ? undefined : leaderStore(prompt, db, row.epoch)
 }
 
 function leaseOf(milliseconds: number): number {
@@ -26,14 +30,18 @@ function leaseOf(milliseconds: number): number {
   throw new RangeError(`expected a lease of some milliseconds, got ${milliseconds}`)
 }
 
-function leaderStore(db: PostgresConnection, epoch: number): LeaderStore {
+function leaderStore(
+  prompt: PostgresConnection,
+  db: PostgresConnection,
+  epoch: number,
+): LeaderStore {
   return {
     epoch,
-    integrate: (integration) => writeHead(db, epoch, integration),
-    publish: (publication) => writePublication(db, epoch, publication),
+    integrate: (integration) => writeHead(prompt, epoch, integration),
+    publish: (publication) => writePublication(prompt, epoch, publication),
     archived: (size, release) => noteArchived(db, epoch, size, release),
     async renew(leaseMs) {
-      const rows = await db.execute(
+      const rows = await prompt.execute(
         'go on leading',
         `UPDATE leadership SET expires = clock_timestamp() + $2 * interval '1 ms'
          WHERE epoch = $1 AND expires > '-infinity'`,
@@ -42,7 +50,7 @@ function leaderStore(db: PostgresConnection, epoch: number): LeaderStore {
       return rows === 1
     },
     async resign() {
-      await db.execute(
+      await prompt.execute(
         'end leading',
         `WITH ended AS (
            UPDATE leadership SET expires = '-infinity' WHERE epoch = $1 RETURNING epoch

@@ -2,6 +2,7 @@
  * Hearing of changes: one connection that LISTENs on the channel of the log's schema, and is made anew whenever it is
  * lost. What was notified in between nobody knows, so that everything counts as changed then.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
 import type { PostgresPool } from './postgres-pool.ts'
 
@@ -11,6 +12,9 @@ export type Change = (typeof CHANGES)[number]
 
 const FIRST_PAUSE_MS = 100
 const LONGEST_PAUSE_MS = 2_000
+/** A connection on which nothing happens is asked this often, and for so long, whether it is one still. */
+const PROOF_MS = 5_000
+const PARTING_MS = 500
 
 export interface Watch {
   add(onChange: (change: Change) => void): () => void
@@ -58,6 +62,7 @@ export function watchChanges(pool: PostgresPool): Watch {
       return
     }
     client = next
+    prove(next)
     pause = FIRST_PAUSE_MS
     for (const change of CHANGES) tell(change)
   }
@@ -85,7 +90,9 @@ export function watchChanges(pool: PostgresPool): Watch {
     retry = undefined
     const last = client
     client = undefined
-    await last?.end().catch(() => undefined)
+    if (last === undefined) return
+    const ended = last.end().catch(() => undefined)
+    await Promise.race([ended, sleep(PARTING_MS, undefined, { ref: false })])
   }
 
   return {
@@ -106,4 +113,13 @@ export function watchChanges(pool: PostgresPool): Watch {
       await letGo()
     },
   }
+}
+
+/** Asks something now and then: on one that a network swallows, no news would seem to be good news. */
+function prove(client: pg.Client): void {
+  const question = { text: 'SELECT 1', query_timeout: PROOF_MS }
+  const timer = setInterval(() => {
+    client.query(question).catch(() => client.end().catch(() => undefined))
+  }, PROOF_MS).unref()
+  client.once('end', () => clearInterval(timer))
 }

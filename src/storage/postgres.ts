@@ -33,6 +33,9 @@ import type { Leadership, SharedLogStore } from './shared-port.ts'
 
 const USED_TTL_MS = 10_000
 const RECORDS_AT_ONCE = 1_000
+/** What takes the database no time is not waited for longer than this, with so many bytes a millisecond on the way. */
+const ANSWER_MS = 5_000
+const BYTES_PER_MS = 1_000
 
 export interface PostgresLogOptions {
   /** Stays open when the store is closed; whoever made it closes it. */
@@ -74,7 +77,7 @@ class PostgresLogStore implements SharedLogStore {
   }
 
   async head(): Promise<StoredHead | undefined> {
-    const [row] = await this.#db.query<HeadRow>(
+    const [row] = await this.#prompt().query<HeadRow>(
       'read the head',
       'SELECT size, root, checkpoint FROM head',
     )
@@ -82,7 +85,9 @@ class PostgresLogStore implements SharedLogStore {
   }
 
   async publication(): Promise<StoredPublication | undefined> {
-    const [row] = await this.#db.query<HeadRow & { timestamp: number; signature: Uint8Array }>(
+    const [row] = await this.#prompt().query<
+      HeadRow & { timestamp: number; signature: Uint8Array }
+    >(
       'read the publication',
       'SELECT size, root, checkpoint, timestamp, signature FROM publication',
     )
@@ -185,29 +190,29 @@ class PostgresLogStore implements SharedLogStore {
   async sequence(
     batch: Parameters<SharedLogStore['sequence']>[0],
   ): ReturnType<SharedLogStore['sequence']> {
-    return sequenceBatch(this.#db, batch)
+    return sequenceBatch(this.#prompt(batch.framed.length), batch)
   }
 
   async sequencedSize(): Promise<TreeSize> {
-    return treeSize(await readNext(this.#db))
+    return treeSize(await readNext(this.#prompt()))
   }
 
   async sequenced(
     ...[from, limits]: Parameters<SharedLogStore['sequenced']>
   ): ReturnType<SharedLogStore['sequenced']> {
-    return readSequenced(this.#db, from, limits)
+    return readSequenced(this.#prompt(limits.maxBytes), from, limits)
   }
 
   async leafHashes(from: TreeSize, to: TreeSize): Promise<Uint8Array> {
-    return readLeafHashes(this.#db, from, to)
+    return readLeafHashes(this.#prompt(HASH_SIZE * (to - from)), from, to)
   }
 
   async lead(candidate: Parameters<SharedLogStore['lead']>[0]): ReturnType<SharedLogStore['lead']> {
-    return beginTerm(this.#db, candidate)
+    return beginTerm(this.#prompt(), this.#db, candidate)
   }
 
   async leadership(): Promise<Leadership | undefined> {
-    const [row] = await this.#db.query<Leadership>(
+    const [row] = await this.#prompt().query<Leadership>(
       'read who leads',
       'SELECT epoch, holder, url, expires > clock_timestamp() AS valid FROM leadership',
     )
@@ -219,7 +224,7 @@ class PostgresLogStore implements SharedLogStore {
   }
 
   async now(): Promise<number> {
-    const [row] = await this.#db.query<{ now: number }>(
+    const [row] = await this.#prompt().query<{ now: number }>(
       "read the database's clock",
       'SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now',
     )
@@ -234,6 +239,12 @@ class PostgresLogStore implements SharedLogStore {
   async close(): Promise<void> {
     this.#isClosed = true
     await this.#watch.close()
+  }
+
+  /** For statements that take no time, with so many bytes to be sent or fetched. @throws STOPPED */
+  #prompt(bytes = 0): PostgresConnection {
+    if (this.#isClosed) throw new CairnError('STOPPED', 'the store is closed')
+    return this.#pool.within(ANSWER_MS + bytes / BYTES_PER_MS)
   }
 
   /** @throws STOPPED */

@@ -7,9 +7,10 @@ import { describe, expect, it } from 'vitest'
 import { CairnError } from '../../src/errors.ts'
 import { openPool, type PoolOptions, type PostgresPool } from '../../src/storage/postgres-pool.ts'
 import { byteaArray, int4Array, int8Array } from '../../src/storage/postgres-types.ts'
+import { layWire } from '../faults/cluster/wire.ts'
 import { freePort } from '../support/cairn-process.ts'
 import { afterThisTest } from '../support/endings.ts'
-import { testDatabase, withClient } from '../support/postgres.ts'
+import { databaseUrl, testDatabase, withClient } from '../support/postgres.ts'
 
 async function opened(options: Partial<PoolOptions> = {}): Promise<PostgresPool> {
   const pool = openPool({ ...(await testDatabase()), ...options })
@@ -103,7 +104,7 @@ describe('a pool of connections', () => {
     const one = pool.query('end', 'SELECT pg_terminate_backend(pg_backend_pid())')
     await expect(one).rejects.toMatchObject({ code: 'UNAVAILABLE' })
     await expect.poll(() => value(pool, '7')).toBe(7)
-    expect(errors.length).toBeGreaterThan(0)
+    await expect.poll(() => errors.length).toBeGreaterThan(0)
   })
 
   it('answers nothing once it is closed', async () => {
@@ -202,4 +203,56 @@ describe('the place of a database', () => {
       await expect(opened({ schema })).rejects.toMatchObject({ code: 'USAGE' })
     },
   )
+})
+
+describe('a network that swallows what it is given', () => {
+  /** A pool whose connections can be cut. */
+  async function behindWire(options: Partial<PoolOptions> = {}) {
+    const url = new URL(await databaseUrl())
+    const wire = await layWire(Number(url.port))
+    afterThisTest(() => wire.close())
+    url.port = String(wire.port)
+    return { wire, pool: await opened({ url: url.href, ...options }) }
+  }
+  const took = async (work: Promise<unknown>): Promise<number> => {
+    const began = performance.now()
+    await expect(work).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+    return performance.now() - began
+  }
+
+  it('is noticed where no limit is given, and gone when it is mended', async () => {
+    const { wire, pool } = await behindWire({ silentMs: 300, connectTimeoutMs: 300 })
+    const many = [1, 2, 3].map((n) => value(pool, `${n}`))
+    expect(await Promise.all(many)).toEqual([1, 2, 3])
+    wire.cut()
+    const waits = await Promise.all([1, 2, 3].map((n) => took(value(pool, `${n}`))))
+    // Asked after 300 ms and at most 500 more, and once more on a connection that takes 300 ms to fail.
+    for (const wait of waits) expect(wait).toBeLessThan(5_000)
+    // No connection is left to try it on.
+    expect(await took(value(pool, '4'))).toBeLessThan(5_000)
+    wire.mend()
+    expect(await value(pool, '5')).toBe(5)
+  })
+
+  it('is not waited for longer than a caller will', async () => {
+    const { wire, pool } = await behindWire()
+    expect(await value(pool, '1')).toBe(1)
+    wire.cut()
+    expect(await took(pool.within(100).query('ask', 'SELECT 1'))).toBeLessThan(2_000)
+    wire.mend()
+    expect(await value(pool, '2')).toBe(2)
+  })
+
+  it('does not keep a pool from closing', async () => {
+    const { wire, pool } = await behindWire()
+    expect(await value(pool, '1')).toBe(1)
+    await pool.dedicated()
+    wire.cut()
+    await pool.close()
+  })
+
+  it('is not suspected while a statement is slow', async () => {
+    const { pool } = await behindWire({ silentMs: 100 })
+    expect(await value(pool, 'pg_sleep(1.2) IS NOT NULL')).toBe(true)
+  })
 })
