@@ -5,17 +5,12 @@
  */
 import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
+import { checkTrace, MIN_TRACE } from './vault-destructions.ts'
 
-const PIECE = 16
+const PIECE = MIN_TRACE
 const CHUNK = 2 ** 20
 /** A bit for each value of three bytes. */
 const BITS = 2 ** 24
-
-/** @throws RangeError when a trace is too short to be told from chance */
-export function checkTrace(trace: Uint8Array): void {
-  if (trace.length >= PIECE) return
-  throw new RangeError(`expected a trace of ${PIECE} bytes or more, got ${trace.length}`)
-}
 
 /** What is looked for, readied once for all files. */
 export class Traces {

@@ -28,9 +28,10 @@ import { CairnError } from '../errors.ts'
 import { directoryBytes } from './disk-space.ts'
 import { syncDirectory } from './durable-file.ts'
 import { compact, engineFailure, type LevelDatabase, openDatabase } from './level-engine.ts'
-import { checkTrace, fileWithTrace, Traces } from './level-traces.ts'
+import { fileWithTrace, Traces } from './level-traces.ts'
 import { LAST_KEY, LevelVaultRows } from './level-vault-rows.ts'
-import { checkVaultKey, type Destruction, type WaitingDestruction } from './vault-change.ts'
+import type { Destruction } from './vault-change.ts'
+import { Destructions } from './vault-destructions.ts'
 import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
 
 /** An erasure writes what is in memory to a table, so that is kept small. */
@@ -54,8 +55,9 @@ export class LevelVaultKeys implements VaultKeyRows {
   readonly #directory: string
   readonly #rows: LevelVaultRows
   readonly #gate = new Gate()
-  #waiting: WaitingDestruction[] = []
-  #destroying: Promise<void> | undefined
+  readonly #destructions = new Destructions((changes, traces) =>
+    this.#destroy(changes, new Traces(traces)),
+  )
 
   constructor(directory: string, database: LevelDatabase) {
     this.#directory = directory
@@ -86,13 +88,7 @@ export class LevelVaultKeys implements VaultKeyRows {
   }
 
   destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // Here, so that a mistake in one call is none in the others that it is done with.
-      for (const { key } of changes) checkVaultKey(key)
-      for (const trace of traces) checkTrace(trace)
-      this.#waiting.push({ changes, traces, resolve, reject })
-      this.#destroying ??= this.#destroyAll()
-    })
+    return this.#destructions.add(changes, traces)
   }
 
   scrub(): Promise<void> {
@@ -106,32 +102,14 @@ export class LevelVaultKeys implements VaultKeyRows {
   }
 
   async close(): Promise<void> {
-    await this.#destroying
+    await this.#destructions.idle()
     await this.#gate.alone(async () => {
       await this.#rows.idle()
       await this.#rows.database.close()
     })
   }
 
-  /** What waits is destroyed together: the work is in the merging. Settles each; never throws. */
-  async #destroyAll(): Promise<void> {
-    await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      const round = this.#waiting.splice(0)
-      try {
-        await this.#destroyNow(
-          round.flatMap(({ changes }) => changes),
-          new Traces(round.flatMap(({ traces }) => traces)),
-        )
-        for (const { resolve } of round) resolve()
-      } catch (error) {
-        for (const { reject } of round) reject(error)
-      }
-    }
-    this.#destroying = undefined
-  }
-
-  async #destroyNow(changes: readonly Destruction[], traces: Traces): Promise<void> {
+  async #destroy(changes: readonly Destruction[], traces: Traces): Promise<void> {
     const steps = [() => this.#writeAndMerge(changes), () => this.#reopen(), () => this.#replace()]
     for (const step of steps) {
       await this.#gate.alone(step)

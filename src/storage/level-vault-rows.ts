@@ -4,6 +4,7 @@
  */
 import { CairnError } from '../errors.ts'
 import { engineFailure, type LevelDatabase, plain } from './level-engine.ts'
+import { Rounds, type Waiting } from './rounds.ts'
 import { MAX_VAULT_KEY, nameOfKey, sizeOfChange } from './vault-change.ts'
 import type { VaultChange, VaultRow, VaultRows } from './vault-port.ts'
 
@@ -13,19 +14,14 @@ const TOGETHER = 4 * 2 ** 20
 /** The last key of all. No row of the vault has it; list() does not give it. */
 export const LAST_KEY: Uint8Array = Uint8Array.of(0xff)
 
-interface Waiting {
+interface Write {
   readonly changes: readonly VaultChange[]
-  readonly bytes: number
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
 }
 
 export class LevelVaultRows implements VaultRows {
   #database: LevelDatabase
   readonly #name: string
-  #waiting: Waiting[] = []
-  /** The loop that writes what waits, while there is something. */
-  #writing: Promise<void> | undefined
+  readonly #writes = new Rounds<Write>((calls) => this.#writeTogether(calls), TOGETHER)
   /** The first failed write. The engine's log may end in half a record after it, so nothing may follow. */
   #failure: CairnError | undefined
 
@@ -92,37 +88,18 @@ export class LevelVaultRows implements VaultRows {
     }
   }
 
-  write(changes: readonly VaultChange[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const bytes = changes.reduce((sum, change) => sum + sizeIn(change), 0)
-      this.#waiting.push({ changes, bytes, resolve, reject })
-      this.#writing ??= this.#writeAll()
-    })
+  async write(changes: readonly VaultChange[]): Promise<void> {
+    const bytes = changes.reduce((sum, change) => sum + sizeIn(change), 0)
+    return this.#writes.add({ changes }, bytes)
   }
 
   /** Waits until nothing is being written. */
   async idle(): Promise<void> {
-    await this.#writing
-  }
-
-  async #writeAll(): Promise<void> {
-    // Whoever calls in the same turn is in the first write already.
-    await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      let bytes = 0
-      const beyond = this.#waiting.findIndex((one, i) => {
-        bytes += one.bytes
-        return i > 0 && bytes > TOGETHER
-      })
-      await this.#writeTogether(
-        this.#waiting.splice(0, beyond === -1 ? this.#waiting.length : beyond),
-      )
-    }
-    this.#writing = undefined
+    await this.#writes.idle()
   }
 
   /** Settles each of them; never throws. */
-  async #writeTogether(calls: readonly Waiting[]): Promise<void> {
+  async #writeTogether(calls: readonly Waiting<Write>[]): Promise<void> {
     try {
       this.#assertWritable()
       const allowed = await this.#allowed(calls)
@@ -155,7 +132,7 @@ export class LevelVaultRows implements VaultRows {
   }
 
   /** Those that create nothing which is there, or which one of them before creates. Rejects the others. */
-  async #allowed(calls: readonly Waiting[]): Promise<Waiting[]> {
+  async #allowed(calls: readonly Waiting<Write>[]): Promise<Waiting<Write>[]> {
     const created = calls.flatMap(({ changes }) =>
       changes.flatMap(({ kind, key }) => (kind === 'create' ? [key] : [])),
     )

@@ -1,22 +1,21 @@
-/** A vault's keys, and how they are destroyed: several at once where several wait, since the work is in the rewriting. */
+/** A vault's keys in PostgreSQL, and how they are destroyed there. */
 import { CairnError } from '../errors.ts'
 import { KEY_PARTITIONS } from './postgres-migration-records.ts'
 import type { PostgresPool } from './postgres-pool.ts'
 import type { Fence } from './postgres-rows.ts'
 import { byteaArray } from './postgres-types.ts'
 import { PostgresVaultRows } from './postgres-vault-rows.ts'
-import { checkVaultKey, type Destruction, type WaitingDestruction } from './vault-change.ts'
+import type { Destruction } from './vault-change.ts'
+import { Destructions } from './vault-destructions.ts'
 import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
 
-const MIN_TRACE = 16
 /** As many traces are looked for in one pass over the rows. */
 const TRACES_AT_ONCE = 256
 
 export class PostgresVaultKeys implements VaultKeyRows {
   readonly rows: PostgresVaultRows
   readonly #pool: PostgresPool
-  #waiting: WaitingDestruction[] = []
-  #destroying: Promise<void> | undefined
+  readonly #destructions = new Destructions((changes, traces) => this.#destroy(changes, traces))
 
   constructor(pool: PostgresPool, fence: Fence | undefined) {
     this.#pool = pool
@@ -40,13 +39,7 @@ export class PostgresVaultKeys implements VaultKeyRows {
   }
 
   destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      // Here, so that a mistake in one call is none in the others that it is done with.
-      for (const { key } of changes) checkVaultKey(key)
-      for (const trace of traces) checkTrace(trace)
-      this.#waiting.push({ changes, traces, resolve, reject })
-      this.#destroying ??= this.#destroyAll()
-    })
+    return this.#destructions.add(changes, traces)
   }
 
   async scrub(): Promise<void> {
@@ -55,29 +48,11 @@ export class PostgresVaultKeys implements VaultKeyRows {
   }
 
   async close(): Promise<void> {
-    await this.#destroying
+    await this.#destructions.idle()
     await this.rows.close()
   }
 
-  /** What waits is destroyed together. Settles each; never throws. */
-  async #destroyAll(): Promise<void> {
-    await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      const round = this.#waiting.splice(0)
-      try {
-        await this.#destroyNow(
-          round.flatMap(({ changes }) => changes),
-          round.flatMap(({ traces }) => traces),
-        )
-        for (const { resolve } of round) resolve()
-      } catch (error) {
-        for (const { reject } of round) reject(error)
-      }
-    }
-    this.#destroying = undefined
-  }
-
-  async #destroyNow(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
+  async #destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
     this.rows.assertWritable()
     await this.rows.write(changes)
     if (changes.length > 0) {
@@ -120,10 +95,4 @@ export class PostgresVaultKeys implements VaultKeyRows {
     )
     return rows.length > 0
   }
-}
-
-/** @throws RangeError when a trace is too short to be told from chance */
-function checkTrace(trace: Uint8Array): void {
-  if (trace.length >= MIN_TRACE) return
-  throw new RangeError(`expected a trace of ${MIN_TRACE} bytes or more, got ${trace.length}`)
 }

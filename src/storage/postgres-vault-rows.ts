@@ -15,6 +15,7 @@ import {
   readRows,
   scanRows,
 } from './postgres-rows.ts'
+import { Rounds, type Waiting } from './rounds.ts'
 import { MAX_VAULT_KEY, nameOfKey, sizeOfChange } from './vault-change.ts'
 import type { VaultChange, VaultRow, VaultRows } from './vault-port.ts'
 
@@ -25,11 +26,8 @@ const ROWS_AT_ONCE = 1_000
 const PAYLOADS_AT_ONCE = 50
 const UNIQUE_VIOLATION = '23505'
 
-interface Waiting {
+interface Write {
   readonly changes: readonly VaultChange[]
-  readonly bytes: number
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
 }
 
 export class PostgresVaultRows implements VaultRows {
@@ -37,9 +35,7 @@ export class PostgresVaultRows implements VaultRows {
   readonly #pool: PostgresPool
   readonly #table: 'vault_keys' | 'vault_payloads'
   readonly #name: string
-  #waiting: Waiting[] = []
-  /** The loop that writes what waits, while there is something. */
-  #writing: Promise<void> | undefined
+  readonly #writes = new Rounds<Write>((calls) => this.#writeTogether(calls), TOGETHER)
   /** The first failed write: what it left behind is not known. */
   #failure: CairnError | undefined
   #closed = false
@@ -79,12 +75,9 @@ export class PostgresVaultRows implements VaultRows {
     }
   }
 
-  write(changes: readonly VaultChange[]): Promise<void> {
-    return new Promise((resolve, reject) => {
-      const bytes = changes.reduce((sum, change) => sum + sizeOfChange(change), 0)
-      this.#waiting.push({ changes, bytes, resolve, reject })
-      this.#writing ??= this.#writeAll()
-    })
+  async write(changes: readonly VaultChange[]): Promise<void> {
+    const bytes = changes.reduce((sum, change) => sum + sizeOfChange(change), 0)
+    return this.#writes.add({ changes }, bytes)
   }
 
   /** Reads, also while the database is away for a moment. @throws STOPPED once it is closed */
@@ -109,27 +102,12 @@ export class PostgresVaultRows implements VaultRows {
   }
 
   async close(): Promise<void> {
-    await this.#writing
+    await this.#writes.idle()
     this.#closed = true
   }
 
-  async #writeAll(): Promise<void> {
-    // Whoever calls in the same turn is in the first write already.
-    await Promise.resolve()
-    while (this.#waiting.length > 0) {
-      let bytes = 0
-      const beyond = this.#waiting.findIndex((one, i) => {
-        bytes += one.bytes
-        return i > 0 && bytes > TOGETHER
-      })
-      const end = beyond === -1 ? this.#waiting.length : beyond
-      await this.#writeTogether(this.#waiting.splice(0, end))
-    }
-    this.#writing = undefined
-  }
-
   /** Settles each of them; never throws. */
-  async #writeTogether(calls: readonly Waiting[]): Promise<void> {
+  async #writeTogether(calls: readonly Waiting<Write>[]): Promise<void> {
     try {
       this.assertWritable()
       // Hardly ever is something there that is to be made, so that is asked only when the database says so.
@@ -149,7 +127,7 @@ export class PostgresVaultRows implements VaultRows {
 
   /** False when something is there that is not in `stored`; nothing was written then. */
   async #tryToWrite(
-    calls: readonly Waiting[],
+    calls: readonly Waiting<Write>[],
     stored: ReadonlyMap<string, boolean>,
   ): Promise<boolean> {
     const { write, allowed, refused, isSure } = combine(calls, stored)
@@ -175,8 +153,8 @@ export class PostgresVaultRows implements VaultRows {
 
 interface Combined {
   readonly write: RowWrite
-  readonly allowed: readonly Waiting[]
-  readonly refused: readonly Waiting[]
+  readonly allowed: readonly Waiting<Write>[]
+  readonly refused: readonly Waiting<Write>[]
   /** Whether the database notices when something is there that is to be made. */
   readonly isSure: boolean
 }
@@ -190,9 +168,9 @@ interface Outcome {
 }
 
 /** What calls leave behind, one after the other, except those that make a row which is there. */
-function combine(calls: readonly Waiting[], stored: ReadonlyMap<string, boolean>): Combined {
+function combine(calls: readonly Waiting<Write>[], stored: ReadonlyMap<string, boolean>): Combined {
   const outcomes = new Map<string, Outcome>()
-  const refused = new Set<Waiting>()
+  const refused = new Set<Waiting<Write>>()
   for (const call of calls) {
     const mine = new Map<string, Outcome>()
     for (const change of call.changes) {

@@ -7,14 +7,6 @@ export const MAX_VAULT_KEY = 255
 /** A change that may destroy. */
 export type Destruction = Exclude<VaultChange, { kind: 'create' }>
 
-/** A destruction that waits for its turn. */
-export interface WaitingDestruction {
-  readonly changes: readonly Destruction[]
-  readonly traces: readonly Uint8Array[]
-  readonly resolve: () => void
-  readonly reject: (error: unknown) => void
-}
-
 /** @throws RangeError on a key that no row can have */
 export function checkVaultKey({ length, 0: first }: Uint8Array): void {
   if (length === 0 || length > MAX_VAULT_KEY || first === 0xff) {
