@@ -25,6 +25,14 @@ export interface CompletenessStatistics {
   readonly next: number
   /** The newest map root in the log, as far as it is known. */
   readonly committed: CommittedMap | undefined
+  /** Entries of the log that the map has not taken in; none where there are no records, and no map is needed. */
+  readonly lag: number
+  /** The entries of the newest map root, also before a restart; 0 before the first. */
+  readonly rootSize: number
+  /** How long the last round took, from taking in what was new until its root was in the log; undefined before the first. */
+  readonly roundMs: number | undefined
+  /** Whether the map follows the log no more, or its last root could not be put into it. */
+  readonly isFailing: boolean
 }
 
 export interface CompletenessService {

@@ -110,6 +110,9 @@ class MapUpkeep implements CompletenessService {
   /** A log without records is not read. */
   #isNeeded: boolean
   #failure: unknown
+  #roundMs: number | undefined
+  /** Whether the last root did not get into the log. */
+  #lateRoot = false
   #isClosed = false
   #timers: NodeJS.Timeout[] = []
 
@@ -133,9 +136,14 @@ class MapUpkeep implements CompletenessService {
 
   statistics(): CompletenessStatistics {
     const newest = this.#kept.at(-1)
+    const { next } = this.#blocks
     return {
-      next: this.#blocks.next,
+      next,
       committed: newest && { size: newest.size, entry: newest.entry },
+      lag: this.#isNeeded ? Math.max(0, this.#options.log.head().size - next) : 0,
+      rootSize: this.#blocks.newest?.size ?? 0,
+      roundMs: this.#roundMs,
+      isFailing: this.#failure !== undefined || this.#lateRoot,
     }
   }
 
@@ -159,6 +167,7 @@ class MapUpkeep implements CompletenessService {
   committed(): Promise<CommittedMap> {
     return this.#alone(async () => {
       const { size } = this.#options.log.head()
+      const started = performance.now()
       this.#isNeeded = true
       if (size - this.#blocks.next > MAX_BEHIND) {
         this.#follow()
@@ -166,7 +175,7 @@ class MapUpkeep implements CompletenessService {
       }
       await this.#takeIn(size)
       const newest = this.#kept.at(-1)
-      if (newest === undefined || this.#hasNews) return this.#commit()
+      if (newest === undefined || this.#hasNews) return this.#commit(started)
       return { size: newest.size, entry: newest.entry }
     })
   }
@@ -225,10 +234,12 @@ class MapUpkeep implements CompletenessService {
     if (!this.#isNeeded || this.#isClosed || this.#failure !== undefined) return
     if (!this.#hasNews && this.#blocks.next >= this.#options.log.head().size) return
     this.#alone(async () => {
+      const started = performance.now()
       await this.#takeIn(this.#options.log.head().size)
-      if (this.#hasNews) await this.#commit()
+      if (this.#hasNews) await this.#commit(started)
     }).catch((error: unknown) => {
       if (this.#isClosed) return
+      this.#lateRoot = true
       this.#options.onEvent?.({ event: 'map-root-failed', reason: messageOf(error) })
     })
   }
@@ -269,8 +280,8 @@ class MapUpkeep implements CompletenessService {
     if (index >= this.#committedSize) this.#hasNews = true
   }
 
-  /** Puts the root of the map as it is into the log. */
-  async #commit(): Promise<CommittedMap> {
+  /** Puts the root of the map as it is into the log, in a round that was begun then. */
+  async #commit(started: number): Promise<CommittedMap> {
     const { log } = this.#options
     const { key, next } = this.#blocks
     if (next === 0) throw new CairnError('NOT_FOUND', 'there is no map of no entries')
@@ -287,6 +298,8 @@ class MapUpkeep implements CompletenessService {
     this.#hasNews = false
     this.#kept = [...this.#kept, { ...map, entry }].slice(-KEPT_ROOTS)
     await this.#blocks.note({ size, entry, root }, this.#kept[0]!.size)
+    this.#roundMs = performance.now() - started
+    this.#lateRoot = false
     return { size, entry }
   }
 }

@@ -14,7 +14,13 @@ import { gossipRoute, type ReportedGossip } from './gossip-route.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { holdRoutes } from './hold-routes.ts'
 import type { LogHistory } from './log-history.ts'
-import { type CountLogRecords, createMetrics, type LogMetrics } from './metrics.ts'
+import type { ReportedMap } from './map-metrics.ts'
+import {
+  type CountLogRecords,
+  createMetrics,
+  type LogMetrics,
+  type ReportedParts,
+} from './metrics.ts'
 import { type ApiDescription, openApiRoute } from './openapi.ts'
 import { indexRoute, processRoutes, readinessRoute } from './operation-routes.ts'
 import { otlpRoute } from './otlp-route.ts'
@@ -94,20 +100,23 @@ export function servicesOf(logs: ReadonlyMap<string, HostedLog>): Map<string, Lo
   return new Map([...logs].map(([name, { log }]) => [name, log]))
 }
 
-/** The gossip of those that have some. */
-export function gossipOf(logs: ReadonlyMap<string, HostedLog>): Map<string, ReportedGossip> {
-  return new Map([...logs].flatMap(([name, { gossip }]) => (gossip ? [[name, gossip]] : [])))
-}
-
-/** Those that several servers share. */
-export function clustersOf(logs: ReadonlyMap<string, HostedLog>): Map<string, ReportedCluster> {
-  return new Map([...logs].flatMap(([name, { shared }]) => (shared ? [[name, shared]] : [])))
+/** What metrics show of some of them beside. */
+export function reportedParts(logs: ReadonlyMap<string, HostedLog>): ReportedParts {
+  const gossip = new Map<string, ReportedGossip>()
+  const clusters = new Map<string, ReportedCluster>()
+  const maps = new Map<string, ReportedMap>()
+  for (const [name, hosted] of logs) {
+    if (hosted.gossip !== undefined) gossip.set(name, hosted.gossip)
+    if (hosted.shared !== undefined) clusters.set(name, hosted.shared)
+    if (hosted.records?.map !== undefined) maps.set(name, hosted.records.map)
+  }
+  return { gossip, clusters, maps }
 }
 
 /** An app whose `fetch` serves all routes. @throws RangeError on a log name that does not fit a path */
 export function createApp({ logs, metrics, histories, onError = () => {} }: AppOptions): Hono {
   const services = servicesOf(logs)
-  const measured = metrics ?? createMetrics(services, gossipOf(logs), clustersOf(logs))
+  const measured = metrics ?? createMetrics(services, reportedParts(logs))
   const options = { metrics: measured, onError }
   const app = emptyApp(options)
   for (const [name, hosted] of logs) {

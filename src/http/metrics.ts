@@ -5,6 +5,7 @@ import type { WitnessStatus } from '../log/witness-port.ts'
 import { type ReportedCluster, registerClusters } from './cluster-metrics.ts'
 import { registerGossip } from './gossip-metrics.ts'
 import type { ReportedGossip } from './gossip-route.ts'
+import { type ReportedMap, registerMaps } from './map-metrics.ts'
 import { type RequestMetrics, requestMetrics } from './request-metrics.ts'
 
 const COUNTERS: readonly [name: string, help: string, member: keyof LogStatistics][] = [
@@ -86,11 +87,17 @@ export interface LogMetrics extends RequestMetrics {
   logRecords(name: string): CountLogRecords
 }
 
+/** What some of the logs have beside, by their names. */
+export interface ReportedParts {
+  readonly gossip?: ReadonlyMap<string, ReportedGossip>
+  readonly clusters?: ReadonlyMap<string, ReportedCluster>
+  readonly maps?: ReadonlyMap<string, ReportedMap>
+}
+
 /** Metrics of the logs, each labelled with its name; the one at `/` is called `main`. */
 export function createMetrics(
   logs: ReadonlyMap<string, LogService>,
-  gossip: ReadonlyMap<string, ReportedGossip> = new Map(),
-  clusters: ReadonlyMap<string, ReportedCluster> = new Map(),
+  { gossip = new Map(), clusters = new Map(), maps = new Map() }: ReportedParts = {},
 ): LogMetrics {
   const registry = new Registry()
   const registers = [registry]
@@ -155,6 +162,7 @@ export function createMetrics(
   }
   registerGossip(registry, gossip)
   registerClusters(registry, clusters)
+  registerMaps(registry, maps)
   const logRecords = new Counter({
     name: 'cairn_otlp_log_records_total',
     help: 'Log records of OpenTelemetry, by whether they became records.',

@@ -7,7 +7,7 @@ import { mustBeAllowed, type Principal } from '../compliance/principal.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
 import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admission.ts'
 import type { Answer } from './answer.ts'
-import { clustersOf, createApp, gossipOf, type HostedLog, prefixOf, servicesOf } from './app.ts'
+import { createApp, type HostedLog, prefixOf, reportedParts, servicesOf } from './app.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
 import { type Forwarder, forwarder, isForLeader } from './forward.ts'
 import { type LogHistory, startHistory } from './log-history.ts'
@@ -55,7 +55,7 @@ export function createServerFor({
   onError = () => {},
   requestTimeoutMs,
 }: ServerOptions): HttpServer {
-  const metrics = createMetrics(servicesOf(logs), gossipOf(logs), clustersOf(logs))
+  const metrics = createMetrics(servicesOf(logs), reportedParts(logs))
   const histories = new Map<string, LogHistory>()
   const targets = new Map<string, Target>()
   const arriving = arrivingBodies(MAX_ARRIVING_BYTES)

@@ -6,6 +6,7 @@ import { foreignTenantIn } from '../records/read-submissions.ts'
 import type { AcceptedRecord, AcceptedRecords, RecordsService } from '../records/service.ts'
 import type { Admission } from './admission.ts'
 import type { Answer } from './answer.ts'
+import type { ReportedMap } from './map-metrics.ts'
 import { type JsonReceiptWriter, jsonReceiptWriter } from './receipt.ts'
 import { DEFAULT_DEADLINE_MS, type Submit } from './submit.ts'
 import { answerWitnessed, mustHaveQuorum } from './witnessed.ts'
@@ -14,6 +15,8 @@ import { answerWitnessed, mustHaveQuorum } from './witnessed.ts'
 export interface HostedRecords {
   readonly records: RecordsService
   readonly compliance: ComplianceService
+  /** The map that their lists are proven to be complete by, for metrics. */
+  readonly map?: ReportedMap
 }
 
 /** The refusal of a log that takes leaves alone. */

@@ -202,6 +202,7 @@ export async function openSharedHostedLog(
       records: {
         records: whileLeading(() => tenure?.records?.records),
         compliance: whileLeading(() => tenure?.records?.compliance),
+        map: { statistics: () => tenure?.records?.map?.statistics() },
       },
       leader,
       shared: {

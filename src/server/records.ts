@@ -111,6 +111,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
     return {
       records,
       compliance,
+      map: completeness,
       savedRows: () => vault.savedRows(),
       notify: heads.notify,
       close: closeAll,
