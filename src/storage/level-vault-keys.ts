@@ -17,19 +17,17 @@
  * Nothing is compressed here: keys do not shrink, and a compressed block could hide a trace from the search. LOG is
  * deleted whenever the engine is opened; the engine goes on writing to it unseen. Payloads live in another LevelDB
  * because the same steps would move them all about: what is written together is stored together.
- *
- *   DIR/keys/       the rows
- *   DIR/keys.new/   a copy of them that is being made; worthless before it is whole
- *   DIR/keys.old/   what a whole copy has replaced
  */
-import { rename, rm, stat } from 'node:fs/promises'
-import { dirname, join } from 'node:path'
+import { rm } from 'node:fs/promises'
+import { join } from 'node:path'
 import { CairnError } from '../errors.ts'
 import { directoryBytes } from './disk-space.ts'
 import { syncDirectory } from './durable-file.ts'
+import { Gate } from './gate.ts'
 import { compact, engineFailure, type LevelDatabase, openDatabase } from './level-engine.ts'
 import { fileWithTrace, Traces } from './level-traces.ts'
 import { LAST_KEY, LevelVaultRows } from './level-vault-rows.ts'
+import { copyOf, deleteCopies, finishReplacement, replaceByCopy } from './replaced-directory.ts'
 import type { Destruction } from './vault-change.ts'
 import { Destructions } from './vault-destructions.ts'
 import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
@@ -47,7 +45,11 @@ export async function openLevelVaultKeys(
   directory: string,
   { createIfMissing }: { readonly createIfMissing: boolean },
 ): Promise<LevelVaultKeys> {
-  await finishReplacement(directory)
+  try {
+    await finishReplacement(directory)
+  } catch (error) {
+    throw engineFailure(`open ${directory}`, error)
+  }
   return new LevelVaultKeys(directory, await openQuietly(directory, createIfMissing))
 }
 
@@ -184,17 +186,16 @@ export class LevelVaultKeys implements VaultKeyRows {
   /** Copies the rows into a new directory, and puts it in the place of this one. */
   async #replace(): Promise<void> {
     const directory = this.#directory
-    const { made } = placesOf(directory)
     try {
       await deleteCopies(directory)
-      const copy = await openQuietly(made, true)
+      const copy = await openQuietly(copyOf(directory), true)
       try {
         await this.#copyTo(copy)
       } finally {
         await copy.close()
       }
       await this.#rows.database.close()
-      await putInPlace(directory)
+      await replaceByCopy(directory)
     } catch (error) {
       throw engineFailure('copy the vault’s keys', error)
     }
@@ -226,93 +227,5 @@ async function openQuietly(directory: string, createIfMissing: boolean): Promise
   } catch (error) {
     await database.close()
     throw engineFailure(`open ${directory}`, error)
-  }
-}
-
-function placesOf(directory: string): { readonly made: string; readonly replaced: string } {
-  return { made: `${directory}.new`, replaced: `${directory}.old` }
-}
-
-/** Deletes what stands beside the rows. */
-async function deleteCopies(directory: string): Promise<void> {
-  const places = Object.values(placesOf(directory))
-  const found = await Promise.all(places.map(exists))
-  if (!found.includes(true)) return
-  for (const place of places) await rm(place, { recursive: true, force: true })
-  await syncDirectory(dirname(directory))
-}
-
-/** Puts the whole copy in the place of the rows. Whatever is cut off here, finishReplacement() finishes. */
-async function putInPlace(directory: string): Promise<void> {
-  const { made, replaced } = placesOf(directory)
-  const parent = dirname(directory)
-  await syncDirectory(made)
-  await rename(directory, replaced)
-  await syncDirectory(parent)
-  await rename(made, directory)
-  await syncDirectory(parent)
-  await rm(replaced, { recursive: true })
-  await syncDirectory(parent)
-}
-
-/** Ends what a process that died has begun: the copy counts from the moment the rows were moved out of its way. */
-async function finishReplacement(directory: string): Promise<void> {
-  const { made, replaced } = placesOf(directory)
-  try {
-    if ((await exists(replaced)) && !(await exists(directory))) {
-      await rename(made, directory)
-      await syncDirectory(dirname(directory))
-    }
-    if (await exists(dirname(directory))) await deleteCopies(directory)
-  } catch (error) {
-    throw engineFailure(`open ${directory}`, error)
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    (error: NodeJS.ErrnoException) => {
-      if (error.code === 'ENOENT') return false
-      throw error
-    },
-  )
-}
-
-/** Work that can be done together, or alone. Whoever wants to be alone goes before all who come later. */
-class Gate {
-  #inside = 0
-  #alone: Promise<void> | undefined
-  #empty: (() => void) | undefined
-
-  async together<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#alone !== undefined) await this.#alone
-    this.#inside++
-    try {
-      return await work()
-    } finally {
-      this.#inside--
-      if (this.#inside === 0) this.#empty?.()
-    }
-  }
-
-  async alone<T>(work: () => Promise<T>): Promise<T> {
-    while (this.#alone !== undefined) await this.#alone
-    let leave = (): void => undefined
-    this.#alone = new Promise((resolve) => {
-      leave = resolve
-    })
-    try {
-      if (this.#inside > 0) {
-        await new Promise<void>((resolve) => {
-          this.#empty = resolve
-        })
-        this.#empty = undefined
-      }
-      return await work()
-    } finally {
-      this.#alone = undefined
-      leave()
-    }
   }
 }
