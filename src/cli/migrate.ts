@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import { usage } from '../errors.ts'
 import { type Migrated, type MigrateStep, migrateLog } from '../server/migrate.ts'
 import { type MovedLog, openLogAtAddress, openStoppedLog } from '../server/moved-log.ts'
+import { undoMove } from '../server/undo-move.ts'
 import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
 import { readToken } from './connect.ts'
 import { placeFlags, placeOf, withPlace } from './place-flags.ts'
@@ -15,6 +16,7 @@ interface MigrateFlags {
   readonly keys?: string
   readonly token?: string
   readonly tokenFile?: string
+  readonly undo?: boolean
   readonly json?: boolean
 }
 
@@ -36,19 +38,24 @@ export function configure(command: Command): void {
     .option('--keys <folder>', 'folder of the private keys, where the log is at an address')
     .option('--token <token>', 'access token, for an address whose entries are not public')
     .option('--token-file <file>', 'file that holds it')
+    .option(
+      '--undo',
+      'take a move back, as long as no server has gone on at the new place: that is closed, and the old one goes on',
+    )
     .action((flags: MigrateFlags) => migrate(flags))
   withCommonHelp(command, [
     'cairn migrate --from ./cairn-data --to /mnt/larger/cairn-data',
     'cairn migrate --from ./cairn-data --to ./server-1 --to-database postgres://cairn@db/cairn',
     'cairn migrate --from-config cairn.yaml --to ./back-on-one-machine',
     'cairn migrate --from https://copy.example.com/log --keys ./keys --to ./cairn-data',
+    'cairn migrate --undo --from ./cairn-data --to /mnt/larger/cairn-data',
   ])
 }
 
 async function migrate(flags: MigrateFlags): Promise<void> {
+  if (flags.undo === true) return undo(flags)
   const quiet = flags.json === true
-  const all = { ...flags } as Readonly<Record<string, unknown>>
-  const to = await placeOf(placeFlags(all, 'to', flags.to), 'to')
+  const to = await placeOf(placeFlags({ ...flags }, 'to', flags.to), 'to')
   const interrupt = interruptible()
   const bars = stepBars(LABELS, quiet)
   let from: MovedLog | undefined
@@ -65,11 +72,34 @@ async function migrate(flags: MigrateFlags): Promise<void> {
   }
 }
 
+async function undo(flags: MigrateFlags): Promise<void> {
+  const { from, keys, token, tokenFile } = flags
+  if ((keys ?? token ?? tokenFile) !== undefined || isAddress(from)) {
+    throw usage('an address is not marked by a move, so there is nothing to be undone')
+  }
+  const source = await placeOf(placeFlags({ ...flags }, 'from', from), 'from')
+  const to = placeFlags({ ...flags }, 'to', flags.to)
+  const isNamed = Object.values(to).some((value) => value !== undefined)
+  const { size, closed } = await undoMove(source, isNamed ? await placeOf(to, 'to') : undefined)
+  if (flags.json === true) {
+    printJson({ from: source.data, size, closed })
+    return
+  }
+  const { style, line } = terminal()
+  line(`${style.green('✓')} ${style.bold('undone')}: the log goes on in ${source.data}`)
+  line(
+    closed ? '  the new place is closed: no server starts there' : '  nothing was at the new place',
+  )
+}
+
+function isAddress(from: string | undefined): from is string {
+  return from !== undefined && /^https?:\/\//.test(from)
+}
+
 async function sourceOf(flags: MigrateFlags, to: string, signal: AbortSignal): Promise<MovedLog> {
   const { from, keys, token, tokenFile } = flags
-  const isAddress = from !== undefined && /^https?:\/\//.test(from)
   const place = placeFlags({ ...flags }, 'from', from)
-  if (isAddress) {
+  if (isAddress(from)) {
     for (const name of ['config', 'database', 'schema', 'passwordFile'] as const) {
       if (place[name] !== undefined)
         throw usage('an address says where the log is; leave the other --from flags out')

@@ -160,6 +160,10 @@ export class Course {
       this.#database.error = undefined
       return
     }
+    if (error instanceof CairnError && error.code === 'READ_ONLY') {
+      this.halt('read-only', { reason: error.message })
+      return
+    }
     this.#database.errors++
     const isNew = this.#database.error === undefined
     this.#database.error = messageOf(error)

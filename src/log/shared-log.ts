@@ -88,7 +88,8 @@ const READER_PATIENCE_MS = 2_000
  */
 async function isVouchedFor(store: SharedLogStore, holder: string): Promise<boolean> {
   const leadership = await store.leadership()
-  return leadership?.valid === true && leadership.holder !== holder
+  // Who holds the term of a stopped log has no address, and has compared nothing.
+  return leadership?.valid === true && leadership.holder !== holder && leadership.url !== ''
 }
 
 /**
@@ -199,7 +200,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
     leader() {
       if (election.term !== undefined) return { url, holder, isUs: true }
       const known = election.leadership
-      if (known?.valid !== true || known.holder === holder) return undefined
+      if (known?.valid !== true || known.holder === holder || known.url === '') return undefined
       return { url: known.url, holder: known.holder, isUs: false }
     },
 

@@ -256,7 +256,8 @@ export class Sequencer {
         return outcome
       } catch (error) {
         const isAway = error instanceof CairnError && error.code === 'UNAVAILABLE'
-        if (isAway) onDatabase(error)
+        // One that takes nothing any more is news for the whole server.
+        if (isAway || (error instanceof CairnError && error.code === 'READ_ONLY')) onDatabase(error)
         if (!isAway || !dedup || performance.now() + pause > tries.until) throw error
         tries.uncertain = true
         await sleep(pause)

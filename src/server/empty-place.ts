@@ -15,15 +15,22 @@ const REMEDIES: Readonly<Record<Writing, string>> = {
     'a restore into here has not come to its end; run the same cairn restore again, which begins anew',
 }
 
+/** Of a directory whose database no longer says so: all of it is there. */
+const ENDING =
+  'a move into here is over but for its last step; run the same cairn migrate again, which takes it'
+
+/** What was found of the same work where a place is taken. */
+export type Begun = 'nothing' | 'some' | 'all but the last step'
+
 /**
  * Takes a place, durably, before anything is written to it.
- * @returns whether the same work was begun in it before
  * @throws USAGE when it holds a log, or other work in it is unfinished; FOREIGN_DIRECTORY when it holds other files; IO
  */
-export async function takePlace(data: string, work: Writing): Promise<boolean> {
+export async function takePlace(data: string, work: Writing): Promise<Begun> {
   const path = resolve(data)
   const mark = await markOf(path, 'unfinished')
-  if (mark === REMEDIES[work]) return true
+  if (mark === REMEDIES[work]) return 'some'
+  if (mark === ENDING && work === 'migrate') return 'all but the last step'
   if (mark !== undefined) throw usage(`${path} is not free: ${mark}; or remove it`)
   const kind = await directoryKind(path)
   if (kind !== undefined) {
@@ -37,7 +44,7 @@ export async function takePlace(data: string, work: Writing): Promise<boolean> {
     )
   }
   await markDirectory(path, 'unfinished', REMEDIES[work])
-  return false
+  return 'nothing'
 }
 
 /** Removes what unfinished work has left of a data directory, and keeps the mark. @throws IO */
@@ -52,7 +59,8 @@ export async function emptyPlace(data: string): Promise<void> {
  * Takes the database of a place as well, where it has one.
  * @throws USAGE when it holds a log already, or other work in it is unfinished; UNAVAILABLE, IO
  */
-export async function takeStorage(storage: LogStorage, work: Writing): Promise<void> {
+export async function takeStorage(storage: LogStorage, work: Writing, begun: Begun): Promise<void> {
+  if (begun === 'all but the last step') return
   const mark = await storage.mark('unfinished')
   if (mark === REMEDIES[work]) {
     // A directory has been emptied by now. Tables of a log let nothing be taken out of them.
@@ -63,13 +71,16 @@ export async function takeStorage(storage: LogStorage, work: Writing): Promise<v
   if ((await storage.log.head()) !== undefined || (await storage.log.publication()) !== undefined) {
     throw usage(`${storage.place} holds a log already; choose another schema`)
   }
-  await storage.setMark('unfinished', REMEDIES[work])
+  await storage.setUnfinished(REMEDIES[work])
 }
 
 /** Lets a log run in a place: all of it is there, and on stable storage. @throws IO */
-export async function releasePlace(storage: LogStorage): Promise<void> {
-  await storage.setMark('unfinished', undefined)
-  await markDirectory(storage.directory.path, 'unfinished', undefined)
+export async function releasePlace(storage: LogStorage, work: Writing): Promise<void> {
+  const { path } = storage.directory
+  // Two marks go one after the other: what cuts this off between them must not look like a log that was there before.
+  if (storage.place !== path && work === 'migrate') await markDirectory(path, 'unfinished', ENDING)
+  await storage.setUnfinished(undefined)
+  await markDirectory(path, 'unfinished', undefined)
 }
 
 async function namesIn(path: string): Promise<string[]> {

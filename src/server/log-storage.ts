@@ -2,7 +2,7 @@
  * Where a log keeps everything but its keys: in its data directory, or in a database that several servers share. What
  * moves, saves or checks a log that nobody runs opens its storage here, and knows ports only.
  */
-import type { TreeSize } from '../merkle/position.ts'
+import { type TreeSize, treeSize } from '../merkle/position.ts'
 import {
   type DataDirectory,
   type DirectoryMark,
@@ -11,7 +11,7 @@ import {
   openDataDirectory,
 } from '../storage/data-directory.ts'
 import { openLevelStore } from '../storage/level.ts'
-import type { LogStore } from '../storage/port.ts'
+import type { LogStore, StoredHead } from '../storage/port.ts'
 import type { LogIdentity } from '../storage/postgres-settings.ts'
 import type { TokenStore } from '../storage/token-port.ts'
 import { tokensInFile } from '../storage/tokens-file.ts'
@@ -45,7 +45,16 @@ export interface LogStorage {
   /** For messages. */
   readonly place: string
   mark(name: DirectoryMark): Promise<string | undefined>
-  setMark(name: DirectoryMark, text: string | undefined): Promise<void>
+  /** Says that the log is not whole yet, or that it is. @throws IO */
+  setUnfinished(text: string | undefined): Promise<void>
+  /**
+   * Says that the log goes on elsewhere; from then on nothing is added to it here.
+   * @returns how many leaves have an index: those of `head`, the newest one, or it is not marked
+   * @throws CONFLICT when it has another head; FORBIDDEN, UNAVAILABLE, IO
+   */
+  markMoved(text: string, head: StoredHead | undefined): Promise<TreeSize>
+  /** Takes that back. @throws FORBIDDEN, UNAVAILABLE, IO */
+  unmarkMoved(): Promise<void>
   /** Leaves that have an index; those beyond the head are acknowledged, and not in the tree yet. */
   sequenced(): Promise<TreeSize | undefined>
   /** Notes which master key the vault has, where that is noted apart from it. @throws USAGE when it is another */
@@ -78,7 +87,13 @@ export async function openStorage(
     tokens: tokensInFile(directory.tokensFile),
     place: directory.path,
     mark: (name) => markOf(directory.path, name),
-    setMark: (name, text) => markDirectory(directory.path, name, text),
+    setUnfinished: (text) => markDirectory(directory.path, 'unfinished', text),
+    async markMoved(text, head) {
+      // Whoever has the store open is the only one who could add to it.
+      await markDirectory(directory.path, 'moved', text)
+      return head?.size ?? treeSize(0)
+    },
+    unmarkMoved: () => markDirectory(directory.path, 'moved', undefined),
     sequenced: async () => undefined,
     noteVault: async () => undefined,
     close: () => log.close(),

@@ -55,7 +55,7 @@ export interface Migrated {
  */
 export async function migrateLog(options: MigrateOptions): Promise<Migrated> {
   const { from, to, progress = () => undefined, signal } = options
-  await takePlace(to.data, 'migrate')
+  const begun = await takePlace(to.data, 'migrate')
   const storage = await openStorage(to, {
     create: true,
     despite: ['unfinished'],
@@ -63,11 +63,10 @@ export async function migrateLog(options: MigrateOptions): Promise<Migrated> {
   })
   try {
     const { log, directory } = storage
-    await takeStorage(storage, 'migrate')
+    await takeStorage(storage, 'migrate', begun)
     await keepKeys(from, directory)
     const resumedAt = (await log.head())?.size ?? 0
     const vault = from.storage && (await moveRecords(from.storage, storage, options))
-    if (from.storage !== undefined) await moveFiles(from.storage, storage)
     if (from.head !== undefined) {
       const { head } = from
       await copyTree({
@@ -84,7 +83,9 @@ export async function migrateLog(options: MigrateOptions): Promise<Migrated> {
     if (from.isNewest) await rememberHead(from, to, storage)
     // Before the new place can be used: there is no moment at which both could.
     await from.markMoved(resolve(to.data))
-    await releasePlace(storage)
+    // Tokens too: those that were taken back meanwhile are not to count again.
+    if (from.storage !== undefined) await moveFiles(from.storage, storage)
+    await releasePlace(storage, 'migrate')
     return {
       size: from.head?.size ?? 0,
       resumedAt,

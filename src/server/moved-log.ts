@@ -9,6 +9,7 @@ import { localSigner } from '../log/local-signer.ts'
 import { disagreement } from '../log/recover.ts'
 import { openSignedState } from '../log/signed-state.ts'
 import { storedTiles } from '../log/stored-tiles.ts'
+import type { TreeSize } from '../merkle/position.ts'
 import type { IdempotencyRecord, StoredHead, StoredPublication } from '../storage/port.ts'
 import type { TileSource } from '../tiles/source.ts'
 import { keyFiles } from './key-file.ts'
@@ -31,7 +32,11 @@ export interface MovedLog {
   readonly idempotency: AsyncIterable<IdempotencyRecord> | undefined
   /** Everything else; a log at an address shows nothing of it. */
   readonly storage: LogStorage | undefined
-  /** Says in its place that it goes on elsewhere. */
+  /**
+   * Says in its place that it goes on elsewhere, where nothing is added to it from then on. What an address shows is
+   * somebody else's to mark.
+   * @throws CONFLICT when there is more by now than was opened: nothing is marked then; FORBIDDEN, UNAVAILABLE, IO
+   */
   markMoved(where: string): Promise<void>
   close(): Promise<void>
 }
@@ -54,7 +59,7 @@ export async function openStoppedLog(place: LogPlace, movedTo: string): Promise<
     const publication = await log.publication()
     if (head !== undefined) mustBeSigned(head, vkeys, 'newest head')
     if (publication !== undefined) mustBeSigned(publication, vkeys, 'published head')
-    await mustBeIntegrated(storage, head)
+    mustHaveNoMore(storage, await storage.sequenced(), head)
     return {
       vkeys,
       keys: directory.keys,
@@ -65,9 +70,10 @@ export async function openStoppedLog(place: LogPlace, movedTo: string): Promise<
       idempotency: log.idempotencyRecords?.(),
       storage,
       async markMoved(where) {
-        await mustBeIntegrated(storage, head)
-        const time = new Date().toISOString().slice(0, 19)
-        await storage.setMark('moved', `${movedText(where)} on ${time}Z`)
+        // By an earlier run, which was cut off since.
+        if (moved !== undefined) return
+        const size = await storage.markMoved(movedMark(where), head)
+        mustHaveNoMore(storage, size, head)
       },
       close: () => storage.close(),
     }
@@ -77,21 +83,31 @@ export async function openStoppedLog(place: LogPlace, movedTo: string): Promise<
   }
 }
 
-/** A server of a shared log may go on acknowledging leaves, though none leads. */
-async function mustBeIntegrated(
-  { sequenced, place }: LogStorage,
+/** A server of a shared log may go on acknowledging leaves, though none leads. @throws CONFLICT */
+function mustHaveNoMore(
+  { place }: LogStorage,
+  size: TreeSize | undefined,
   head: StoredHead | undefined,
-): Promise<void> {
-  const size = await sequenced()
+): void {
   if (size === undefined || size === (head?.size ?? 0)) return
   throw new CairnError(
     'CONFLICT',
-    `${place} has ${size} acknowledged leaves, of which ${head?.size ?? 0} are under its newest head; start a server, let it catch up, stop all of them, and run this again`,
+    `${place} has ${size} acknowledged leaves, of which ${head?.size ?? 0} are under its newest head: a server took them that is not stopped, or was not in good order; let one catch up, stop all of them, and run this again`,
   )
 }
 
 function movedText(where: string): string {
   return `was moved to ${where}`
+}
+
+/** What a place says of a log that goes on elsewhere from now on. */
+export function movedMark(where: string): string {
+  return `${movedText(where)} on ${new Date().toISOString().slice(0, 19)}Z`
+}
+
+/** The data directory that such a mark names. */
+export function placeInMark(mark: string): string | undefined {
+  return /^was moved to (.*) on \S+$/.exec(mark)?.[1]
 }
 
 export interface LogAtAddress {

@@ -65,7 +65,8 @@ export interface Restored {
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   const { backup, to, progress = () => undefined, signal } = options
   const { saved, vkeys, policy } = await contentOf(backup)
-  if (await takePlace(to.data, 'restore')) await emptyPlace(to.data)
+  const begun = await takePlace(to.data, 'restore')
+  if (begun !== 'nothing') await emptyPlace(to.data)
   const storage = await openStorage(to, {
     create: true,
     despite: ['unfinished'],
@@ -73,7 +74,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   })
   try {
     const { log, directory } = storage
-    await takeStorage(storage, 'restore')
+    await takeStorage(storage, 'restore', begun)
     await keepVkeys(directory, vkeys.map(formatVkey))
     await restoreKeys(options, storage)
     await restoreVault(options, storage)
@@ -98,7 +99,7 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
     const hasAgreed = witnesses?.isEnough === true && witnesses.disagreement === undefined
     const maySign = options.adoptHead === true || hasAgreed
     if (maySign) await rememberHead({ vkeys, head: newest }, to, storage)
-    await releasePlace(storage)
+    await releasePlace(storage, 'restore')
     return {
       size: head?.size ?? 0,
       made: saved.made,

@@ -9,7 +9,13 @@ import { MIGRATIONS, migrateSchema, schemaVersion } from '../storage/postgres-sc
 import { readIdentity } from '../storage/postgres-settings.ts'
 import { tokensInPostgres } from '../storage/postgres-tokens.ts'
 import type { LeaderStore } from '../storage/shared-port.ts'
-import { assertMayRun, databaseMark, markDatabase } from './database-marks.ts'
+import {
+  assertMayRun,
+  databaseMark,
+  markMoved,
+  markUnfinished,
+  unmarkMoved,
+} from './database-marks.ts'
 import type { LogStorage, OpenStorageOptions } from './log-storage.ts'
 import { openObjects } from './object-place.ts'
 import { checkVaultKey, recordStoresDuring } from './shared-storage.ts'
@@ -61,7 +67,9 @@ export async function openStoppedDatabase(
       tokens: tokensInPostgres(pool),
       place: pool.place,
       mark: (name: DirectoryMark) => databaseMark(pool, name),
-      setMark: (name, text) => markDatabase(pool, name, text),
+      setUnfinished: (text) => markUnfinished(pool, text),
+      markMoved: (text, head) => markMoved(pool, term.epoch, head, text),
+      unmarkMoved: () => unmarkMoved(pool),
       sequenced: () => log.sequencedSize(),
       noteVault: (masterKeyId, file) => checkVaultKey(pool, masterKeyId, file),
       async close() {

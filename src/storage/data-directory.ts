@@ -150,7 +150,7 @@ async function checkMarks(
     }
     throw new CairnError(
       'USAGE',
-      `the log in ${root} ${text}; two that go on with the same keys would contradict each other. If it was never started there, remove ${join(root, mark)} to go on here`,
+      `the log in ${root} ${text}; two that go on with the same keys would contradict each other. If it was never started there, cairn migrate --undo makes it go on here`,
     )
   }
 }

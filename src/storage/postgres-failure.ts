@@ -11,6 +11,7 @@ const OURS: Readonly<Record<string, CairnErrorCode>> = {
   CA403: 'FORBIDDEN',
   CA404: 'NOT_FOUND',
   CA409: 'CONFLICT',
+  CA410: 'READ_ONLY',
   CA423: 'HELD',
   CA500: 'CORRUPT',
 }

@@ -7,6 +7,7 @@ import pg from 'pg'
 import { CairnError, usage } from '../errors.ts'
 import { failureCode } from './postgres-failure.ts'
 import { logMigration } from './postgres-migration-log.ts'
+import { movedMigration } from './postgres-migration-moved.ts'
 import { recordsMigration } from './postgres-migration-records.ts'
 import { settingsMigration } from './postgres-migration-settings.ts'
 import type { PostgresConnection, PostgresPool } from './postgres-pool.ts'
@@ -20,7 +21,12 @@ export interface Migration {
 }
 
 /** The n-th takes a schema from version n-1 to n. New ones are added at the end. */
-export const MIGRATIONS: readonly Migration[] = [settingsMigration, recordsMigration, logMigration]
+export const MIGRATIONS: readonly Migration[] = [
+  settingsMigration,
+  recordsMigration,
+  logMigration,
+  movedMigration,
+]
 
 /** Any constant; with the schema's name beside it. */
 const LOCK = 0x6361_6972

@@ -141,7 +141,10 @@ export interface SharedLogStore extends LogStore {
   /** Leaf hashes from one index up to another, 32 bytes each. @throws NOT_FOUND when they are released; CORRUPT, UNAVAILABLE, IO */
   leafHashes(from: TreeSize, to: TreeSize): Promise<Uint8Array>
 
-  /** Begins a term, unless another server's lasts. @throws UNAVAILABLE, IO */
+  /**
+   * Begins a term, unless another server's lasts. Who has no URL serves nobody, and may have one of a log that was moved.
+   * @throws READ_ONLY when the log was moved elsewhere; UNAVAILABLE, IO
+   */
   lead(candidate: {
     readonly holder: string
     readonly url: string

@@ -76,7 +76,7 @@ describe('cairn migrate from one data directory to another', () => {
     const [from, to] = [await copy('old'), at('old-moved')]
     expect((await cairn(['migrate', '--from', from, '--to', to])).code).toBe(0)
     const run = await cairnProcess(['serve', '--data', from, '--port', '0'])
-    expectRefusal(run, /was moved to .*old-moved on .*remove .*moved to go on here/)
+    expectRefusal(run, /was moved to .*old-moved on .*cairn migrate --undo makes it go on here/)
     expectRefusal(await cairn(['migrate', '--from', from, '--to', at('elsewhere')]), /was moved to/)
     // What was there can still be checked.
     expect((await cairn(['audit', from])).code).toBe(0)
@@ -130,6 +130,22 @@ describe('cairn migrate from one data directory to another', () => {
     await takePlace(at('taken'), 'migrate')
     return (await readFile(join(at('taken'), 'unfinished'), 'utf8')).trimEnd()
   }
+
+  it('is taken back by --undo, which closes the new place', async () => {
+    const [from, to] = [await copy('undone'), at('undone-moved')]
+    expect((await cairn(['migrate', '--from', from, '--to', to])).code).toBe(0)
+    const flags = ['migrate', '--undo', '--from', from]
+    expectRefusal(await cairn(flags), /was moved to .*; say so with --to/)
+    expectRefusal(
+      await cairn(['migrate', '--undo', '--from', 'https://log.example', '--to', to]),
+      /an address is not marked/,
+    )
+    const run = await cairn([...flags, '--to', to, '--json'])
+    expect(JSON.parse(run.stdout)).toEqual({ from, size: 606, closed: true })
+    expectRefusal(await cairn([...flags, '--to', to]), /was not moved away/)
+    expectRefusal(await cairn(['migrate', '--from', to, '--to', at('on')]), /was moved to/)
+    await whileServed(from, async ({ log }) => void (await log.submit(utf8('goes on'))))
+  })
 
   it('refuses a place that is not free', async () => {
     const from = await copy('kept')
