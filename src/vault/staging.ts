@@ -1,14 +1,17 @@
 /**
  * Records that may not come to be. Whoever logs a record keeps its disclosures first; when the process dies between the
  * two, or the log refuses the record, there are disclosures that nothing commits to. So they are put with a row that
- * says what to look for in the log, and which rows to take away again if it is not there:
+ * says what to look for in the log, and which rows to take away again if it is not there; one row for all batches that
+ * are put together:
  *
- *   'w' id[16]      1 ‖ mark[32] ‖ rows among the keys ‖ rows among the payloads      each list: count[4] ‖ (length[1] ‖ key)…
+ *   'w' id[16]      1 ‖ (mark[32] ‖ rows among the keys ‖ rows among the payloads)…      each list: count[4] ‖ (length[1] ‖ key)…
+ *
+ * It goes when each of them is decided; one that was withdrawn may be so once more, after a crash.
  *
  * To take a record away is to delete its rows, as if it had never been. That is no erasure: bytes of its key, sealed with
  * its owner's, stay until the engine merges them away, or the owner is erased.
  */
-import { concat, join, toHex } from '../bytes.ts'
+import { join, toHex } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import type { VaultChange, VaultStore } from '../storage/vault-port.ts'
 import { STAGED_ROWS, stagedKey } from './rows.ts'
@@ -28,11 +31,25 @@ export interface Staged {
   withdraw(): Promise<void>
 }
 
-/** The rows that make up what is staged. */
+/** The rows that make up a batch. */
 interface StagedRows {
   readonly mark: Uint8Array
   readonly keys: readonly Uint8Array[]
   readonly payloads: readonly Uint8Array[]
+}
+
+/** A batch, as the changes that put it. */
+export interface StagedChanges {
+  readonly mark: Uint8Array
+  readonly keys: readonly VaultChange[]
+  readonly payloads: readonly VaultChange[]
+}
+
+/** A row that notes batches. */
+interface Note {
+  readonly key: Uint8Array
+  /** Batches of it that are not decided. */
+  undecided: number
 }
 
 export class Staging {
@@ -44,25 +61,26 @@ export class Staging {
     this.#store = store
   }
 
-  /** The row to write with some others, and what stands for all of them. */
-  begin(
-    mark: Uint8Array,
-    keys: readonly VaultChange[],
-    payloads: readonly VaultChange[],
-  ): { readonly changes: VaultChange[]; readonly staged: Staged } {
-    if (mark.length !== MARK_SIZE) {
-      throw new RangeError(`expected a mark of ${MARK_SIZE} bytes, got ${mark.length}`)
-    }
-    const rows = { mark, keys: keys.map(keyOf), payloads: payloads.map(keyOf) }
-    const key = stagedKey(random(ID_SIZE))
+  /** The changes to make together with those of some batches, and what stands for each batch. */
+  begin(batches: readonly StagedChanges[]): {
+    readonly changes: VaultChange[]
+    readonly staged: Staged[]
+  } {
+    const all = batches.map(({ mark, keys, payloads }): StagedRows => {
+      if (mark.length !== MARK_SIZE) {
+        throw new RangeError(`expected a mark of ${MARK_SIZE} bytes, got ${mark.length}`)
+      }
+      return { mark, keys: keys.map(keyOf), payloads: payloads.map(keyOf) }
+    })
+    const note = { key: stagedKey(random(ID_SIZE)), undecided: all.length }
     const decided = this.#decided
     this.#decided = []
     return {
       changes: [
-        { kind: 'create', key, value: encode(rows) },
+        { kind: 'create', key: note.key, value: encode(all) },
         ...decided.map((one): VaultChange => ({ kind: 'delete', key: one })),
       ],
-      staged: this.#of(key, rows),
+      staged: all.map((rows) => this.#of(note, rows)),
     }
   }
 
@@ -70,7 +88,9 @@ export class Staging {
   async undecided(): Promise<Staged[]> {
     const found: Staged[] = []
     for await (const { key, value } of this.#store.keys.list(STAGED_ROWS)) {
-      found.push(this.#of(key, decode(key, value)))
+      const all = decode(key, value)
+      const note = { key, undecided: all.length }
+      for (const rows of all) found.push(this.#of(note, rows))
     }
     return found
   }
@@ -83,17 +103,18 @@ export class Staging {
     await this.#store.keys.write(decided.map((key) => ({ kind: 'delete', key })))
   }
 
-  #of(key: Uint8Array, rows: StagedRows): Staged {
+  #of(note: Note, rows: StagedRows): Staged {
     return {
       mark: rows.mark,
       keep: () => {
-        this.#decided.push(key)
+        if (--note.undecided === 0) this.#decided.push(note.key)
       },
       withdraw: async () => {
         const deleted = (one: Uint8Array): VaultChange => ({ kind: 'delete', key: one })
-        // Last what leads to the others, so that a process that dies meanwhile finds them again.
         await this.#store.payloads.write(rows.payloads.map(deleted))
-        await this.#store.keys.write([...rows.keys, key].map(deleted))
+        // Last what leads to the others, so that a process that dies meanwhile finds them again.
+        const last = --note.undecided === 0 ? [note.key] : []
+        await this.#store.keys.write([...rows.keys, ...last].map(deleted))
       },
     }
   }
@@ -103,17 +124,21 @@ function keyOf({ key }: VaultChange): Uint8Array {
   return key
 }
 
-function encode({ mark, keys, payloads }: StagedRows): Uint8Array {
-  return join([Uint8Array.of(VERSION), mark, ...listed(keys), ...listed(payloads)])
+function encode(all: readonly StagedRows[]): Uint8Array {
+  const parts: Uint8Array[] = [Uint8Array.of(VERSION)]
+  for (const { mark, keys, payloads } of all) {
+    parts.push(mark)
+    for (const list of [keys, payloads]) {
+      const count = new Uint8Array(4)
+      new DataView(count.buffer).setUint32(0, list.length)
+      parts.push(count)
+      for (const key of list) parts.push(Uint8Array.of(key.length), key)
+    }
+  }
+  return join(parts)
 }
 
-function listed(keys: readonly Uint8Array[]): Uint8Array[] {
-  const count = new Uint8Array(4)
-  new DataView(count.buffer).setUint32(0, keys.length)
-  return [count, ...keys.map((key) => concat(Uint8Array.of(key.length), key))]
-}
-
-function decode(key: Uint8Array, value: Uint8Array): StagedRows {
+function decode(key: Uint8Array, value: Uint8Array): StagedRows[] {
   const damaged = new CairnError(
     'CORRUPT',
     `the vault's note ${toHex(key.subarray(1))} of what is staged cannot be read; restore a backup`,
@@ -124,7 +149,7 @@ function decode(key: Uint8Array, value: Uint8Array): StagedRows {
     throw new CairnError('NEWER_FORMAT', message)
   }
   const view = new DataView(value.buffer, value.byteOffset, value.length)
-  let at = 1 + MARK_SIZE
+  let at = 1
   const list = (): Uint8Array[] => {
     if (at + 4 > value.length) throw damaged
     const count = view.getUint32(at)
@@ -138,9 +163,13 @@ function decode(key: Uint8Array, value: Uint8Array): StagedRows {
     }
     return keys
   }
-  const rows = { mark: value.slice(1, at), keys: list(), payloads: list() }
-  if (at !== value.length) throw damaged
-  return rows
+  const all: StagedRows[] = []
+  do {
+    const mark = value.slice(at, at + MARK_SIZE)
+    at += mark.length
+    all.push({ mark, keys: list(), payloads: list() })
+  } while (at < value.length)
+  return all
 }
 
 /** What is wrong with the row of something that is staged. @throws CORRUPT, NEWER_FORMAT */

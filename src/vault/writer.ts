@@ -7,7 +7,7 @@ import { formatPseudonym, parsePseudonym, parseRecordId } from './names.ts'
 import { MAX_PARTS, type PartName, sealPart } from './parts.ts'
 import type { People } from './people.ts'
 import { encodePayload, encodeRecordKey, payloadKey, recordKeyKey } from './rows.ts'
-import type { Staged, Staging } from './staging.ts'
+import type { Staged, StagedChanges, Staging } from './staging.ts'
 import type { Tenant, Tenants } from './tenants.ts'
 
 /** Disclosures to keep. Entries of one record with different owners are put together, and are that record's parts. */
@@ -68,19 +68,15 @@ export class Writer {
   /** As Vault.stage. */
   stage(batches: readonly StagedBatch[]): Promise<Staged[]> {
     return this.#counted(async () => {
-      const keys: VaultChange[] = []
-      const payloads: VaultChange[] = []
-      const staged: Staged[] = []
       assertFits(batches.flatMap(({ entries }) => entries))
-      for (const { entries, mark } of batches) {
-        const rows = await this.#rowsOf(entries)
-        const begun = this.#staging.begin(mark, rows.keys, rows.payloads)
-        for (const row of rows.keys) keys.push(row)
-        for (const row of begun.changes) keys.push(row)
-        for (const row of rows.payloads) payloads.push(row)
-        staged.push(begun.staged)
-      }
-      await this.#write(keys, payloads)
+      const rows: StagedChanges[] = []
+      for (const { entries, mark } of batches) rows.push({ mark, ...(await this.#rowsOf(entries)) })
+      const { changes, staged } = this.#staging.begin(rows)
+      const keys = rows.flatMap((one) => one.keys)
+      await this.#write(
+        [...keys, ...changes],
+        rows.flatMap(({ payloads }) => payloads),
+      )
       return staged
     })
   }

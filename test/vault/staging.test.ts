@@ -71,6 +71,28 @@ describe('what is staged', () => {
     expect(await all(vault.inspect())).toEqual([])
   })
 
+  it('is asked about until all that was staged with it is decided, and then no more', async () => {
+    const marks = [mark(), mark(), mark()]
+    const batch = (n: number) => ({ entries: [entry(n, undefined)], mark: marks[n]! })
+    const [kept, withdrawn] = await vault.stage([batch(0), batch(1), batch(2)])
+    kept!.keep()
+    await withdrawn!.withdraw()
+    expect(await vault.get('acme', recordId(1))).toBeUndefined()
+    await reopened()
+    const found = await vault.staged()
+    expect(found.map(({ mark }) => mark)).toEqual(marks)
+    found[0]!.keep()
+    // Once more does no harm, to it or to the others.
+    await Promise.all([found[1]!.withdraw(), found[2]!.withdraw()])
+    await vault.close()
+    await reopened()
+    expect(await vault.staged()).toEqual([])
+    expect(await rowsOf(store, 'w')).toEqual([])
+    expect(await vault.get('acme', recordId(0))).toHaveLength(2)
+    for (const n of [1, 2]) expect(await vault.get('acme', recordId(n))).toBeUndefined()
+    expect(await all(vault.inspect())).toEqual([])
+  })
+
   it('goes with an erasure, and may be withdrawn after one', async () => {
     const ann = await vault.pseudonym('acme', 'ann')
     const [one] = await vault.stage([{ entries: [entry(1, ann)], mark: mark() }])
