@@ -8,6 +8,9 @@ import { HASH_SIZE } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
 import type { Commit, TileRun } from './port.ts'
 
+/** No tree has tiles of more levels, since no size is beyond 2^53-1. */
+export const TILE_LEVELS = 7
+
 /** The number of hashes at a tile level in a tree of `size` leaves. */
 export function hashesAtLevel(size: TreeSize, level: number): number {
   return Math.floor(size / TILE_WIDTH ** level)
@@ -68,7 +71,8 @@ export function checkTiles(
   }
   const ends: number[] = []
   for (const { level, tile, offset, hashes } of tiles) {
-    if (!Number.isInteger(level) || level < lowest || level > 6) refuse(`tile level ${level}`)
+    if (!Number.isInteger(level) || level < lowest || level >= TILE_LEVELS)
+      refuse(`tile level ${level}`)
     const end = ends[level] ?? hashesAtLevel(previousSize, level)
     const count = hashes.length / HASH_SIZE
     if (offset < 0 || tile * TILE_WIDTH + offset !== end || offset + count > TILE_WIDTH) {
@@ -78,7 +82,7 @@ export function checkTiles(
       refuse(`tile ${level}/${tile} of ${hashes.length} bytes`)
     ends[level] = end + count
   }
-  for (let level = lowest; level <= 6; level++) {
+  for (let level = lowest; level < TILE_LEVELS; level++) {
     const end = ends[level] ?? hashesAtLevel(previousSize, level)
     if (end !== hashesAtLevel(size, level)) refuse(`its tiles of level ${level} end at ${end}`)
   }

@@ -12,7 +12,8 @@ import { messageOf } from '../errors.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import { HASH_SIZE } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
-import { framedCount, hashesAtLevel } from './commit-shape.ts'
+import { framedCount, hashesAtLevel, TILE_LEVELS } from './commit-shape.ts'
+import { inspectHeadSize, inspectRun } from './inspect-shape.ts'
 import { engineFailure, type LevelDatabase } from './level-engine.ts'
 import {
   DEDUP,
@@ -27,7 +28,6 @@ import {
 } from './level-keys.ts'
 import { decodeHead, decodeIdempotency, decodePublication } from './level-records.ts'
 
-const LEVELS = 7
 const READ_AHEAD = { highWaterMarkBytes: 2 ** 20 }
 
 /** Leaves whose keys are looked for together, in the order of the keys, so that each table is visited once. */
@@ -56,7 +56,7 @@ async function* inspectKeys(
   progress: (keys: number) => void,
 ): AsyncGenerator<string, number> {
   /** Where the runs seen so far end: entries of bundles, and hashes of each tile level. */
-  const ends = { bundles: 0, tiles: new Array<number>(LEVELS).fill(0) }
+  const ends = { bundles: 0, tiles: new Array<number>(TILE_LEVELS).fill(0) }
   let keys = 0
   let dedupKeys = 0
   let hasHead = false
@@ -84,14 +84,14 @@ async function* inspectKeys(
         const at = parsed.bundle * TILE_WIDTH + parsed.first
         const count = parsed.last - parsed.first + 1
         if (framedCount(value) !== count) yield `${name} is not framed as ${count} entries`
-        yield* inspectRun(name, at, count, ends.bundles, size)
+        yield* inspectRun({ name, at, count }, ends.bundles, 'tree', size)
         ends.bundles = Math.max(ends.bundles, at + count)
         break
       }
       default: {
         const { level, tile, offset } = parsed
         const count = value.length / HASH_SIZE
-        if (level >= LEVELS) {
+        if (level >= TILE_LEVELS) {
           yield `${name} is of a level that no tree reaches`
           break
         }
@@ -100,14 +100,19 @@ async function* inspectKeys(
           break
         }
         const at = tile * TILE_WIDTH + offset
-        yield* inspectRun(name, at, count, ends.tiles[level]!, hashesAtLevel(size, level))
+        yield* inspectRun(
+          { name, at, count },
+          ends.tiles[level]!,
+          'tree',
+          hashesAtLevel(size, level),
+        )
         ends.tiles[level] = Math.max(ends.tiles[level]!, at + count)
       }
     }
   }
   if (size > 0 && !hasHead) yield 'the head is missing'
   if (ends.bundles < size) yield `entries from ${ends.bundles} to ${size - 1} are missing`
-  for (let level = 0; level < LEVELS; level++) {
+  for (let level = 0; level < TILE_LEVELS; level++) {
     const wanted = hashesAtLevel(size, level)
     const end = ends.tiles[level]!
     if (end < wanted) yield `hashes from ${end} to ${wanted - 1} of tile level ${level} are missing`
@@ -139,25 +144,10 @@ function* inspectRecord(
       return
     }
     const record = kind === 'head' ? decodeHead(value) : decodePublication(value)
-    if (record.size > size) yield `the ${name} is of size ${record.size}, beyond the size ${size}`
-    else if (kind === 'head' && record.size < size) {
-      yield `the head is of size ${record.size}, below the size ${size}`
-    }
+    yield* inspectHeadSize(kind, record.size, size)
   } catch (error) {
     yield messageOf(error)
   }
-}
-
-function* inspectRun(
-  name: string,
-  at: number,
-  count: number,
-  end: number,
-  limit: number,
-): Generator<string> {
-  if (at + count > limit) yield `${name} lies beyond the tree, which has ${limit} there`
-  else if (at > end) yield `${name} leaves a gap of ${at - end} before it`
-  else if (at < end) yield `${name} overlaps ${end - at} stored before it`
 }
 
 interface LeafKey {

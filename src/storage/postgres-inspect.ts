@@ -8,13 +8,13 @@ import { messageOf } from '../errors.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import { HASH_SIZE, type LeafHash } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
-import { framedCount, hashesAtLevel } from './commit-shape.ts'
+import { framedCount, hashesAtLevel, TILE_LEVELS } from './commit-shape.ts'
+import { inspectHeadSize, inspectRun } from './inspect-shape.ts'
 import type { LogStore } from './port.ts'
 import type { PostgresConnection } from './postgres-pool.ts'
 import { readMark, readNext } from './postgres-tiles.ts'
 
 const PAGE = 256
-const LEVELS = 7
 
 /**
  * Entries beyond `size` are none too many: they are sequenced, and wait for the leader. More may be sequenced meanwhile,
@@ -48,15 +48,8 @@ async function* inspectHeads(store: LogStore, size: TreeSize, seen: Seen): Async
   const publication = await store.publication()
   seen((head === undefined ? 0 : 1) + (publication === undefined ? 0 : 1))
   if (head === undefined && size > 0) yield 'the head is missing'
-  if (head !== undefined && head.size > size) {
-    yield `the head is of size ${head.size}, beyond the size ${size}`
-  }
-  if (head !== undefined && head.size < size) {
-    yield `the head is of size ${head.size}, below the size ${size}`
-  }
-  if (publication !== undefined && publication.size > size) {
-    yield `the publication is of size ${publication.size}, beyond the size ${size}`
-  }
+  if (head !== undefined) yield* inspectHeadSize('head', head.size, size)
+  if (publication !== undefined) yield* inspectHeadSize('publication', publication.size, size)
 }
 
 interface RunRow {
@@ -82,9 +75,9 @@ async function* inspectRuns(
     )
     for (const { first, count, framed } of runs) {
       if (first + count > next) next = await readNext(db)
-      const name = `entries ${first}-${first + count - 1}`
-      if (framedCount(framed) !== count) yield `${name} are not framed as ${count}`
-      yield* inspectRun(name, first, count, end, next)
+      const name = `entry run ${first}-${first + count - 1}`
+      if (framedCount(framed) !== count) yield `${name} is not framed as ${count} entries`
+      yield* inspectRun({ name, at: first, count }, end, 'log', next)
       end = Math.max(end, first + count)
       after = first
     }
@@ -94,25 +87,13 @@ async function* inspectRuns(
   if (end < from) yield `entries from ${end} to ${from - 1} are missing`
 }
 
-function* inspectRun(
-  name: string,
-  at: number,
-  count: number,
-  end: number,
-  limit: number,
-): Generator<string> {
-  if (at + count > limit) yield `${name} lie beyond the log, which has ${limit} there`
-  else if (at > end) yield `${name} leave a gap of ${at - end} before them`
-  else if (at < end) yield `${name} overlap ${end - at} stored before them`
-}
-
 async function* inspectTiles(
   db: PostgresConnection,
   size: TreeSize,
   seen: Seen,
 ): AsyncGenerator<string> {
   const { released } = await readMark(db)
-  for (let level = 1; level < LEVELS; level++) {
+  for (let level = 1; level < TILE_LEVELS; level++) {
     const limit = hashesAtLevel(size, level)
     let end = hashesAtLevel(released, level)
     end -= end % TILE_WIDTH
@@ -126,8 +107,8 @@ async function* inspectTiles(
       )
       for (const { first, count } of runs) {
         const offset = first % TILE_WIDTH
-        const name = `hashes from ${offset} of tile ${level}/${(first - offset) / TILE_WIDTH}`
-        yield* inspectRun(name, first, count, end, limit)
+        const name = `tile ${level}/${(first - offset) / TILE_WIDTH} hashes from ${offset}`
+        yield* inspectRun({ name, at: first, count }, end, 'tree', limit)
         end = Math.max(end, first + count)
         after = first
       }

@@ -250,25 +250,25 @@ describe('inspecting a log in PostgreSQL', () => {
       'entries that are missing',
       ['DELETE FROM entry_runs WHERE first = 256'],
       [
-        /^entries 512-599 leave a gap of 256/,
+        /^entry run 512-599 leaves a gap of 256/,
         `leaf hash ${short(256)}… leads to entry 256, whose leaf hash differs`,
       ],
     ],
     [
       'entries beyond the log',
       [`INSERT INTO entry_runs VALUES (600, 1, ${bytes(2)}, ${bytes(32)})`],
-      ['entries 600-600 lie beyond the log, which has 600 there'],
+      ['entry run 600-600 lies beyond the log, which has 600 there'],
     ],
     [
       'entries that are cut off',
       ['UPDATE entry_runs SET framed = substr(framed, 1, 100) WHERE first = 0'],
-      ['entries 0-255 are not framed as 256'],
+      ['entry run 0-255 is not framed as 256 entries'],
     ],
     ['a missing tile', ['DELETE FROM tiles'], ['hashes from 0 to 1 of tile level 1 are missing']],
     [
       'a tile beyond the tree',
       [`INSERT INTO tiles VALUES (2, 7, 0, ${bytes(32)})`],
-      ['hashes from 0 of tile 2/7 lie beyond the log, which has 0 there'],
+      ['tile 2/7 hashes from 0 lies beyond the tree, which has 0 there'],
     ],
     [
       'a leaf that cannot be found',
