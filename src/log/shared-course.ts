@@ -16,7 +16,7 @@ import type { SharedLogEvent, SharedLogOptions } from './shared-log.ts'
 import { Publications } from './shared-publications.ts'
 import type { Replica } from './shared-replica.ts'
 import { Sequencer, type SequencerOptions } from './shared-sequencer.ts'
-import { Election } from './shared-term.ts'
+import { Election, type Term } from './shared-term.ts'
 import { HeadWaiters } from './shared-waiting.ts'
 import type { StoredTiles } from './stored-tiles.ts'
 import type { Disagreement } from './witness-link.ts'
@@ -43,6 +43,9 @@ const POLL_MS = 250
 const PAUSE_MS = 100
 /** How long a number of sequenced leaves is good for. */
 const SIZE_AGE_MS = 100
+/** How long a server that has the lease may get nowhere: so many leases, and at least so long. */
+const STUCK_LEASES = 3
+const STUCK_MS = 10_000
 
 /** Why a log is not written to whose database has fewer leaves than were sequenced. */
 function lostLeaves(size: number, known: number): string {
@@ -74,6 +77,10 @@ export class Course {
   #wake: (() => void) | undefined
   #lastBegun = Number.NEGATIVE_INFINITY
   #sizeAt = performance.now()
+  /** Since when a step of the present turn has been under way. */
+  #stepSince: number | undefined
+  /** Since when every turn has failed. */
+  #failingSince: number | undefined
   #closing = false
   #running: Promise<void> = Promise.resolve()
   readonly #unwatch: () => void
@@ -90,13 +97,18 @@ export class Course {
       publication && mayBeShown(publication, signer, witnesses) ? publication : undefined,
     )
     const onDatabase = (error: unknown): void => this.#onDatabase(error)
-    const onChange = (): void => this.poke()
-    this.election = new Election({ store, holder, url, leaseMs, onChange, onDatabase })
+    const onChange = (): void => {
+      // At once, whatever the turn under way waits for.
+      if (this.#leading !== undefined && this.election.term !== this.#leading.term) this.#endTerm()
+      this.poke()
+    }
+    const getsOn = (): boolean => this.#getsOn()
+    this.election = new Election({ store, holder, url, leaseMs, getsOn, onChange, onDatabase })
     this.sequencer = new Sequencer({
       ...options.sequencer,
       store,
       waitingElsewhere: () => this.waiters.leaves,
-      onSequenced: onChange,
+      onSequenced: () => this.poke(),
       onLost: (size, known) => this.halt('read-only', { reason: lostLeaves(size, known) }),
       onDatabase,
     })
@@ -197,6 +209,23 @@ export class Course {
     setImmediate(() => this.#log.onFollowing?.())
   }
 
+  /**
+   * Whether what this server does as a leader gets done: neither does a step hang (in an object store that does not answer),
+   * nor does it begin again and again to no end. Either way it would keep a lease that others could make something of.
+   */
+  #getsOn(): boolean {
+    const { leaseMs } = this.#options
+    const before =
+      performance.now() - (this.#log.stuckMs ?? Math.max(STUCK_LEASES * leaseMs, STUCK_MS))
+    return (this.#stepSince ?? before) >= before && (this.#failingSince ?? before) >= before
+  }
+
+  /** A step is done, and another begins. */
+  #step(): void {
+    this.#stepSince = performance.now()
+    this.#failingSince = undefined
+  }
+
   #showHead(): void {
     this.sequencer.learn(this.#replica.head.size)
     this.waiters.release(this.#replica.head)
@@ -231,9 +260,7 @@ export class Course {
     if (mayBeShown(publication, signer, witnesses)) this.#showPublication(publication)
   }
 
-  async #begin(opening: boolean): Promise<void> {
-    const { term } = this.election
-    if (term === undefined) return
+  async #begin(term: Term, opening: boolean): Promise<void> {
     if (await this.#replica.follow()) this.#showHead()
     await this.#followPublication()
     const { store, signer, signedState, witnesses } = this.#log
@@ -266,6 +293,7 @@ export class Course {
       while (this.#replica.head.size < sequenced && this.#halted === undefined) {
         term.mustLast()
         const count = await begun.integrate()
+        this.#step()
         this.#showHead()
         const { size } = this.#replica.head
         if (count === 0 && size < sequenced) {
@@ -295,22 +323,30 @@ export class Course {
 
   /** Leads or follows, as far as there is something to do. Never rejects. */
   async #turn(opening = false): Promise<boolean> {
+    this.#stepSince = performance.now()
+    const { term } = this.election
     try {
-      if (this.#leading !== undefined && this.election.term !== this.#leading.term) this.#endTerm()
-      const mayBegin = this.#leading === undefined && this.election.term !== undefined
-      if (mayBegin) await this.#begin(opening)
-      if (this.#leading !== undefined) {
+      if (this.#leading !== undefined && term !== this.#leading.term) this.#endTerm()
+      if (this.#leading === undefined && term !== undefined) await this.#begin(term, opening)
+      const lead = this.#leading
+      if (lead !== undefined) {
         if (this.#isLookDue) await this.#mustBeOwn()
-        await this.#integrate(this.#leading)
+        await this.#integrate(lead)
       } else {
         if (await this.#replica.follow()) this.#showHead()
         if (this.#publicationIsDue) await this.#followPublication()
       }
+      this.#step()
       this.#onDatabase(undefined)
       return true
     } catch (error) {
-      this.#failed(error)
+      // What a server without a lease cannot do keeps nobody from anything.
+      if (this.election.term === undefined) this.#failingSince = undefined
+      else this.#failingSince ??= performance.now()
+      this.#failed(error, term)
       return false
+    } finally {
+      this.#stepSince = undefined
     }
   }
 
@@ -335,6 +371,7 @@ export class Course {
       const begun = performance.now()
       const known = this.sequencer.size
       const count = await lead.integrate()
+      this.#step()
       // Also when there was nothing new: an earlier attempt may have got through.
       this.#showHead()
       if (count === 0 && known > this.#replica.head.size) {
@@ -346,7 +383,8 @@ export class Course {
     }
   }
 
-  #failed(error: unknown): void {
+  /** `term` is the one that the turn has begun with. */
+  #failed(error: unknown, term: Term | undefined): void {
     const code = error instanceof CairnError ? error.code : undefined
     if (code === 'CORRUPT' || code === 'NEWER_FORMAT') {
       this.halt('read-only', { reason: messageOf(error) })
@@ -354,7 +392,7 @@ export class Course {
       this.halt('stopped', { reason: `the log stopped: ${messageOf(error)}` })
     } else if (code === 'CONFLICT') {
       // Another leads, or has led meanwhile.
-      if (this.#leading === undefined) this.election.term?.end()
+      if (this.#leading === undefined) term?.end()
       this.#endTerm()
     } else {
       this.#onDatabase(error)

@@ -34,6 +34,8 @@ export interface SharedLogOptions
   readonly url: string
   /** How long a server leads without a sign of life; the same on all servers. */
   readonly leaseMs?: number
+  /** How long a server that leads may get nothing done before it lets others try; default three leases, and 10 seconds. */
+  readonly stuckMs?: number
   /** Least time between the beginnings of two integrations while more leaves are on their way. */
   readonly integrateIntervalMs?: number
   /**

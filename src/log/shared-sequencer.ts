@@ -38,7 +38,7 @@ export interface SequencerOptions {
   readonly onDatabase: (error: unknown) => void
 }
 
-/** How long a database that cannot be reached is waited for. */
+/** How long a database that cannot be reached is waited for, by all batches together; then each gets one attempt. */
 const PATIENCE_MS = 10_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 1_000
@@ -68,6 +68,8 @@ export class Sequencer {
   /** Leaves of the batch on its way. */
   #sending = 0
   #drained: (() => void) | undefined
+  /** From when to when the database was away, as far as batches have met it. */
+  #away: { readonly since: number; readonly last: number } | undefined
   #noticed = false
   /** Notices of own batches that are still to come, by when they are given up. */
   readonly #expected: number[] = []
@@ -183,7 +185,7 @@ export class Sequencer {
   /** Sequences one batch and answers all of it. Never rejects. */
   async #sequence(submissions: readonly Sequencing[]): Promise<void> {
     const before = this.#size
-    const tries = { uncertain: false, until: performance.now() + PATIENCE_MS }
+    const tries = { uncertain: false, until: this.#awaySince() + PATIENCE_MS }
     let { first: left, repeated } = byKey(submissions)
     while (left.length > 0) {
       const prepared = this.#prepare(left)
@@ -252,17 +254,25 @@ export class Sequencer {
     for (let pause = FIRST_PAUSE_MS; ; pause = Math.min(2 * pause, LONGEST_PAUSE_MS)) {
       try {
         const outcome = await store.sequence(batch)
+        this.#away = undefined
         onDatabase(undefined)
         return outcome
       } catch (error) {
         const isAway = error instanceof CairnError && error.code === 'UNAVAILABLE'
         // One that takes nothing any more is news for the whole server.
         if (isAway || (error instanceof CairnError && error.code === 'READ_ONLY')) onDatabase(error)
+        if (isAway) this.#away = { since: this.#awaySince(), last: performance.now() }
         if (!isAway || !dedup || performance.now() + pause > tries.until) throw error
         tries.uncertain = true
         await sleep(pause)
       }
     }
+  }
+
+  /** Since when the database is away; now, unless a batch has met that lately. */
+  #awaySince(): number {
+    const now = performance.now()
+    return this.#away !== undefined && now - this.#away.last < PATIENCE_MS ? this.#away.since : now
   }
 
   /** A leaf is new when its index is not below `known`. */

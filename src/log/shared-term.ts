@@ -22,24 +22,31 @@ export interface ElectionOptions {
   readonly holder: string
   readonly url: string
   readonly leaseMs: number
+  /** Whether this server gets on with what a leader has to do. A lease is not kept for one that does not. */
+  readonly getsOn: () => boolean
   /** A term has begun or ended. */
   readonly onChange: () => void
   readonly onDatabase: (error: unknown) => void
 }
 
+/** A term here: beside what others see of it, how long its lease lasts by this server's monotonic clock. */
+interface OwnTerm extends Term {
+  /** Holds on to it, as was asked at such a time. */
+  extend(asked: number): void
+}
+
 export class Election {
   readonly #options: ElectionOptions
-  #term: Term | undefined
+  #term: OwnTerm | undefined
   #leadership: Leadership | undefined
+  /** When the storage last said who leads. */
+  #toldAt = Number.NEGATIVE_INFINITY
   #timer: NodeJS.Timeout | undefined
   #looking: Promise<void> | undefined
   #lookAgain = false
   #withdrawn = false
   #notBefore = Number.NEGATIVE_INFINITY
   #closed = false
-  /** When the lease of the own term runs out, by this server's monotonic clock. */
-  #until = 0
-  #expiry: NodeJS.Timeout | undefined
 
   constructor(options: ElectionOptions) {
     this.#options = options
@@ -50,9 +57,10 @@ export class Election {
     return this.#term?.lasts() === true ? this.#term : undefined
   }
 
-  /** Who leads, as far as is known. */
+  /** Who leads, as far as is known: whoever has not heard of it for two leases does not know any more. */
   get leadership(): Leadership | undefined {
-    return this.#leadership
+    const isStale = performance.now() - this.#toldAt > 2 * this.#options.leaseMs
+    return this.#leadership && isStale ? { ...this.#leadership, valid: false } : this.#leadership
   }
 
   /** Looks who leads, and begins a term when nobody does; from then on by itself. Never rejects. */
@@ -102,48 +110,66 @@ export class Election {
   }
 
   async #look(): Promise<void> {
-    const { store, holder, url, leaseMs, onDatabase, onChange } = this.#options
+    const { store, holder, url, leaseMs, getsOn, onDatabase, onChange } = this.#options
     try {
       if (this.#term?.lasts() === true) {
-        await this.#renew(this.#term)
+        if (getsOn()) await this.#renew(this.#term)
+        else await this.#giveWay()
         return
       }
       this.#term = undefined
-      this.#leadership = await store.leadership()
+      await this.#ask()
       const isOthers = this.#leadership?.valid === true && this.#leadership.holder !== holder
-      if (isOthers || this.#withdrawn || performance.now() < this.#notBefore) return
+      if (isOthers || this.#withdrawn || performance.now() < this.#notBefore || !getsOn()) return
       const asked = performance.now()
       const leader = await store.lead({ holder, url, leaseMs })
       if (leader === undefined) {
-        this.#leadership = await store.leadership()
+        await this.#ask()
         return
       }
       if (this.#withdrawn) {
         await leader.resign()
         return
       }
+      this.#tell({ epoch: leader.epoch, holder, url, valid: true })
       this.#term = this.#begin(leader, asked)
-      this.#leadership = { epoch: leader.epoch, holder, url, valid: true }
       onChange()
     } catch (error) {
       onDatabase(error)
     }
   }
 
-  #begin(leader: LeaderStore, asked: number): Term {
+  async #ask(): Promise<void> {
+    this.#tell(await this.#options.store.leadership())
+  }
+
+  #tell(leadership: Leadership | undefined): void {
+    this.#leadership = leadership
+    this.#toldAt = performance.now()
+  }
+
+  async #giveWay(): Promise<void> {
+    const stuck = 'this server has the lease and gets nowhere with it: another one may try'
+    this.#options.onDatabase(new CairnError('UNAVAILABLE', stuck))
+    await this.stepBack()
+  }
+
+  #begin(leader: LeaderStore, asked: number): OwnTerm {
+    const { leaseMs, onChange } = this.#options
     let over = false
-    this.#until = asked + this.#options.leaseMs
+    let until = asked + leaseMs
+    let expiry: NodeJS.Timeout | undefined
     const end = (): void => {
       if (over) return
       over = true
-      clearTimeout(this.#expiry)
-      this.#options.onChange()
+      clearTimeout(expiry)
+      onChange()
       void this.look()
     }
-    const lasts = (): boolean => !over && performance.now() < this.#until
+    const lasts = (): boolean => !over && performance.now() < until
     const expire = (): void => {
-      const left = this.#until - performance.now()
-      if (left > 0 && !over) this.#expiry = setTimeout(expire, left).unref()
+      const left = until - performance.now()
+      if (left > 0 && !over) expiry = setTimeout(expire, left).unref()
       else end()
     }
     expire()
@@ -151,20 +177,19 @@ export class Election {
       leader,
       lasts,
       end,
+      extend(renewed) {
+        // A lease that ran out while this was on its way is over for whoever was told so.
+        if (lasts()) until = Math.max(until, renewed + leaseMs)
+      },
       mustLast() {
         if (!lasts()) throw new CairnError('CONFLICT', 'the term of this server is over')
       },
     }
   }
 
-  async #renew(term: Term): Promise<void> {
-    const { leaseMs } = this.#options
+  async #renew(term: OwnTerm): Promise<void> {
     const asked = performance.now()
-    if (!(await term.leader.renew(leaseMs))) {
-      term.end()
-      return
-    }
-    // A lease that ran out while this was on its way is over for whoever was told so.
-    if (term.lasts()) this.#until = Math.max(this.#until, asked + leaseMs)
+    if (await term.leader.renew(this.#options.leaseMs)) term.extend(asked)
+    else term.end()
   }
 }

@@ -9,6 +9,7 @@ import { afterThisFile } from '../support/endings.ts'
 import { type PostgresServer, startPostgres } from '../support/postgres.ts'
 import {
   discardShared,
+  gate,
   newSharedPlace,
   openServer,
   type SharedPlace,
@@ -187,6 +188,54 @@ describe('when the database fails', () => {
     await other.close()
     await check(log, leaves(4), await log.submit(leaves(4)))
     expect(log.leader()?.isUs).toBe(true)
+  })
+})
+
+describe('a server that has the lease and gets nowhere', () => {
+  const quick = { leaseMs: 400, stuckMs: 500 }
+
+  it('lets another lead when what it waits for does not come, and follows when it does', async () => {
+    const held = gate()
+    const a = await open('a', quick, held.wrap)
+    const b = await open('b', quick)
+    await a.submit(leaves(1))
+    held.hold('sequenced')
+    await check(b, leaves(3), await b.submit(leaves(3)))
+    expect(b.leader()?.isUs).toBe(true)
+    // It is told at once, and not when the step that hangs is over.
+    await expect.poll(() => names()).toContain('following')
+    expect(a.leader()?.isUs).toBe(false)
+    expect(held.held()).toEqual(['sequenced'])
+    held.letGo()
+    await expect.poll(() => a.head().size).toBe(3)
+    expect(a.mode().mode).toBe('writable')
+  })
+
+  it.each(['hangs', 'fails'])('lets another lead when its first step %s', async (how) => {
+    const held = gate()
+    const first = await open('first', quick)
+    const failing: (store: SharedLogStore) => SharedLogStore = (store) =>
+      new Proxy(store, {
+        get(target, name) {
+          const value: unknown = Reflect.get(target, name)
+          if (name === 'sequencedSize' && armed.has(name)) {
+            return () => Promise.reject(new CairnError('UNAVAILABLE', 'gone'))
+          }
+          return typeof value === 'function' ? value.bind(target) : value
+        },
+      })
+    // The only one that looks at once when the first resigns.
+    const a = await open('a', quick, how === 'hangs' ? held.wrap : failing)
+    const b = await open('b', { ...quick, leaseMs: 1_500 })
+    if (how === 'hangs') held.hold('sequencedSize')
+    else armed.add('sequencedSize')
+    opened = [a, b]
+    await first.close()
+    await check(b, leaves(3), await b.submit(leaves(3)))
+    expect(b.leader()?.isUs).toBe(true)
+    held.letGo()
+    armed.clear()
+    await expect.poll(() => a.head().size).toBe(3)
   })
 })
 
