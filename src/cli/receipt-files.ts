@@ -6,7 +6,7 @@ import { readdir, rename, writeFile } from 'node:fs/promises'
 import { basename, dirname, extname, join } from 'node:path'
 
 export const RECEIPT_EXTENSIONS: readonly string[] = ['.tlog-proof', '.json', '.cose']
-const LEAF_EXTENSION = '.leaf'
+export const LEAF_EXTENSION = '.leaf'
 /** Receipts written at the same time. */
 const WRITES_AT_ONCE = 32
 
@@ -23,8 +23,12 @@ export function receiptFiles(folder: string): Promise<string[]> {
 /** The files of a folder with one of these endings, numbered ones in order of their numbers. */
 export async function filesOfFolder(folder: string, endings: readonly string[]): Promise<string[]> {
   const names = (await readdir(folder)).filter((name) => endings.includes(extname(name)))
-  const order = new Intl.Collator('en', { numeric: true })
-  return names.sort(order.compare).map((name) => join(folder, name))
+  return inOrder(names).map((name) => join(folder, name))
+}
+
+/** Names, numbered ones in order of their numbers. */
+export function inOrder(names: readonly string[]): string[] {
+  return [...names].sort(new Intl.Collator('en', { numeric: true }).compare)
 }
 
 /** Writes a receipt, and its leaf if it is there, under the leaf's index. */

@@ -1,33 +1,36 @@
-/** `cairn verify` on a folder: all receipts in it, checkpoints, and time-stamps of them. */
+/** `cairn verify` on a folder: everything in it that a log hands out. */
 import { existsSync } from 'node:fs'
-import { extname } from 'node:path'
+import { readdir, stat } from 'node:fs/promises'
+import { extname, join } from 'node:path'
+import type { FileKind } from '../client/file-kind.ts'
 import type { Trust } from '../client/verdict.ts'
-import { verdictJson } from '../client/verdict-json.ts'
 import { type FileVerdict, verifyFile } from '../client/verify-file.ts'
 import { type ReceiptVerifier, receiptVerifier } from '../client/verify-receipt.ts'
 import { CairnError } from '../errors.ts'
 import { MAX_NOTE_SIZE } from '../formats/note.ts'
 import { readFileUpTo } from '../server/bounded-file.ts'
 import { inFile } from '../server/vkey-file.ts'
-import { printJson, terminal } from './command.ts'
-import { exitFor } from './exit.ts'
+import { largeSizeOf } from './evidence-file.ts'
 import { MAX_LEAF_SIZE } from './input.ts'
 import { startProgress } from './progress.ts'
-import { filesOfFolder, leafFileOf, RECEIPT_EXTENSIONS } from './receipt-files.ts'
-import { plural } from './style.ts'
-import { formatChecks } from './table.ts'
+import { inOrder, LEAF_EXTENSION, leafFileOf, RECEIPT_EXTENSIONS } from './receipt-files.ts'
 import { type BesideFlags, dataPlaces, readAuthorities } from './verify-beside.ts'
-import { headline } from './verify-output.ts'
 
 /** Files of a folder that are read at the same time. */
 const FILES_AT_ONCE = 32
-/** Failed files of a folder that are shown one by one. */
-const MAX_SHOWN = 20
 /** Verified files that a report lists one by one. */
 const MAX_LISTED = 1000
 
 const STAMP = '.tsr'
 const CHECKPOINT = '.checkpoint'
+/** What the files of each ending are, or should be. */
+const ENDINGS: Readonly<Record<string, Sort>> = {
+  ...Object.fromEntries(RECEIPT_EXTENSIONS.map((ending) => [ending, 'receipts'])),
+  [CHECKPOINT]: 'checkpoints',
+  [STAMP]: 'timeStamps',
+  '.cairn': 'evidence',
+  '.split-view': 'splitViews',
+}
 
 /** A file of the folder, and the verdict on it. */
 export interface Judged {
@@ -39,18 +42,32 @@ export interface FolderVerdict {
   readonly folder: string
   readonly ok: boolean
   /** How many were looked at, of each sort that was there. */
-  readonly counts: Readonly<Record<Sort, number>>
+  readonly counts: Counts
   readonly verified: number
   readonly failures: readonly Judged[]
   /** The first of those that hold. */
-  readonly good: readonly Judged[]
+  readonly good: readonly Held[]
   /** Different heads that receipts are under. */
   readonly heads: number
   /** Time-stamps that were left alone, since nobody is trusted with the time. */
   readonly unchecked: number
 }
 
-export type Sort = 'receipts' | 'checkpoints' | 'timeStamps'
+export type Sort =
+  | 'receipts'
+  | 'checkpoints'
+  | 'timeStamps'
+  | 'evidence'
+  | 'completeLists'
+  | 'splitViews'
+
+export type Counts = Readonly<Record<Sort, number>>
+
+/** A file that holds, without what evidence of it shows: that can be large. */
+export interface Held {
+  readonly file: string
+  readonly verdict: Pick<FileVerdict, 'kind' | 'finding'>
+}
 
 /** @throws USAGE when the folder has nothing of the sort, or a flag goes with one file only */
 export async function verifyFolder(
@@ -65,11 +82,11 @@ export async function verifyFolder(
   if (flags.leaf !== undefined) {
     throw new CairnError('USAGE', '--leaf goes with one receipt, not with a folder')
   }
-  const all = await filesOfFolder(folder, [...RECEIPT_EXTENSIONS, CHECKPOINT, STAMP])
+  const all = await filesToVerify(folder)
   if (all.length === 0) {
     throw new CairnError(
       'USAGE',
-      `${folder} has no receipts (.tlog-proof, .json, .cose), checkpoints or time-stamps (.tsr) in it`,
+      `${folder} has no receipts (.tlog-proof, .json, .cose), checkpoints, time-stamps (.tsr), evidence (.cairn), complete lists or split views in it`,
     )
   }
   const { tsa } = flags
@@ -83,22 +100,33 @@ export async function verifyFolder(
     total: files.length,
     quiet: flags.json === true,
   })
-  const counts = { receipts: 0, checkpoints: 0, timeStamps: 0 }
+  const counts = {
+    receipts: 0,
+    checkpoints: 0,
+    timeStamps: 0,
+    evidence: 0,
+    completeLists: 0,
+    splitViews: 0,
+  }
   const failures: Judged[] = []
-  const good: Judged[] = []
+  const good: Held[] = []
   const heads = new Set<string>()
   try {
-    for (let done = 0; done < files.length; done += FILES_AT_ONCE) {
-      const some = files.slice(done, done + FILES_AT_ONCE)
+    let done = 0
+    for (const some of await portions(files, maxReceipt)) {
       for (const judged of await Promise.all(some.map((file) => judge(file, judging)))) {
-        const sort = sortOf(judged.file)
-        const { ok, origin, size } = judged.verdict
+        const { file, verdict } = judged
+        const sort = sortOf(judged)
+        const { ok, origin, size } = verdict
         counts[sort]++
         if (ok && sort === 'receipts') heads.add(`${origin} ${size}`)
         if (!ok) failures.push(judged)
-        else if (good.length < MAX_LISTED) good.push(judged)
+        else if (good.length < MAX_LISTED) {
+          good.push({ file, verdict: { kind: verdict.kind, finding: verdict.finding } })
+        }
       }
-      progress.update(done + some.length)
+      done += some.length
+      progress.update(done)
     }
   } finally {
     progress.clear()
@@ -115,9 +143,45 @@ export async function verifyFolder(
   }
 }
 
-function sortOf(file: string): Sort {
-  const ending = extname(file)
-  return ending === STAMP ? 'timeStamps' : ending === CHECKPOINT ? 'checkpoints' : 'receipts'
+/** The files of a folder with one of the endings, and others that begin as what has none of its own. */
+async function filesToVerify(folder: string): Promise<string[]> {
+  const names: string[] = []
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const { name } = entry
+    const ending = extname(name)
+    if (ending in ENDINGS) names.push(name)
+    else if (entry.isFile() && ending !== LEAF_EXTENSION) {
+      if ((await largeSizeOf(join(folder, name))) !== undefined) names.push(name)
+    }
+  }
+  return inOrder(names).map((name) => join(folder, name))
+}
+
+/** Those that are read at the same time. Large ones, as evidence may be, alone. */
+async function portions(files: readonly string[], large: number): Promise<string[][]> {
+  const sizes = await Promise.all(files.map(async (file) => (await stat(file)).size))
+  const small = files.filter((_, i) => sizes[i]! <= large)
+  const groups: string[][] = []
+  for (let at = 0; at < small.length; at += FILES_AT_ONCE) {
+    groups.push(small.slice(at, at + FILES_AT_ONCE))
+  }
+  return [...groups, ...files.filter((_, i) => sizes[i]! > large).map((file) => [file])]
+}
+
+const SORTS: Readonly<Partial<Record<FileKind, Sort>>> = {
+  'tlog-proof': 'receipts',
+  json: 'receipts',
+  cose: 'receipts',
+  checkpoint: 'checkpoints',
+  'time-stamp': 'timeStamps',
+  evidence: 'evidence',
+  'complete-list': 'completeLists',
+  'split-view': 'splitViews',
+}
+
+/** What it is; where that cannot be told, what its name says. */
+export function sortOf({ file, verdict }: Held): Sort {
+  return SORTS[verdict.kind] ?? ENDINGS[extname(file)] ?? 'completeLists'
 }
 
 interface Judging {
@@ -130,10 +194,11 @@ interface Judging {
 
 async function judge(file: string, judging: Judging): Promise<Judged> {
   const { trust, authorities, tsa, maxReceipt, verify } = judging
-  const sort = sortOf(file)
-  const bytes = await readFileUpTo(file, maxReceipt)
-  if (sort !== 'timeStamps') {
-    const leaf = sort === 'receipts' ? await ifThere(leafFileOf(file), MAX_LEAF_SIZE) : undefined
+  const ending = ENDINGS[extname(file)]
+  const limit = ending === 'receipts' ? undefined : await largeSizeOf(file)
+  const bytes = await readFileUpTo(file, limit ?? maxReceipt)
+  if (ending !== 'timeStamps') {
+    const leaf = ending === 'receipts' ? await ifThere(leafFileOf(file), MAX_LEAF_SIZE) : undefined
     return { file, verdict: await verifyFile({ bytes, trust, leaf, verify }) }
   }
   const place = dataPlaces(file).find((one) => existsSync(one))
@@ -148,61 +213,4 @@ async function ifThere(file: string, limit: number): Promise<Uint8Array | undefi
     if (error.code === 'ENOENT') return undefined
     throw error
   })
-}
-
-/** Prints it, and sets the exit code. */
-export function printFolder(verdict: FolderVerdict, json: boolean): void {
-  const { folder, ok, counts, verified, failures, unchecked } = verdict
-  process.exitCode = exitFor(ok)
-  if (json) {
-    const { receipts, checkpoints, timeStamps } = counts
-    printJson({
-      folder,
-      ok,
-      receipts,
-      ...(checkpoints > 0 && { checkpoints }),
-      ...(timeStamps + unchecked > 0 && { time_stamps: timeStamps, unchecked }),
-      verified,
-      failed: failures.length,
-      failures: failures.map((one) => ({ file: one.file, ...verdictJson(one.verdict) })),
-    })
-    return
-  }
-  const { style, columns, line, text } = terminal()
-  for (const { file, verdict: one } of failures.slice(0, MAX_SHOWN)) {
-    line(style.bold(headline(file, one)))
-    text(
-      formatChecks(
-        one.checks.filter(({ status }) => status === 'failed'),
-        style,
-        columns,
-      ),
-    )
-  }
-  if (failures.length > MAX_SHOWN) {
-    line(`… and ${plural(failures.length - MAX_SHOWN, 'more failure')}`)
-  }
-  const all = countWords(verdict)
-  line(
-    ok
-      ? style.green(style.bold(`verified: ${all}`))
-      : style.red(style.bold(`NOT VERIFIED: ${failures.length} of ${all} failed`)),
-  )
-  if (unchecked > 0) {
-    const stamps = plural(unchecked, 'time-stamp')
-    line(`${stamps} not checked: name the authority's certificate with --tsa`)
-  }
-}
-
-/** `300 receipts under 1 head, 2 checkpoints and 2 time-stamps`. */
-export function countWords({ ok, counts, heads }: FolderVerdict): string {
-  const { receipts, checkpoints, timeStamps } = counts
-  const under = ok ? ` under ${plural(heads, 'head')}` : ''
-  const parts = [
-    ...(receipts > 0 ? [`${plural(receipts, 'receipt')}${under}`] : []),
-    ...(checkpoints > 0 ? [plural(checkpoints, 'checkpoint')] : []),
-    ...(timeStamps > 0 ? [plural(timeStamps, 'time-stamp')] : []),
-  ]
-  const last = parts.pop() ?? 'nothing'
-  return parts.length === 0 ? last : `${parts.join(', ')} and ${last}`
 }

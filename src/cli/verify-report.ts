@@ -4,9 +4,10 @@ import { basename } from 'node:path'
 import type { Trust } from '../client/verdict.ts'
 import type { FileVerdict } from '../client/verify-file.ts'
 import { folderPage, verdictPage } from '../reports/verdict-page.ts'
+import { countWords } from './folder-output.ts'
 import { writeWhole } from './receipt-files.ts'
 import type { BesideFlags } from './verify-beside.ts'
-import { countWords, type FolderVerdict } from './verify-folder.ts'
+import type { FolderVerdict, Held } from './verify-folder.ts'
 import { VERSION } from './version.ts'
 
 export interface ReportOn {
@@ -48,7 +49,7 @@ export async function writeFolderReport(
   trust: Trust,
 ): Promise<void> {
   const { folder, ok, verified, failures, good, unchecked } = verdict
-  const rowOf = ({ file, verdict: one }: FolderVerdict['good'][number]) => ({
+  const rowOf = ({ file, verdict: one }: Held) => ({
     file: basename(file),
     verdict: one,
   })

@@ -11,6 +11,7 @@ import { inFile } from '../server/vkey-file.ts'
 import { withCommonHelp, withTrust } from './command.ts'
 import { largeSizeOf } from './evidence-file.ts'
 import { exitFor } from './exit.ts'
+import { printFolder } from './folder-output.ts'
 import { readTrust, type TrustFlags } from './trust.ts'
 import {
   type BesideFlags,
@@ -19,7 +20,7 @@ import {
   stampMeant,
   stampNotChecked,
 } from './verify-beside.ts'
-import { printFolder, verifyFolder } from './verify-folder.ts'
+import { verifyFolder } from './verify-folder.ts'
 import { type OutputFlags, printVerdict } from './verify-output.ts'
 
 /** Above the largest receipt of any format; what is larger is none. */
@@ -34,12 +35,12 @@ export function configure(command: Command): void {
   command
     .description(
       'Check a receipt (tlog-proof, JSON or COSE), a checkpoint, the time-stamp of a checkpoint (RFC 3161), ' +
-        'a folder of these, evidence (.cairn), the proof of a complete list, or the proof that a log showed two trees (a split view). ' +
+        'evidence (.cairn), the proof of a complete list, the proof that a log showed two trees (a split view), or a folder of these. ' +
         'What a file is, is told from the file. Works offline.',
     )
     .argument(
       '[file]',
-      'receipt, checkpoint, time-stamp, folder of these, evidence, proof of a list, or split view',
+      'receipt, checkpoint, time-stamp, evidence, proof of a list, split view, or folder of these',
     )
     .option('--leaf <file>', 'the leaf that the receipt is for (default: <file> ending in .leaf)')
     .option(

@@ -49,7 +49,7 @@ export interface FolderPage extends Made {
 
 export interface FileRow {
   readonly file: string
-  readonly verdict: FileVerdict
+  readonly verdict: Pick<FileVerdict, 'kind' | 'finding'>
 }
 
 interface PageSection {
