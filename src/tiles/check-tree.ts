@@ -4,23 +4,16 @@
  * the tree above decides which of the two is wrong, and the pass goes on with the other.
  */
 import { equal } from '../bytes.ts'
-import { CairnError, malformed } from '../errors.ts'
-import { decodeBundle } from '../formats/bundle.ts'
+import { malformed } from '../errors.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
-import {
-  EMPTY_ROOT,
-  HASH_SIZE,
-  hashChildren,
-  hashLeaf,
-  type NodeHash,
-  nodeHash,
-  type RootHash,
-  rootHash,
-} from '../merkle/hash.ts'
-import { shiftRight, splitPoint, type TreeSize } from '../merkle/position.ts'
-import { bundleWidth, TILE_HEIGHT, tileWidth } from './geometry.ts'
-import { foldHashes, readTile } from './proofs.ts'
+import { HASH_SIZE, hashLeaf, type NodeHash, type RootHash } from '../merkle/hash.ts'
+import { shiftRight, type TreeSize } from '../merkle/position.ts'
+import { TILE_HEIGHT, tileWidth } from './geometry.ts'
+import { type LeafGroup, readGroups } from './leaf-groups.ts'
+import { foldHashes } from './proofs.ts'
+import { tileOutcome } from './read-outcome.ts'
 import type { TileSource } from './source.ts'
+import { hashAt, levelsAt, OpenTile, placeOf, rootOfEdge, type TreePlace } from './tree-place.ts'
 
 export interface TreeFault {
   readonly kind: 'entry' | 'bundle' | 'tile'
@@ -53,14 +46,6 @@ export interface CheckTreeOptions {
   readonly signal?: AbortSignal
 }
 
-/** Where a pass stands: all that it has to know of what is behind it. */
-export interface TreePlace {
-  /** Entries behind: whole bundles. */
-  readonly size: number
-  /** Of each level from 1 up, the hashes that do not fill a tile yet, one after the other. */
-  readonly levels: readonly Uint8Array[]
-}
-
 export interface CheckedTree {
   /** The root as recomputed; undefined when something is missing that no other value replaces. */
   readonly root: RootHash | undefined
@@ -68,165 +53,6 @@ export interface CheckedTree {
   readonly earlier: ReadonlyMap<number, RootHash>
   /** Bytes of all entries together, from where the pass began. */
   readonly bytes: number
-}
-
-type Outcome<T> = { readonly value: T } | { readonly fault: string }
-
-/** Codes of errors that say something about what was read, not about the reading. */
-const ABOUT_THE_DATA = new Set(['NOT_FOUND', 'MALFORMED', 'CORRUPT', 'TOO_LARGE'])
-
-export function isAboutTheData(error: unknown): error is CairnError {
-  return error instanceof CairnError && ABOUT_THE_DATA.has(error.code)
-}
-
-async function outcomeOf<T>(work: () => Promise<T>): Promise<Outcome<T>> {
-  try {
-    return { value: await work() }
-  } catch (error) {
-    if (isAboutTheData(error)) return { fault: error.message }
-    throw error
-  }
-}
-
-function tileOutcome(
-  source: TileSource,
-  level: number,
-  tile: number,
-  width: number,
-): Promise<Outcome<Uint8Array>> {
-  return outcomeOf(() => readTile(source, level, tile, width))
-}
-
-/** The hashes of one level that do not fill a tile yet. */
-class OpenTile {
-  tile = 0
-  count = 0
-  readonly hashes = new Uint8Array(TILE_WIDTH * HASH_SIZE)
-  /** 1 for each hash that was recomputed, or taken from the stored tile in want of anything better. */
-  readonly known = new Uint8Array(TILE_WIDTH)
-
-  push(hash: NodeHash | undefined): void {
-    if (hash !== undefined) this.hashes.set(hash, this.count * HASH_SIZE)
-    this.known[this.count] = hash === undefined ? 0 : 1
-    this.count++
-  }
-
-  isKnown(): boolean {
-    return !this.known.subarray(0, this.count).includes(0)
-  }
-}
-
-/** Where a pass stands that has these levels. */
-function placeOf(size: number, levels: readonly OpenTile[]): TreePlace | undefined {
-  if (size % TILE_WIDTH !== 0 || !levels.every((level) => level.isKnown())) return undefined
-  return { size, levels: levels.map(({ hashes, count }) => hashes.slice(0, count * HASH_SIZE)) }
-}
-
-/** @throws MALFORMED unless a pass can go on from there */
-export function checkPlace(place: TreePlace): void {
-  levelsOf(place)
-}
-
-/** The levels of a place. @throws MALFORMED when they are not those of a tree of its size */
-function levelsOf({ size, levels }: TreePlace): OpenTile[] {
-  if (size % TILE_WIDTH !== 0) throw malformed(`no bundle ends at entry ${size}`)
-  const opened: OpenTile[] = []
-  for (let count = size / TILE_WIDTH; count > 0; count = Math.floor(count / TILE_WIDTH)) {
-    const hashes = levels[opened.length] ?? new Uint8Array()
-    if (hashes.length !== (count % TILE_WIDTH) * HASH_SIZE) {
-      throw malformed(
-        `a tree of ${size} leaves has ${count % TILE_WIDTH} hashes in its last tile of level ${opened.length + 1}`,
-      )
-    }
-    const level = new OpenTile()
-    level.tile = Math.floor(count / TILE_WIDTH)
-    level.count = count % TILE_WIDTH
-    level.hashes.set(hashes)
-    level.known.fill(1, 0, level.count)
-    opened.push(level)
-  }
-  if (levels.length > opened.length) throw malformed(`a tree of ${size} leaves has fewer levels`)
-  return opened
-}
-
-function hashAt(hashes: Uint8Array, index: number): NodeHash {
-  return nodeHash(hashes.subarray(index * HASH_SIZE, (index + 1) * HASH_SIZE))
-}
-
-/** The root over subtrees of one size, of which the last may be smaller (RFC 6962 section 2.1). */
-function rootOver(subtrees: readonly NodeHash[]): NodeHash {
-  if (subtrees.length === 1) return subtrees[0]!
-  const k = splitPoint(subtrees.length)
-  return hashChildren(rootOver(subtrees.slice(0, k)), rootOver(subtrees.slice(k)))
-}
-
-/** The root of the tree whose complete tiles ended up in `levels` (from level 1 up) and whose last leaves are given. */
-function rootOfEdge(levels: readonly OpenTile[], leafHashes: Uint8Array): RootHash | undefined {
-  const leaves = Array.from({ length: leafHashes.length / HASH_SIZE }, (_, i) =>
-    hashAt(leafHashes, i),
-  )
-  let right = leaves.length > 0 ? rootOver(leaves) : undefined
-  for (const level of levels) {
-    if (!level.isKnown()) return undefined
-    const subtrees = Array.from({ length: level.count }, (_, i) => hashAt(level.hashes, i))
-    if (right !== undefined) subtrees.push(right)
-    if (subtrees.length > 0) right = rootOver(subtrees)
-  }
-  // A copy: a single subtree is a view of a tile that goes on to be filled.
-  return right === undefined ? EMPTY_ROOT : rootHash(right.slice())
-}
-
-/** What is known of 256 leaves, or of the last few. */
-interface LeafGroup {
-  readonly bundle: number
-  readonly width: number
-  readonly framed: Outcome<Uint8Array>
-  readonly entries: Outcome<Uint8Array[]>
-  readonly tile: Outcome<Uint8Array>
-}
-
-async function readGroup(source: TileSource, bundle: number, width: number): Promise<LeafGroup> {
-  const [framed, tile] = await Promise.all([
-    outcomeOf(() => source.bundle(bundle, width)),
-    tileOutcome(source, 0, bundle, width),
-  ])
-  const entries =
-    'fault' in framed ? framed : await outcomeOf(async () => decodeBundle(framed.value, width))
-  return { bundle, width, framed, entries, tile }
-}
-
-/** How many entries of a bundle with broken framing are still as the tile has them. */
-function readableEntries(framed: Uint8Array, stored: Uint8Array): number {
-  let at = 0
-  for (let i = 0; i < stored.length / HASH_SIZE; i++) {
-    const end = at + 2 + framed[at]! * 256 + framed[at + 1]!
-    // Past the end of the bytes `end` is not a number, and the comparison false.
-    if (!(end <= framed.length)) return i
-    if (!equal(hashLeaf(framed.subarray(at + 2, end)), hashAt(stored, i))) return i
-    at = end
-  }
-  return stored.length / HASH_SIZE
-}
-
-/** Reads the groups of a tree in order, a few ahead of the one that is being looked at. */
-async function* readGroups(
-  source: TileSource,
-  size: TreeSize,
-  from: number,
-  ahead: number,
-): AsyncGenerator<LeafGroup> {
-  const groups = Math.ceil(size / TILE_WIDTH)
-  const waiting: Promise<LeafGroup>[] = []
-  for (let next = from; next < groups || waiting.length > 0; ) {
-    while (next < groups && waiting.length < ahead) {
-      const group = readGroup(source, next, bundleWidth(next, size))
-      // Whoever awaits it in its turn sees the failure; until then it is not unhandled.
-      group.catch(() => {})
-      waiting.push(group)
-      next++
-    }
-    yield await waiting.shift()!
-  }
 }
 
 /**
@@ -241,7 +67,7 @@ export async function* checkTree(
   const { from } = options
   const behind = from?.size ?? 0
   if (behind > size) throw malformed(`a tree of ${size} leaves cannot be checked from ${behind} on`)
-  const levels = from === undefined ? [] : levelsOf(from)
+  const levels = from === undefined ? [] : levelsAt(from)
   const wanted = [...(options.earlier ?? [])].filter((mark) => mark <= size && mark >= behind)
   const earlier = new Map<number, RootHash>()
   const found = (mark: number, root: RootHash): void => {
@@ -291,6 +117,19 @@ export async function* checkTree(
   const root = edge && rootOfEdge(levels, edge)
   if (root !== undefined && wanted.includes(size)) found(size, root)
   return { root, earlier, bytes }
+}
+
+/** How many entries of a bundle with broken framing are still as the tile has them. */
+function readableEntries(framed: Uint8Array, stored: Uint8Array): number {
+  let at = 0
+  for (let i = 0; i < stored.length / HASH_SIZE; i++) {
+    const end = at + 2 + framed[at]! * 256 + framed[at + 1]!
+    // Past the end of the bytes `end` is not a number, and the comparison false.
+    if (!(end <= framed.length)) return i
+    if (!equal(hashLeaf(framed.subarray(at + 2, end)), hashAt(stored, i))) return i
+    at = end
+  }
+  return stored.length / HASH_SIZE
 }
 
 /** Compares the leaf hashes of a group with its tile, and returns the ones to go on with. */

@@ -2,13 +2,9 @@ import { describe, expect, it } from 'vitest'
 import { CairnError } from '../../src/errors.ts'
 import { type RootHash, rootHash } from '../../src/merkle/hash.ts'
 import { treeSize } from '../../src/merkle/position.ts'
-import {
-  type CheckTreeOptions,
-  checkTree,
-  type TreeFault,
-  type TreePlace,
-} from '../../src/tiles/check-tree.ts'
+import { type CheckTreeOptions, checkTree, type TreeFault } from '../../src/tiles/check-tree.ts'
 import type { TileSource } from '../../src/tiles/source.ts'
+import type { TreePlace } from '../../src/tiles/tree-place.ts'
 import { countingTree } from '../merkle/naive.ts'
 import { treeSource } from './tree-source.ts'
 
