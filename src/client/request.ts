@@ -185,12 +185,14 @@ export async function readBody(
 
 async function failureOf(response: Response, url: string): Promise<Failure> {
   const said = await readProblem(response)
+  const waitMs = retryAfter(response.headers.get('retry-after'))
+  // What does not say when to try again may have been done.
+  const isUnsure = said.code === 'UNAVAILABLE' && waitMs === undefined
   const code =
-    said.code !== undefined && SPECIFIC.has(said.code)
+    said.code !== undefined && (isUnsure || SPECIFIC.has(said.code))
       ? (said.code as CairnErrorCode)
       : (CODES[response.status] ?? 'IO')
   const message = said.detail ?? `${url} answered with status ${response.status}`
-  const waitMs = retryAfter(response.headers.get('retry-after'))
   return {
     error: new CairnError(code, message),
     retry: RETRIED.has(response.status) && code !== 'READ_ONLY',

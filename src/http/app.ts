@@ -9,10 +9,10 @@ import { ctRoutes } from './ct-routes.ts'
 import { erasureRoutes } from './erasure-routes.ts'
 import { evidenceRoute } from './evidence-route.ts'
 import { explorer } from './explorer-routes.ts'
-import type { LeaderPlace } from './forward.ts'
 import { gossipRoute, type ReportedGossip } from './gossip-route.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { holdRoutes } from './hold-routes.ts'
+import type { LeaderPlace } from './leader.ts'
 import type { LogHistory } from './log-history.ts'
 import type { ReportedMap } from './map-metrics.ts'
 import {
@@ -50,8 +50,12 @@ export interface HostedLog {
   readonly backup?: HostedBackup
   /** Its records, unless it keeps leaves only. */
   readonly records?: HostedRecords
+  /** Why no records are taken though the log takes leaves; undefined while they are, or another server takes them. */
+  readonly recordsFault?: () => string | undefined
   /** Of a log that several servers share: who leads it. What only the leader can answer is passed on. */
   readonly leader?: () => LeaderPlace
+  /** Milliseconds that a request may wait until somebody leads. */
+  readonly leaderPatienceMs?: number
   /** How it is doing then. */
   readonly shared?: ReportedCluster
 }
@@ -126,10 +130,10 @@ export function createApp({ logs, metrics, histories, onError = () => {} }: AppO
       history: histories?.get(name),
     })
     if (name === '') {
-      const whole = [...routes, readinessRoute(services), ...processRoutes(measured)]
+      const whole = [...routes, readinessRoute(logs), ...processRoutes(measured)]
       register(app, prefix, [...whole, openApiRoute(whole, LOG_API)], options)
     } else {
-      const own = [...routes, readinessRoute(new Map([[name, hosted.log]]))]
+      const own = [...routes, readinessRoute(new Map([[name, hosted]]))]
       register(app, prefix, own, options)
     }
   }

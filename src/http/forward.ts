@@ -1,33 +1,21 @@
 /**
  * Requests that only the server which leads a log can answer: those about records, and the pages that show them. Any
  * other server of the log passes them on, and passes the answer back, so that clients need not know which one leads.
+ *
+ * While nobody leads they wait. One that was sent, and whose answer did not come, is sent again only where that changes
+ * nothing; so that this is known of as few as possible, the others are sent with care (forward-attempt.ts).
  */
-import { Agent, request as httpRequest, type IncomingMessage, type ServerResponse } from 'node:http'
-import { request as httpsRequest, Agent as TlsAgent } from 'node:https'
+import { Agent, type IncomingMessage, type ServerResponse } from 'node:http'
+import { Agent as TlsAgent } from 'node:https'
 import { CairnError } from '../errors.ts'
-import { dropBody, send } from './node-server.ts'
+import { MAX_SUBMITTED_BYTES } from '../records/read-submissions.ts'
+import { attempt, type Outcome, targetAt, type WholeRequest } from './forward-attempt.ts'
+import { FORWARDED, passedOn } from './forwarded-headers.ts'
+import { type LeaderPlace, NotLeading, unavailable } from './leader.ts'
+import { type Found, leaderWaiters } from './leader-waiters.ts'
+import { dropBody, inviteBody, send } from './node-server.ts'
 import { problemOf } from './problem.ts'
 import type { Observe } from './request-metrics.ts'
-
-/** Who leads a log: this server, another one at a URL without a slash at its end, or for the moment nobody. */
-export type LeaderPlace = 'here' | { readonly url: string } | undefined
-
-/** Says that a request was passed on already, so that it is not passed around in a circle. */
-const FORWARDED = 'cairn-forwarded'
-/** What is said about one connection, and not about the request (RFC 9110 section 7.6.1). */
-const OF_THE_CONNECTION = new Set([
-  'connection',
-  'keep-alive',
-  'proxy-connection',
-  'te',
-  'trailer',
-  'transfer-encoding',
-  'upgrade',
-])
-/** How often it is looked whether the server that was asked still leads. */
-const LOOK_MS = 250
-/** A leader may hold an answer for as long as a large report takes. */
-const SILENCE_MS = 120_000
 
 /** The paths, after that of the log, that every server of it answers by itself. */
 const EVERYWHERE =
@@ -38,106 +26,295 @@ export function isForLeader(path: string): boolean {
   return !EVERYWHERE.test(path)
 }
 
+/** Answers a request on this server. A body is given when it was read already. */
+export type ServeHere = (
+  request: IncomingMessage,
+  response: ServerResponse,
+  body: Uint8Array | undefined,
+) => void
+
+/** What became of requests for the leader on a server that does not lead, since its start. */
+export interface ForwardingReport {
+  /** Requests that wait for a leader now, and the bytes of bodies that are held. */
+  readonly waiting: number
+  readonly heldBytes: number
+  /** Answered by the leader; answered here, after this server began to lead; refused; the client went away. */
+  readonly outcomes: Readonly<Record<'passed' | 'here' | 'refused' | 'unknown' | 'gone', number>>
+  /** Times that a request had to wait, and the milliseconds of all of them. */
+  readonly waits: number
+  readonly waitedMs: number
+  /** Requests that were sent again though the first may have been done. */
+  readonly repeats: number
+}
+
 export interface Forwarder {
-  /** Passes a request on to the leader. False when the leader is here: it is to be answered here. */
+  /** Sees to a request. False when it is to be answered here, now. */
   forward(request: IncomingMessage, response: ServerResponse): boolean
+  /**
+   * Sees to one that was refused here, since this server does not lead any more: nothing of it was done. False for what
+   * another server has passed on, and sees to itself.
+   */
+  again(request: IncomingMessage, response: ServerResponse, body: Uint8Array): boolean
+  report(): ForwardingReport
+  /** Nobody is waited for any more. */
+  end(): void
   close(): void
 }
 
 export interface ForwarderOptions {
   readonly leader: () => LeaderPlace
+  readonly serveHere: ServeHere
+  /** How long a request waits for somebody who leads, in milliseconds. */
+  readonly patienceMs?: number
+  readonly limits?: ForwardingLimits
   readonly observe?: Observe
   readonly onError?: (error: unknown) => void
 }
 
-/** Passes requests on to the server that leads. Bodies and answers are streamed. */
-export function forwarder({ leader, observe, onError = () => {} }: ForwarderOptions): Forwarder {
-  const plain = new Agent({ keepAlive: true })
-  const secure = new TlsAgent({ keepAlive: true })
+const PATIENCE_MS = 10_000
+/** Before an address that failed is tried again, and how long one may try it before the next does. */
+const PAUSE_MS = 100
+const PROBE_MS = 2_500
+/** How often it is looked whether the server that was asked still leads. */
+const LOOK_MS = 250
+/** A request may be what ends a server: it does not go from one to the next. */
+const MAX_REPEATS = 1
 
-  function pass(request: IncomingMessage, response: ServerResponse, url: string): void {
+export interface ForwardingLimits {
+  /** Requests that wait for a leader at the same time. */
+  readonly waiting: number
+  /** Bytes of bodies that are held at the same time, waiting or on their way. */
+  readonly heldBytes: number
+}
+
+const LIMITS: ForwardingLimits = { waiting: 4_096, heldBytes: 128 * 2 ** 20 }
+
+/** A request on its way, and what is kept of it. */
+interface Held {
+  /** When it came, by performance.now(). */
+  readonly started: number
+  readonly request: IncomingMessage
+  readonly response: ServerResponse
+  readonly gone: AbortSignal
+  body: Uint8Array | undefined
+}
+
+export function forwarder(options: ForwarderOptions): Forwarder {
+  const { leader, serveHere, patienceMs = PATIENCE_MS, observe, onError = () => {} } = options
+  const limits = options.limits ?? LIMITS
+  const agents = { http: new Agent({ keepAlive: true }), https: new TlsAgent({ keepAlive: true }) }
+  const waiters = leaderWaiters(leader, limits.waiting)
+  const outcomes = { passed: 0, here: 0, refused: 0, unknown: 0, gone: 0 }
+  const counts = { heldBytes: 0, waits: 0, waitedMs: 0, repeats: 0 }
+  /** The address that failed last: until then it is left alone by all, and after that tried by one. */
+  let failing: { readonly url: string; readonly until: number } | undefined
+  let complainedOf: string | undefined
+
+  const leaveAlone = (url: string, milliseconds: number): void => {
+    failing = { url, until: performance.now() + milliseconds }
+  }
+  /** Whether a request can go there now. Who is told so of an address that failed is the one that tries it. */
+  const mayAsk = (place: LeaderPlace): boolean => {
+    if (typeof place !== 'object') return place === 'here'
+    if (place.url !== failing?.url) return true
+    if (performance.now() < failing.until) return false
+    leaveAlone(place.url, PROBE_MS)
+    return true
+  }
+
+  /** Waits for a place, and counts that. @throws NotLeading, OVERLOADED */
+  async function placeFor(
+    { gone }: Held,
+    accepts: (place: LeaderPlace) => boolean,
+    until: number,
+  ): Promise<LeaderPlace> {
+    const began = performance.now()
+    const now = leader()
+    if (accepts(now)) return now
+    counts.waits++
+    try {
+      return await waiters.wait(accepts, until, gone)
+    } finally {
+      counts.waitedMs += performance.now() - began
+    }
+  }
+
+  /** Reads a body. @throws TOO_LARGE, OVERLOADED */
+  function bodyOf({ request, response }: Held): Promise<Uint8Array> {
+    inviteBody(request, response)
+    return new Promise((resolve, reject) => {
+      const chunks: Uint8Array[] = []
+      let size = 0
+      const release = (): void => {
+        counts.heldBytes -= size
+        size = 0
+      }
+      response.once('close', release)
+      const refuse = (code: 'TOO_LARGE' | 'OVERLOADED', message: string): void => {
+        request.off('data', take)
+        chunks.length = 0
+        release()
+        reject(new CairnError(code, message))
+      }
+      const take = (chunk: Uint8Array): void => {
+        size += chunk.length
+        counts.heldBytes += chunk.length
+        chunks.push(chunk)
+        if (size > MAX_SUBMITTED_BYTES) {
+          refuse('TOO_LARGE', `a body has at most ${MAX_SUBMITTED_BYTES} bytes`)
+        } else if (counts.heldBytes > limits.heldBytes) {
+          refuse('OVERLOADED', 'too much is being passed on at once; try again in a second')
+        }
+      }
+      request.on('data', take)
+      request.on('end', () => resolve(Buffer.concat(chunks)))
+    })
+  }
+
+  /** Tries once. */
+  async function tryAt(url: string, held: Held, mayRepeat: boolean): Promise<Outcome> {
+    const target = targetAt(url)
+    if (target === undefined) {
+      if (complainedOf !== url)
+        onError(new Error(`the leader advertises ${url}: no URL to pass requests to`))
+      complainedOf = url
+      return { fate: 'not-done', reason: 'it advertises no URL' }
+    }
+    const { method, headers, url: path } = held.request
+    const whole: WholeRequest = { method: method!, url: path!, headers, body: held.body! }
+    const onHeard = (): void => {
+      if (failing?.url === url) failing = undefined
+    }
+    const one = attempt(whole, target, { agents, careful: !mayRepeat, onHeard })
+    held.gone.addEventListener('abort', one.destroy)
     const started = performance.now()
-    const target = new URL(url)
-    const isSecure = target.protocol === 'https:'
-    const fail = (error: unknown): void => {
-      clearInterval(watching)
-      request.unpipe(upstream)
-      upstream.destroy()
+    // A leader that is paused answers nothing and closes nothing; once another leads, it is not waited for.
+    const watching = setInterval(() => {
+      const now = leader()
+      const isOther = now === 'here' || (typeof now === 'object' && now.url !== url)
+      if (isOther) one.abandon('another server leads this log by now')
+      else if (performance.now() - started > patienceMs) one.giveUpUnsent()
+    }, LOOK_MS)
+    const outcome = await one.outcome
+    clearInterval(watching)
+    if (!('answer' in outcome)) held.gone.removeEventListener('abort', one.destroy)
+    return outcome
+  }
+
+  /** Has a request answered by whoever leads. @throws NotLeading, TOO_LARGE, OVERLOADED */
+  async function seeTo(held: Held): Promise<void> {
+    const { request, response } = held
+    const mayRepeat = isRepeatable(request)
+    let until = performance.now() + patienceMs
+    let repeats = 0
+    for (;;) {
+      const place = await placeFor(held, mayAsk, until)
+      if (place === 'here') {
+        outcomes.here++
+        serveHere(request, response, held.body)
+        return
+      }
+      held.body ??= await bodyOf(held)
+      const { url } = place as Exclude<Found, 'here'>
+      const outcome = await tryAt(url, held, mayRepeat)
+      if (held.gone.aborted) return
+      if ('answer' in outcome) {
+        passBack(outcome.answer, held)
+        return
+      }
+      leaveAlone(url, PAUSE_MS)
+      const why = `the server that leads this log could not be asked: ${outcome.reason}`
+      if (outcome.fate === 'unknown') {
+        if (!mayRepeat) throw new NotLeading(why, 'unknown')
+        if (repeats === MAX_REPEATS) throw unavailable(why)
+        repeats++
+        counts.repeats++
+        // The time that it took the leader is none that was spent on waiting.
+        until = performance.now() + patienceMs
+      } else if (performance.now() > until) throw unavailable(why)
+    }
+  }
+
+  /** Passes an answer back. One that breaks off is broken off. */
+  function passBack(answer: IncomingMessage, { response, started }: Held): void {
+    outcomes.passed++
+    observe?.(answer.statusCode!, performance.now() - started)
+    response.writeHead(answer.statusCode!, passedOn(answer.headers))
+    answer.on('error', () => response.destroy())
+    answer.pipe(response)
+  }
+
+  /** What another server has passed on is answered here or nowhere. @throws NotLeading, OVERLOADED */
+  async function seeToForwarded(held: Held): Promise<void> {
+    const until = performance.now() + patienceMs
+    const place = await placeFor(held, (now) => now !== 'soon', until)
+    if (place !== 'here') throw unavailable('this server does not lead the log any more')
+    outcomes.here++
+    serveHere(held.request, held.response, undefined)
+  }
+
+  function hold(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Uint8Array | undefined,
+    work: (held: Held) => Promise<void>,
+  ): void {
+    const started = performance.now()
+    const going = new AbortController()
+    response.once('close', () => {
+      if (!response.writableEnded) outcomes.gone++
+      going.abort()
+    })
+    work({ started, request, response, gone: going.signal, body }).catch((error: unknown) => {
+      if (error instanceof NotLeading && error.fate === 'unknown') outcomes.unknown++
+      else outcomes.refused++
+      const problem = problemOf(error, onError)
+      observe?.(problem.status, performance.now() - started)
       if (response.headersSent) {
         response.destroy()
         return
       }
-      observe?.(503, performance.now() - started)
       dropBody(request, response)
-      send(response, problemOf(error, onError))
-    }
-    const upstream = (isSecure ? httpsRequest : httpRequest)({
-      protocol: target.protocol,
-      hostname: target.hostname.replace(/^\[|\]$/g, ''),
-      port: target.port,
-      path: target.pathname.replace(/\/$/, '') + request.url!,
-      method: request.method,
-      headers: { ...kept(request.headers), [FORWARDED]: '1' },
-      agent: isSecure ? secure : plain,
-      timeout: SILENCE_MS,
+      send(response, problem)
     })
-    // A leader that is paused answers nothing and closes nothing; once another leads, it is not waited for.
-    const watching = setInterval(() => {
-      const now = leader()
-      if (now !== 'here' && now?.url === url) return
-      fail(unavailable('another server leads this log by now'))
-    }, LOOK_MS).unref()
-    upstream.on('timeout', () => fail(unavailable('the server that leads this log is silent')))
-    upstream.on('error', (cause) => {
-      if (!response.destroyed) {
-        fail(unavailable(`the server that leads this log cannot be reached: ${cause.message}`))
-      }
-    })
-    upstream.on('response', (answer) => {
-      clearInterval(watching)
-      const status = answer.statusCode!
-      observe?.(status, performance.now() - started)
-      response.writeHead(status, kept(answer.headers))
-      answer.on('error', () => response.destroy())
-      answer.pipe(response)
-    })
-    response.on('close', () => {
-      clearInterval(watching)
-      upstream.destroy()
-    })
-    request.pipe(upstream)
   }
 
   return {
     forward(request, response) {
-      const place = leader()
-      if (place === 'here') return false
+      if (leader() === 'here') return false
       const wasForwarded = request.headers[FORWARDED] !== undefined
-      if (place !== undefined && !wasForwarded) {
-        pass(request, response, place.url)
-        return true
-      }
-      dropBody(request, response)
-      const refusal = wasForwarded ? 'this server does not lead the log any more' : NOBODY
-      send(response, problemOf(unavailable(refusal), onError))
+      hold(request, response, undefined, wasForwarded ? seeToForwarded : seeTo)
       return true
     },
+    again(request, response, body) {
+      if (request.headers[FORWARDED] !== undefined) return false
+      hold(request, response, body, seeTo)
+      return true
+    },
+    report: () => ({
+      waiting: waiters.count,
+      heldBytes: counts.heldBytes,
+      waits: counts.waits,
+      waitedMs: counts.waitedMs,
+      repeats: counts.repeats,
+      outcomes: { ...outcomes },
+    }),
+    end: waiters.close,
     close() {
-      plain.destroy()
-      secure.destroy()
+      waiters.close()
+      agents.http.destroy()
+      agents.https.destroy()
     },
   }
 }
 
-const NOBODY = 'no server leads this log at the moment'
-
-/** The refusal of what only a leader can do. */
-export function unavailable(reason: string): CairnError {
-  return new CairnError('UNAVAILABLE', `${reason}; try again in a second`)
-}
-
-function kept<T>(headers: Readonly<Record<string, T>>): Record<string, T> {
-  const rest: Record<string, T> = {}
-  for (const name in headers) if (!OF_THE_CONNECTION.has(name)) rest[name] = headers[name]!
-  return rest
+/**
+ * Whether a request can be sent again though it may have been done: it asks only, or it is a submission of records under
+ * a key, which the log adds once.
+ */
+function isRepeatable({ method, url, headers }: IncomingMessage): boolean {
+  if (method === 'GET' || method === 'HEAD' || method === 'OPTIONS') return true
+  const [path = ''] = url!.split('?')
+  const isSubmission = method === 'POST' && /^(\/logs\/[^/]+)?\/v1\/records$/.test(path)
+  return isSubmission && headers['idempotency-key'] !== undefined
 }

@@ -3,6 +3,7 @@ import { Counter, Gauge, Registry } from 'prom-client'
 import type { LogService, LogStatistics, Publication } from '../log/service.ts'
 import type { WitnessStatus } from '../log/witness-port.ts'
 import { type ReportedCluster, registerClusters } from './cluster-metrics.ts'
+import { type ReportedForwarding, registerForwarding } from './forward-metrics.ts'
 import { registerGossip } from './gossip-metrics.ts'
 import type { ReportedGossip } from './gossip-route.ts'
 import { type ReportedMap, registerMaps } from './map-metrics.ts'
@@ -92,13 +93,15 @@ export interface ReportedParts {
   readonly gossip?: ReadonlyMap<string, ReportedGossip>
   readonly clusters?: ReadonlyMap<string, ReportedCluster>
   readonly maps?: ReadonlyMap<string, ReportedMap>
+  readonly forwarding?: ReadonlyMap<string, ReportedForwarding>
 }
 
 /** Metrics of the logs, each labelled with its name; the one at `/` is called `main`. */
 export function createMetrics(
   logs: ReadonlyMap<string, LogService>,
-  { gossip = new Map(), clusters = new Map(), maps = new Map() }: ReportedParts = {},
+  parts: ReportedParts = {},
 ): LogMetrics {
+  const { gossip = new Map(), clusters = new Map(), maps = new Map() } = parts
   const registry = new Registry()
   const registers = [registry]
   for (const [name, help, member] of COUNTERS) {
@@ -162,6 +165,7 @@ export function createMetrics(
   }
   registerGossip(registry, gossip)
   registerClusters(registry, clusters)
+  registerForwarding(registry, parts.forwarding ?? new Map())
   registerMaps(registry, maps)
   const logRecords = new Counter({
     name: 'cairn_otlp_log_records_total',

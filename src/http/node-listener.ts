@@ -10,15 +10,19 @@ import type { Answer } from './answer.ts'
 import { createApp, type HostedLog, prefixOf, reportedParts, servicesOf } from './app.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
 import { type Forwarder, forwarder, isForLeader } from './forward.ts'
+import { NotLeading } from './leader.ts'
 import { type LogHistory, startHistory } from './log-history.ts'
 import { createMetrics } from './metrics.ts'
 import {
   type ArrivingBodies,
   appListener,
   arrivingBodies,
+  bodyListener,
+  DEFAULT_GRACE_MS,
   dropBody,
   type HttpServer,
   nodeServer,
+  type Refused,
   receiveBody,
   send,
 } from './node-server.ts'
@@ -38,6 +42,8 @@ export interface ServerOptions {
 
 /** Bodies of batches and of records that may be arriving at the same time, by the lengths they state. */
 const MAX_ARRIVING_BYTES = 16 * MAX_BATCH_SIZE
+/** How much of the time that a closing server takes its requests may wait for another one to lead. */
+const WAITING_PART = 0.8
 
 /** Where a submission path leads. */
 interface Target {
@@ -47,6 +53,8 @@ interface Target {
   readonly observe: Observe
   /** Shared by all targets: bytes that are arriving. */
   readonly arriving: ArrivingBodies
+  /** Has one answered elsewhere that was refused here, since this server does not lead any more; false if it cannot be. */
+  readonly again: (request: IncomingMessage, response: ServerResponse, body: Uint8Array) => boolean
 }
 
 /** A server of some logs. @throws RangeError on a log name that does not fit a path */
@@ -55,7 +63,9 @@ export function createServerFor({
   onError = () => {},
   requestTimeoutMs,
 }: ServerOptions): HttpServer {
-  const metrics = createMetrics(servicesOf(logs), reportedParts(logs))
+  /** Of logs that are shared, by their names. */
+  const forwarding = new Map<string, Pick<Forwarder, 'report'>>()
+  const metrics = createMetrics(servicesOf(logs), { ...reportedParts(logs), forwarding })
   const histories = new Map<string, LogHistory>()
   const targets = new Map<string, Target>()
   const arriving = arrivingBodies(MAX_ARRIVING_BYTES)
@@ -67,57 +77,93 @@ export function createServerFor({
     const paths = submissionsTo(hosted, prefix)
     for (const { path, route, submit } of paths) {
       const observe = metrics.observer('POST', prefix + path)
-      targets.set(prefix + path, { route, submit, authenticate, observe, arriving })
+      const again: Target['again'] = (...refused) =>
+        forwarders.get(prefix)?.again(...refused) ?? false
+      targets.set(prefix + path, { route, submit, authenticate, observe, arriving, again })
     }
     const answered = () => paths.map(({ path }) => metrics.durations('POST', prefix + path))
     histories.set(name, startHistory({ log: hosted.log, answered }))
     if (hosted.leader !== undefined) {
       const observe = metrics.observer('ANY', `${prefix}/ of the leader`)
-      forwarders.set(prefix, forwarder({ leader: hosted.leader, observe, onError }))
+      const { leader, leaderPatienceMs: patienceMs } = hosted
+      const waiting = { leader, ...(patienceMs !== undefined && { patienceMs }) }
+      const one = forwarder({ ...waiting, serveHere, observe, onError })
+      forwarders.set(prefix, one)
+      forwarding.set(name, one)
     }
   }
-  const others = appListener(createApp({ logs, metrics, histories, onError }), onError)
+  const app = createApp({ logs, metrics, histories, onError })
+  const refusedHere: Refused = (request, response) =>
+    forwarderOf(pathOf(request.url!))?.again(request, response, new Uint8Array()) ?? false
+  const others = appListener(app, onError, forwarders.size > 0 ? refusedHere : undefined)
+  const withBody = bodyListener(app, onError)
 
-  /** Passes a request on, if it is for another server. */
-  function passOn(path: string, request: IncomingMessage, response: ServerResponse): boolean {
+  /** What passes on requests for this path, if any are to be. */
+  function forwarderOf(path: string): Forwarder | undefined {
+    // One that names a whole URL is for a proxy, which this is not.
+    if (!path.startsWith('/')) return undefined
     const [prefix = ''] = /^\/logs\/[^/]*/.exec(path) ?? []
-    const found = forwarders.get(prefix)
-    return (
-      found !== undefined &&
-      isForLeader(path.slice(prefix.length)) &&
-      found.forward(request, response)
-    )
+    return isForLeader(path.slice(prefix.length)) ? forwarders.get(prefix) : undefined
+  }
+
+  function serveHere(
+    request: IncomingMessage,
+    response: ServerResponse,
+    body: Uint8Array | undefined,
+  ): void {
+    if (body === undefined) serve(request, response)
+    else withBody(request, response, body)
   }
 
   const listener: RequestListener = (request, response) => {
+    const isSeenTo =
+      forwarders.size > 0 && forwarderOf(pathOf(request.url!))?.forward(request, response)
+    if (isSeenTo !== true) serve(request, response)
+  }
+
+  /** Answers a request on this server. */
+  const serve: RequestListener = (request, response) => {
     const url = request.url!
-    const question = url.indexOf('?')
-    const path = question < 0 ? url : url.slice(0, question)
-    if (forwarders.size > 0 && passOn(path, request, response)) return
+    const path = pathOf(url)
     if (request.method === 'POST') {
       const target = targets.get(path)
       if (target !== undefined) {
-        receive(target, question < 0 ? '' : url.slice(question + 1), request, response, onError)
+        receive(target, url.slice(path.length + 1), request, response, onError)
         return
       }
     }
     others(request, response)
   }
+  function endForwarding(how: 'end' | 'close'): void {
+    for (const one of forwarders.values()) one[how]()
+  }
+
   const { server, close } = nodeServer(listener, requestTimeoutMs)
   return {
     server,
     close(graceMs) {
       for (const history of histories.values()) history.stop()
+      // Who waits for another server to lead is told before the connection is cut.
+      const end = setTimeout(
+        () => endForwarding('end'),
+        (graceMs ?? DEFAULT_GRACE_MS) * WAITING_PART,
+      )
       return close(graceMs).finally(() => {
-        for (const one of forwarders.values()) one.close()
+        clearTimeout(end)
+        endForwarding('close')
       })
     },
   }
 }
 
+function pathOf(url: string): string {
+  const question = url.indexOf('?')
+  return question < 0 ? url : url.slice(0, question)
+}
+
 /** Reads a submission's body within its limits and answers. A client that goes away ends only its own waiting. */
 function receive(
-  { route, submit, authenticate, observe, arriving }: Target,
+  { route, submit, authenticate, observe, arriving, again }: Target,
   query: string,
   request: IncomingMessage,
   response: ServerResponse,
@@ -154,13 +200,15 @@ function receive(
     }
 
     const finish = (body: Uint8Array): void => {
+      const isForOther = (error: unknown): boolean =>
+        error instanceof NotLeading && error.fate === 'not-done' && again(request, response, body)
       try {
-        submit(admission, body).then(reply, fail)
+        submit(admission, body).then(reply, (error) => isForOther(error) || fail(error))
       } catch (error) {
         fail(error)
       }
     }
-    receiveBody(request, admission.limit, {
+    receiveBody(request, response, admission.limit, {
       whole: finish,
       tooLarge: () => refuse(tooLarge(admission)),
     })

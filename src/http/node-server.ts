@@ -11,10 +11,15 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
+import { Readable } from 'node:stream'
+import { pipeline } from 'node:stream/promises'
+import type { ReadableStream } from 'node:stream/web'
 import { getRequestListener } from '@hono/node-server'
+import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
 import type { Hono } from 'hono'
 import { CairnError } from '../errors.ts'
 import { type Answer, toResponse } from './answer.ts'
+import { FATE } from './leader.ts'
 import { type ProblemCode, problem, problemOf, Refusal } from './problem.ts'
 
 /** A server that is not listening yet, and how it ends. */
@@ -29,7 +34,7 @@ const HEADERS_TIMEOUT_MS = 15_000
 /** Longer than the minute after which load balancers give up idle connections, so that they are the first to. */
 const KEEP_ALIVE_TIMEOUT_MS = 65_000
 /** Less than the ten seconds after which a container is killed. */
-const DEFAULT_GRACE_MS = 5_000
+export const DEFAULT_GRACE_MS = 5_000
 /** Node's own limit is none: a client that takes no answer would keep it in memory for ever. */
 const SILENT_SOCKET_TIMEOUT_MS = 120_000
 /** A refused body up to this length is read and dropped, so that its connection can go on. */
@@ -41,6 +46,19 @@ export function nodeServer(
   requestTimeoutMs: number = DEFAULT_REQUEST_TIMEOUT_MS,
 ): HttpServer {
   let closing = false
+  /** Answers that have not begun: when the server closes, they say so. */
+  const pending = new Set<ServerResponse>()
+  const handle: RequestListener = (request, response) => {
+    if (closing) response.shouldKeepAlive = false
+    pending.add(response)
+    response.once('close', () => pending.delete(response))
+    if (request.headers.host === undefined) {
+      dropBody(request, response)
+      send(response, problem('BAD_REQUEST_TARGET', 'the header field Host is missing'))
+      return
+    }
+    listener(request, response)
+  }
   const server = createServer(
     {
       requestTimeout: requestTimeoutMs,
@@ -51,33 +69,86 @@ export function nodeServer(
       // Checked by the listener, which answers with a problem.
       requireHostHeader: false,
     },
-    (request, response) => {
-      if (closing) response.shouldKeepAlive = false
-      if (request.headers.host === undefined) {
-        dropBody(request, response)
-        send(response, problem('BAD_REQUEST_TARGET', 'the header field Host is missing'))
-        return
-      }
-      listener(request, response)
-    },
+    handle,
   )
+  server.on('checkContinue', (request, response) => {
+    uninvited.add(request)
+    handle(request, response)
+  })
   server.timeout = SILENT_SOCKET_TIMEOUT_MS
   server.on('clientError', refuseUnparsed)
   return {
     server,
     close(graceMs = DEFAULT_GRACE_MS) {
       closing = true
+      for (const response of pending) if (!response.headersSent) response.shouldKeepAlive = false
       return closeServer(server, graceMs)
     },
   }
 }
 
+/** Requests whose clients send their bodies when they are told to ("Expect: 100-continue"). */
+const uninvited = new WeakSet<IncomingMessage>()
+
+/** Tells a client that its body is wanted, if it waits for that; to be called before a body is read. */
+export function inviteBody(request: IncomingMessage, response: ServerResponse): void {
+  if (uninvited.delete(request)) response.writeContinue()
+}
+
+/** Sees to a request without a body that an app refused because this server does not lead. False if it does not. */
+export type Refused = (request: IncomingMessage, response: ServerResponse) => boolean
+
 /** Leads requests to an app. */
-export function appListener(app: Hono, onError: (error: unknown) => void): RequestListener {
-  const listener = getRequestListener(app.fetch, {
+export function appListener(
+  app: Hono,
+  onError: (error: unknown) => void,
+  refused?: Refused,
+): RequestListener {
+  type Bindings = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse }
+  const ask = async (request: Request, { incoming, outgoing }: Bindings): Promise<Response> => {
+    const answer = await app.fetch(request, { incoming, outgoing })
+    const isRefused =
+      answer.headers.get(FATE) === 'not-done' && ['GET', 'HEAD'].includes(request.method)
+    return isRefused && refused?.(incoming, outgoing) === true ? RESPONSE_ALREADY_SENT : answer
+  }
+  const fetch = refused === undefined ? app.fetch : ask
+  const listener = getRequestListener(fetch as typeof app.fetch, {
     errorHandler: (error) => toResponse(problemOf(refusalOf(error), onError)),
   })
-  return (request, response) => void listener(request, response)
+  return (request, response) => {
+    inviteBody(request, response)
+    void listener(request, response)
+  }
+}
+
+/** The same for requests whose bodies have been read already. */
+export function bodyListener(
+  app: Hono,
+  onError: (error: unknown) => void,
+): (request: IncomingMessage, response: ServerResponse, body: Uint8Array) => void {
+  async function answer(incoming: IncomingMessage, body: Uint8Array): Promise<Response> {
+    const { method = 'GET', url, headers } = incoming
+    const fields = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
+    const request = new Request(`http://${headers.host}${url}`, {
+      method,
+      headers: new Headers(fields.map(([name, value]): [string, string] => [name, value])),
+      ...(body.length > 0 && { body: body as Uint8Array<ArrayBuffer> }),
+    })
+    return app.fetch(request, { incoming })
+  }
+
+  return (incoming, response, body) => {
+    answer(incoming, body)
+      .catch((error: unknown) => toResponse(problemOf(refusalOf(error), onError)))
+      .then(async ({ status, headers, body: stream }) => {
+        if (response.destroyed) return stream?.cancel()
+        response.writeHead(status, Object.fromEntries(headers))
+        if (stream === null) response.end()
+        else await pipeline(Readable.fromWeb(stream as ReadableStream), response)
+      })
+      // The client went away, or the answer broke off: nothing more can be said.
+      .catch(() => response.destroy())
+  }
 }
 
 /** How long a body says it is; -1 when it does not. */
@@ -91,9 +162,11 @@ function declaredLength({ headers }: IncomingMessage): number {
  */
 export function receiveBody(
   request: IncomingMessage,
+  response: ServerResponse,
   limit: number,
   then: { readonly whole: (body: Uint8Array) => void; readonly tooLarge: () => void },
 ): void {
+  inviteBody(request, response)
   const declared = declaredLength(request)
   let size = 0
   let earlier: Uint8Array[] | undefined
@@ -144,7 +217,8 @@ export function arrivingBodies(maxBytes: number): ArrivingBodies {
 export function dropBody(request: IncomingMessage, response: ServerResponse): void {
   const declared = Number(request.headers['content-length'] ?? Number.POSITIVE_INFINITY)
   const chunked = request.headers['transfer-encoding'] !== undefined
-  if (chunked || declared > MAX_DROPPED_BYTES) response.shouldKeepAlive = false
+  const isUnsent = uninvited.has(request)
+  if (isUnsent || chunked || declared > MAX_DROPPED_BYTES) response.shouldKeepAlive = false
   request.resume()
 }
 

@@ -38,8 +38,21 @@ export function indexRoute(
   })
 }
 
+/** A log, and why it takes no records though it takes leaves. */
+interface Watched {
+  readonly log: Pick<LogService, 'mode'>
+  readonly recordsFault?: () => string | undefined
+}
+
+/** What a load balancer goes by: a server whose vault has stopped is of no use, though it takes leaves. */
+function stateOf({ log, recordsFault }: Watched): { mode: string; reason?: string } {
+  const mode = log.mode()
+  const reason = mode.mode === 'writable' ? recordsFault?.() : undefined
+  return reason === undefined ? mode : { mode: 'records-stopped', reason }
+}
+
 /** Whether each of some logs takes submissions. */
-export function readinessRoute(logs: ReadonlyMap<string, LogService>): Route {
+export function readinessRoute(logs: ReadonlyMap<string, Watched>): Route {
   return route({
     path: '/readyz',
     query: 'unchecked',
@@ -52,7 +65,7 @@ export function readinessRoute(logs: ReadonlyMap<string, LogService>): Route {
       },
     },
     handle() {
-      const states = [...logs].map(([name, log]) => ({ name: name || 'main', ...log.mode() }))
+      const states = [...logs].map(([name, log]) => ({ name: name || 'main', ...stateOf(log) }))
       const ready = states.every(({ mode }) => mode === 'writable')
       return jsonAnswer({ logs: states }, UNCACHED, ready ? 200 : 503)
     },

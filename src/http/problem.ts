@@ -4,6 +4,7 @@
  */
 import { CairnError, type CairnErrorCode } from '../errors.ts'
 import { type Answer, COMMON, UNCACHED } from './answer.ts'
+import { FATE, NotLeading } from './leader.ts'
 
 /** Refusals that only HTTP knows. */
 type HttpErrorCode =
@@ -110,11 +111,19 @@ export function problem(
   }
 }
 
+function notLed({ code, message, fate }: NotLeading): Answer {
+  const { headers, ...rest } = problem(code, message, { [FATE]: fate })
+  // Who reads that it is to be tried again may do so, unasked.
+  const { 'Retry-After': _, ...once } = headers
+  return { ...rest, headers: fate === 'unknown' ? once : headers }
+}
+
 /**
  * The answer to a request that threw. What happened inside is for `report`, never for the client.
  */
 export function problemOf(error: unknown, report: (error: unknown) => void): Answer {
   if (error instanceof Refusal) return problem(error.code, error.message, error.headers)
+  if (error instanceof NotLeading) return notLed(error)
   if (error instanceof CairnError && KINDS[error.code] !== INTERNAL) {
     return problem(error.code, error.message)
   }

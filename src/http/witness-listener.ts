@@ -85,7 +85,7 @@ function receive(
     refuse(error)
     return
   }
-  receiveBody(request, limit, {
+  receiveBody(request, response, limit, {
     whole: (body) =>
       void witness.addCheckpoint(body).then((outcome) => reply(answerFor(outcome)), fail),
     tooLarge: () => refuse(tooLong(limit)),

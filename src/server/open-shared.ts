@@ -5,7 +5,7 @@ import { join } from 'node:path'
 import { publicationOf } from '../compliance/published-head.ts'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { CairnError } from '../errors.ts'
-import { type LeaderPlace, unavailable } from '../http/forward.ts'
+import { type LeaderPlace, unavailable } from '../http/leader.ts'
 import { type Archive, openArchive } from '../log/archive.ts'
 import { startArchiver } from '../log/archiver.ts'
 import { openSharedLog } from '../log/shared-log.ts'
@@ -45,6 +45,10 @@ import {
 import type { ArchiveConfig, SharedStorageConfig } from './storage-settings.ts'
 import { whileLeading } from './while-leading.ts'
 
+/** How long a request waits for a leader, in leases: until one has run out, and another server has begun. */
+const PATIENCE_LEASES = 3
+/** A leader that is stopped in good order takes some seconds to finish what it has. */
+const MIN_PATIENCE_MS = 10_000
 /** Addresses that mean all of a machine's, and that nobody else can connect to. */
 const WILDCARDS = ['0.0.0.0', '::']
 
@@ -174,7 +178,10 @@ export async function openSharedHostedLog(
     const { authenticate, knownOnly } = access
     const leader = (): LeaderPlace => {
       const place = log.leader()
-      return place === undefined ? undefined : place.isUs ? 'here' : { url: place.url }
+      if (place === undefined) return undefined
+      if (!place.isUs) return { url: place.url }
+      // What only a leader can answer waits until its records are open.
+      return tenure?.records === undefined ? 'soon' : 'here'
     }
     return {
       log,
@@ -200,11 +207,13 @@ export async function openSharedHostedLog(
         },
       }),
       records: {
-        records: whileLeading(() => tenure?.records?.records),
+        records: whileLeading(() => tenure?.records?.records, ['submit', 'submitSome', 'note']),
         compliance: whileLeading(() => tenure?.records?.compliance),
         map: { statistics: () => tenure?.records?.map?.statistics() },
       },
       leader,
+      leaderPatienceMs: Math.max(PATIENCE_LEASES * config.leaseMs, MIN_PATIENCE_MS),
+      recordsFault: () => tenure?.records?.fault(),
       shared: {
         cluster: () => log.cluster(),
         archive: () => tenure?.archiver?.status(),

@@ -108,6 +108,7 @@ export async function openHostedLog(
         : {}),
       ...(gossip && { gossip }),
       records,
+      recordsFault: records.fault,
       backup: backupOf({
         log,
         store,

@@ -40,6 +40,8 @@ export interface HostedRecordsOptions extends RecordRules {
 }
 
 export interface OpenedRecords extends HostedRecords {
+  /** Why no records are taken any more; undefined while they are. */
+  fault(): string | undefined
   /** The rows of its vault, for a backup. */
   savedRows(): SavedRows
   /** The log has published a head. */
@@ -53,7 +55,12 @@ export interface OpenedRecords extends HostedRecords {
  * @throws USAGE without the vault's master key; CORRUPT also when the vault is gone; LOCKED, NEWER_FORMAT, DISK_FULL, IO
  */
 export async function openHostedRecords(options: HostedRecordsOptions): Promise<OpenedRecords> {
-  const { log, stores, retention, policy, onEvent, now = Date.now } = options
+  const { log, stores, retention, policy, now = Date.now } = options
+  let fault: string | undefined
+  const onEvent: HostedRecordsOptions['onEvent'] = (event) => {
+    if (event.event === 'vault-failed') fault = `the vault takes nothing more: ${event.reason}`
+    options.onEvent(event)
+  }
   const opened: { close(): Promise<void> }[] = []
   const closeAll = async (): Promise<void> => {
     for (const part of opened.splice(0).reverse()) await part.close()
@@ -112,6 +119,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       records,
       compliance,
       map: completeness,
+      fault: () => fault,
       savedRows: () => vault.savedRows(),
       notify: heads.notify,
       close: closeAll,

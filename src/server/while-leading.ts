@@ -1,23 +1,49 @@
 /** What a server of a shared log has only while it leads. */
-import { unavailable } from '../http/forward.ts'
+import { CairnError } from '../errors.ts'
+import { NotLeading, unavailable } from '../http/leader.ts'
 
 /** A service all of whose members are methods that answer later. */
 type Later<T> = { readonly [Name in keyof T]: (...given: never[]) => Promise<unknown> }
 
+const NO_LEADER = 'this server does not lead the log'
+
 /**
  * Stands for a service that comes and goes: each call goes to the one that is there at the time, and is refused while
- * there is none.
- * @throws UNAVAILABLE, by every method
+ * there is none. What fails because the service went away meanwhile is refused as well; of methods in `whole`, which
+ * add to the log once or not at all, it is then known whether that was done.
+ * @throws UNAVAILABLE (NotLeading), by every method
  */
-export function whileLeading<T extends Later<T>>(current: () => T | undefined): T {
-  const refuse = (): Promise<never> =>
-    Promise.reject(unavailable('this server does not lead the log'))
+export function whileLeading<T extends Later<T>>(
+  current: () => T | undefined,
+  whole: readonly (keyof T)[] = [],
+): T {
+  const refuse = (): Promise<never> => Promise.reject(unavailable(NO_LEADER))
   return new Proxy({} as T, {
     get(_, name) {
       const service = current()
       if (service === undefined) return refuse
       const method: unknown = Reflect.get(service, name)
-      return typeof method === 'function' ? method.bind(service) : method
+      if (typeof method !== 'function') return method
+      return (...given: unknown[]) =>
+        Promise.resolve(Reflect.apply(method, service, given)).catch((error: unknown) => {
+          if (wasTooLate(error) && whole.includes(name as keyof T)) {
+            throw unavailable('this server does not lead the log any more', { cause: error })
+          }
+          throw current() === service ? error : explained(error)
+        })
     },
   })
+}
+
+/** Whether the log has refused a submission because the term was over that it was made in: see Sequencer. */
+function wasTooLate(error: unknown): boolean {
+  if (!(error instanceof CairnError) || error.code !== 'UNAVAILABLE') return false
+  return error.cause instanceof CairnError && error.cause.code === 'CONFLICT'
+}
+
+/** What storage and services say that have gone says nothing about the request. */
+function explained(error: unknown): unknown {
+  const isOwn = error instanceof CairnError && ['CONFLICT', 'STOPPED', 'IO'].includes(error.code)
+  if (!isOwn) return error
+  return new NotLeading('this server led no more before all was done', 'unknown', { cause: error })
 }

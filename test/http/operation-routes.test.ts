@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
-import { prefixOf } from '../../src/http/app.ts'
+import { createApp, prefixOf } from '../../src/http/app.ts'
+import { allowAnyone } from '../../src/http/authenticate.ts'
 import type { LogService } from '../../src/log/service.ts'
 import { exchange, type LiveServer, liveServer } from '../support/live-server.ts'
 import { discard, newKeys, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
@@ -47,6 +48,19 @@ describe('health', () => {
     const one = await fetch(`${server.url}/logs/other/readyz`)
     expect(await one.json()).toEqual({ logs: [{ name: 'other', mode: 'writable' }] })
   })
+})
+
+it('a log whose vault has stopped is not ready, though it takes leaves', async () => {
+  let fault: string | undefined = 'the vault takes nothing more: the disk is full'
+  const hosted = { log, authenticate: allowAnyone, recordsFault: () => fault }
+  const app = createApp({ logs: new Map([['', hosted]]) })
+  const stopped = await app.request('/readyz')
+  expect(stopped.status).toBe(503)
+  expect(await stopped.json()).toEqual({
+    logs: [{ name: 'main', mode: 'records-stopped', reason: fault }],
+  })
+  fault = undefined
+  expect((await app.request('/readyz')).status).toBe(200)
 })
 
 describe('/metrics', () => {
