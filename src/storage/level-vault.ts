@@ -49,6 +49,18 @@ export async function openLevelVaultStore(
   return {
     keys,
     payloads,
+    async write(keyChanges, payloadChanges) {
+      // Keys first: a payload without its key would look like damage.
+      await keys.write(keyChanges)
+      try {
+        await payloads.write(payloadChanges)
+      } catch (error) {
+        if (error instanceof CairnError && error.code === 'CONFLICT') {
+          await keys.write(keyChanges.map(({ key }) => ({ kind: 'delete', key })))
+        }
+        throw error
+      }
+    },
     async usage() {
       try {
         const [ofKeys, ofPayloads, free] = await Promise.all([

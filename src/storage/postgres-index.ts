@@ -47,7 +47,7 @@ class PostgresIndexStore implements IndexStore {
   constructor({ pool, space, fence }: PostgresIndexStoreOptions) {
     this.#pool = pool
     this.#table = `${space}_rows`
-    this.#writer = new RowWriter(pool, this.#table, fence, () => !this.#closed)
+    this.#writer = new RowWriter(pool, fence, () => !this.#closed)
   }
 
   get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
@@ -81,7 +81,7 @@ class PostgresIndexStore implements IndexStore {
 
   clear(): Promise<void> {
     this.#gathering = undefined
-    return this.#alone(() => this.#change('clear', () => this.#writer.clear()))
+    return this.#alone(() => this.#change('clear', () => this.#writer.clear(this.#table)))
   }
 
   purge(_: readonly KeyRange[]): Promise<void> {
@@ -124,9 +124,11 @@ class PostgresIndexStore implements IndexStore {
         return i > 0 && bytes > TOGETHER
       })
       const some = waiting.splice(0, beyond === -1 ? waiting.length : beyond)
-      const write = together(some.map((one) => one.write))
+      const { durable, ...write } = together(some.map((one) => one.write))
       try {
-        await this.#change('write', () => this.#writer.write(write))
+        await this.#change('write', () =>
+          this.#writer.write(new Map([[this.#table, write]]), durable),
+        )
         for (const { resolve } of some) resolve()
       } catch (error) {
         for (const { reject } of some) reject(error)

@@ -1,5 +1,5 @@
 /**
- * Rows of bytes in a table of PostgreSQL, ordered by their keys, and how they are written: by one writer, one write
+ * Rows of bytes in tables of PostgreSQL, ordered by their keys, and how they are written: by one writer, one write
  * after the other, each at most once and in order.
  *
  * A write whose answer does not come may have been made. It is sent again with its number, until the database answers:
@@ -29,13 +29,12 @@ export interface Row {
   readonly value: Uint8Array
 }
 
-/** No key is named twice. */
+/** Changes of a table. No key is named twice. */
 export interface RowWrite {
   /** Rows that must not be there yet. */
   readonly made: readonly Row[]
   readonly put: readonly Row[]
   readonly dropped: readonly Uint8Array[]
-  readonly durable: boolean
 }
 
 /** Does work again for as long as the database is away and `isWanted`. @throws whatever else `work` does */
@@ -120,44 +119,44 @@ export function scanRows(
   )
 }
 
-/** Writes a table, one write after the other: the caller waits for each before the next. */
+/** Writes some tables, one write after the other: the caller waits for each before the next. */
 export class RowWriter {
   readonly #pool: PostgresPool
-  readonly #table: RowTable
   readonly #fence: Fence | undefined
   readonly #isWanted: () => boolean
   readonly #id = randomUUID()
-  /** The newest write that was made. */
-  #number = 0
+  /** The newest write of each table that was made. */
+  readonly #numbers = new Map<RowTable, number>()
 
-  constructor(
-    pool: PostgresPool,
-    table: RowTable,
-    fence: Fence | undefined,
-    isWanted: () => boolean,
-  ) {
+  constructor(pool: PostgresPool, fence: Fence | undefined, isWanted: () => boolean) {
     this.#pool = pool
-    this.#table = table
     this.#fence = fence
     this.#isWanted = isWanted
   }
 
   /**
-   * Commits a write. @throws CONFLICT when the term is over or another has written since; IO with the cause 23505 when
-   * a row of `made` is there; UNAVAILABLE when the database stays away; DISK_FULL, IO
+   * Commits changes of some tables together, in their order. @throws CONFLICT when the term is over or another has written
+   * since; IO with the cause 23505 when a row of `made` is there; UNAVAILABLE when the database stays away; DISK_FULL, IO
    */
-  write({ made, put, dropped, durable }: RowWrite): Promise<void> {
-    const table = this.#table
-    return this.#inTurn(
-      `SELECT write_${table}($1, $2, $3, $4, $5::bytea[], $6::bytea[], $7::bytea[], $8::bytea[], $9::bytea[])`,
-      [durable, ...columns(made), ...columns(put), byteaArray(dropped)],
-      `write_${table}`,
-    )
+  write(writes: ReadonlyMap<RowTable, RowWrite>, durable: boolean): Promise<void> {
+    const calls: string[] = []
+    const values: unknown[] = [durable]
+    for (const [table, { made, put, dropped }] of writes) {
+      const own = [this.#next(table), ...columns(made), ...columns(put), byteaArray(dropped)]
+      // The term and the writer are the first two parameters.
+      const [number, ...rows] = own.map((_, i) => `$${values.length + 3 + i}`)
+      calls.push(
+        `write_${table}($1, $2, ${number}, $3, ${rows.map((each) => `${each}::bytea[]`).join(', ')})`,
+      )
+      values.push(...own)
+    }
+    const tables = [...writes.keys()]
+    return this.#inTurn(tables, `SELECT ${calls.join(', ')}`, values, `write_${tables.join('_')}`)
   }
 
-  /** Removes all rows. @throws as write() */
-  clear(): Promise<void> {
-    return this.#inTurn(`SELECT clear_${this.#table}($1, $2, $3)`, [], undefined)
+  /** Removes all rows of a table. @throws as write() */
+  clear(table: RowTable): Promise<void> {
+    return this.#inTurn([table], `SELECT clear_${table}($1, $2, $3)`, [this.#next(table)])
   }
 
   /** Does work within the term that may be done twice. `term` is the epoch, or null. */
@@ -165,12 +164,19 @@ export class RowWriter {
     return persistently(() => work(this.#fence?.epoch ?? null), this.#isWanted)
   }
 
-  async #inTurn(text: string, values: readonly unknown[], name: string | undefined): Promise<void> {
-    const number = this.#number + 1
-    await this.again((term) =>
-      this.#pool.query(`write ${this.#table}`, text, [term, this.#id, number, ...values], name),
-    )
-    this.#number = number
+  #next(table: RowTable): number {
+    return (this.#numbers.get(table) ?? 0) + 1
+  }
+
+  async #inTurn(
+    tables: readonly RowTable[],
+    text: string,
+    values: readonly unknown[],
+    name?: string,
+  ): Promise<void> {
+    const what = `write ${tables.join(' and ')}`
+    await this.again((term) => this.#pool.query(what, text, [term, this.#id, ...values], name))
+    for (const table of tables) this.#numbers.set(table, this.#next(table))
   }
 }
 

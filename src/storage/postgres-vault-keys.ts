@@ -2,9 +2,9 @@
 import { CairnError } from '../errors.ts'
 import { KEY_PARTITIONS } from './postgres-migration-records.ts'
 import type { PostgresPool } from './postgres-pool.ts'
-import type { Fence } from './postgres-rows.ts'
 import { byteaArray } from './postgres-types.ts'
 import { PostgresVaultRows } from './postgres-vault-rows.ts'
+import type { PostgresVaultWrites } from './postgres-vault-writes.ts'
 import type { Destruction } from './vault-change.ts'
 import { Destructions } from './vault-destructions.ts'
 import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
@@ -13,29 +13,31 @@ import type { VaultChange, VaultKeyRows, VaultRow } from './vault-port.ts'
 const TRACES_AT_ONCE = 256
 
 export class PostgresVaultKeys implements VaultKeyRows {
-  readonly rows: PostgresVaultRows
+  readonly #rows: PostgresVaultRows
+  readonly #writes: PostgresVaultWrites
   readonly #pool: PostgresPool
   readonly #destructions = new Destructions((changes, traces) => this.#destroy(changes, traces))
 
-  constructor(pool: PostgresPool, fence: Fence | undefined) {
+  constructor(pool: PostgresPool, writes: PostgresVaultWrites) {
     this.#pool = pool
-    this.rows = new PostgresVaultRows(pool, 'vault_keys', fence, 'the vault’s keys')
+    this.#writes = writes
+    this.#rows = new PostgresVaultRows(pool, 'vault_keys', writes)
   }
 
   get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
-    return this.rows.get(keys)
+    return this.#rows.get(keys)
   }
 
   has(keys: readonly Uint8Array[]): Promise<boolean[]> {
-    return this.rows.has(keys)
+    return this.#rows.has(keys)
   }
 
   list(prefix: Uint8Array): AsyncIterable<VaultRow> {
-    return this.rows.list(prefix)
+    return this.#rows.list(prefix)
   }
 
   write(changes: readonly VaultChange[]): Promise<void> {
-    return this.rows.write(changes)
+    return this.#rows.write(changes)
   }
 
   destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
@@ -47,14 +49,14 @@ export class PostgresVaultKeys implements VaultKeyRows {
     for (let part = 0; part < KEY_PARTITIONS; part++) await this.#rewrite(part, part + 1, undefined)
   }
 
-  async close(): Promise<void> {
+  /** Waits until nothing is being destroyed. */
+  async idle(): Promise<void> {
     await this.#destructions.idle()
-    await this.rows.close()
   }
 
   async #destroy(changes: readonly Destruction[], traces: readonly Uint8Array[]): Promise<void> {
-    this.rows.assertWritable()
-    await this.rows.write(changes)
+    this.#writes.assertWritable()
+    await this.#rows.write(changes)
     if (changes.length > 0) {
       const keys = changes.map(({ key }) => key)
       await this.#rewrite(0, KEY_PARTITIONS, keys)
@@ -71,9 +73,9 @@ export class PostgresVaultKeys implements VaultKeyRows {
     beyond: number,
     keys: readonly Uint8Array[] | undefined,
   ): Promise<void> {
-    this.rows.assertWritable()
+    this.#writes.assertWritable()
     const what = 'destroy keys in the vault'
-    await this.rows.writer.again((term) =>
+    await this.#writes.writer.again((term) =>
       this.#pool.query(what, 'SELECT rewrite_vault_keys($1, $2, $3, $4::bytea[])', [
         term,
         first,
@@ -85,7 +87,7 @@ export class PostgresVaultKeys implements VaultKeyRows {
 
   /** Whether a row that lives has one of the traces. */
   async #isThere(traces: readonly Uint8Array[]): Promise<boolean> {
-    const rows = await this.rows.read(() =>
+    const rows = await this.#writes.read(() =>
       this.#pool.query(
         'search the vault’s keys',
         `SELECT 1 FROM vault_keys, unnest($1::bytea[]) AS t (trace)

@@ -11,6 +11,7 @@ import type { PostgresPool } from './postgres-pool.ts'
 import type { Fence } from './postgres-rows.ts'
 import { PostgresVaultKeys } from './postgres-vault-keys.ts'
 import { PostgresVaultRows } from './postgres-vault-rows.ts'
+import { PostgresVaultWrites } from './postgres-vault-writes.ts'
 import type { VaultStore } from './vault-port.ts'
 
 export interface PostgresVaultStoreOptions {
@@ -22,13 +23,14 @@ export interface PostgresVaultStoreOptions {
 
 /** Opens the store. Whoever writes first takes it over: what wrote it before can write no more. */
 export function openPostgresVaultStore({ pool, fence }: PostgresVaultStoreOptions): VaultStore {
-  const keys = new PostgresVaultKeys(pool, fence)
-  const payloads = new PostgresVaultRows(pool, 'vault_payloads', fence, 'the vault’s payloads')
+  const writes = new PostgresVaultWrites(pool, fence)
+  const keys = new PostgresVaultKeys(pool, writes)
   return {
     keys,
-    payloads,
+    payloads: new PostgresVaultRows(pool, 'vault_payloads', writes),
+    write: (vault_keys, vault_payloads) => writes.write({ vault_keys, vault_payloads }),
     usage: () =>
-      keys.rows.read(async () => {
+      writes.read(async () => {
         // Of each partition, since the parent of them has no bytes of its own.
         const [row] = await pool.query<{ keys: number; payloads: number }>(
           'measure the vault',
@@ -38,8 +40,8 @@ export function openPostgresVaultStore({ pool, fence }: PostgresVaultStoreOption
         return { ...row!, free: undefined }
       }),
     async close() {
-      await keys.close()
-      await payloads.close()
+      await keys.idle()
+      await writes.close()
     },
   }
 }

@@ -65,6 +65,12 @@ export interface VaultStore {
   readonly keys: VaultKeyRows
   readonly payloads: VaultRows
 
+  /**
+   * Writes among the keys and among the payloads: makes all of both durable, or, where a row to be created is there, none.
+   * When the process dies meanwhile there may be the keys alone. @throws as VaultRows.write()
+   */
+  write(keys: readonly VaultChange[], payloads: readonly VaultChange[]): Promise<void>
+
   /** Bytes used on stable storage, and bytes still free there; undefined where that makes no sense. */
   usage(): Promise<
     | { readonly keys: number; readonly payloads: number; readonly free: number | undefined }

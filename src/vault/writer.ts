@@ -1,4 +1,4 @@
-/** Writes records into the vault: seals their disclosures, and stores the keys before what they open. */
+/** Writes records into the vault: seals their disclosures, and stores them with their keys. */
 import type { KeyObject } from 'node:crypto'
 import { CairnError } from '../errors.ts'
 import type { Disclosure } from '../formats/disclosure.ts'
@@ -113,9 +113,7 @@ export class Writer {
 
   async #write(keys: readonly VaultChange[], payloads: readonly VaultChange[]): Promise<void> {
     try {
-      // Keys first: a payload without its key would look like damage.
-      await this.#store.keys.write(keys)
-      await this.#writePayloads(payloads, keys)
+      await this.#store.write(keys, payloads)
     } catch (cause) {
       if (!(cause instanceof CairnError) || cause.code !== 'CONFLICT') throw cause
       throw new CairnError(
@@ -123,21 +121,6 @@ export class Writer {
         'one of these records is in the vault already; a record is put there once',
         { cause },
       )
-    }
-  }
-
-  /** Takes their keys away again when payloads cannot be made, because others are there. */
-  async #writePayloads(
-    payloads: readonly VaultChange[],
-    keys: readonly VaultChange[],
-  ): Promise<void> {
-    try {
-      await this.#store.payloads.write(payloads)
-    } catch (error) {
-      if (error instanceof CairnError && error.code === 'CONFLICT') {
-        await this.#store.keys.write(keys.map(({ key }) => ({ kind: 'delete', key })))
-      }
-      throw error
     }
   }
 

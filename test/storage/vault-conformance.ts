@@ -317,6 +317,46 @@ export function vaultStoreConformance(name: string, place: () => Promise<VaultSt
       })
     })
 
+    describe('what is written on both sides', () => {
+      const keyOf = (n: number): Uint8Array => utf8(`row ${n}`)
+      const made = (...some: number[]): VaultChange[] =>
+        some.map((n) => create(keyOf(n), utf8(`made ${n}`)))
+      async function there(store: VaultStore): Promise<Record<string, string[]>> {
+        const names = async (rows: VaultRows): Promise<string[]> =>
+          (await all(rows.list(EVERYTHING))).map(({ key }) => Buffer.from(key).toString())
+        return { keys: await names(store.keys), payloads: await names(store.payloads) }
+      }
+
+      it('is all there, also when the store is opened again', async () => {
+        const { store, reopen } = await fresh()
+        await store.keys.write(made(9))
+        await store.write([...made(1, 2), del(keyOf(9))], made(1))
+        await store.write([], [])
+        await store.write([], made(5))
+        const expected = { keys: ['row 1', 'row 2'], payloads: ['row 1', 'row 5'] }
+        expect(await there(store)).toEqual(expected)
+        expect(await there(await reopen())).toEqual(expected)
+      })
+
+      it('is nowhere when a row of either side is there that was to be made', async () => {
+        const { store } = await fresh()
+        await store.write(made(1), made(2))
+        const outcomes = await Promise.allSettled([
+          store.write(made(2), made(2)),
+          store.write(made(1), made(3)),
+          store.write(made(4), made(4)),
+        ])
+        expect(outcomes.map(({ status }) => status)).toEqual(['rejected', 'rejected', 'fulfilled'])
+        for (const outcome of outcomes.slice(0, 2)) {
+          expect(outcome).toMatchObject({ reason: { code: 'CONFLICT' } })
+        }
+        expect(await there(store)).toEqual({
+          keys: ['row 1', 'row 4'],
+          payloads: ['row 2', 'row 4'],
+        })
+      })
+    })
+
     describe('what is destroyed', () => {
       it('is found before, and nowhere after', async () => {
         const { here, store, reopen } = await fresh()

@@ -418,6 +418,10 @@ function mortal(store: VaultStore, fuse: Fuse): VaultStore {
   return {
     keys,
     payloads: rows(store.payloads),
+    async write(ofKeys, ofPayloads) {
+      fuse.step()
+      await store.write(ofKeys, ofPayloads)
+    },
     usage: () => store.usage(),
     close: () => store.close(),
   }
