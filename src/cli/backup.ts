@@ -55,6 +55,7 @@ export function configure(command: Command): void {
     'cairn backup --url https://log.example.com --token-file admin.token --out log.backup',
     'cairn backup --data ./cairn-data --out log.backup',
     'cairn backup --data ./cairn-data --database postgres://cairn@db/cairn --out log.backup',
+    'cairn backup --config cairn.yaml --log finance --out finance.backup',
   ])
 }
 
@@ -94,8 +95,10 @@ async function backup(flags: BackupFlags): Promise<void> {
 }
 
 /** Files of private keys that are to be saved. @throws USAGE when there are none */
-async function keysOf({ data, withKeys: wanted }: BackupFlags): Promise<readonly string[]> {
-  if (wanted !== true) return []
+async function keysOf(flags: BackupFlags): Promise<readonly string[]> {
+  if (flags.withKeys !== true) return []
+  const place = placeFlags({ ...flags }, '', flags.data)
+  const data = place.config === undefined ? flags.data : (await placeOf(place, '')).data
   if (data === undefined) {
     throw usage('a server does not give its private keys away: say with --data where they are')
   }
@@ -119,8 +122,8 @@ async function partsOf(
       'give --url for a running log or --data for a stopped one; both only with --with-keys',
     )
   }
-  const { config, database, schema, passwordFile } = place
-  if ((config ?? database ?? schema ?? passwordFile ?? policy) !== undefined) {
+  const { config, log, database, schema, passwordFile } = place
+  if ((config ?? log ?? database ?? schema ?? passwordFile ?? policy) !== undefined) {
     throw usage('--url says where the log is; leave out what says where a stopped one is')
   }
   return partsFromServer(flags, signal)
@@ -139,9 +142,10 @@ async function partsFromServer(
 
 async function* partsOfStopped(
   place: LogPlace,
-  policy: string | undefined,
+  given: string | undefined,
   signal: AbortSignal,
 ): AsyncGenerator<BackupPart> {
+  const policy = given ?? place.policy
   const file = policy === undefined ? undefined : await readPolicyFile(policy)
   const source = await openBackupSource(place, file?.bytes).catch((error: unknown) => {
     if (!(error instanceof CairnError) || error.code !== 'LOCKED') throw error

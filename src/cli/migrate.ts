@@ -1,12 +1,13 @@
 /** `cairn migrate`: moves a log to another storage, with its keys, its payloads and everything else that is its own. */
 import type { Command } from 'commander'
 import { usage } from '../errors.ts'
+import type { LogPlace } from '../server/log-storage.ts'
 import { type Migrated, type MigrateStep, migrateLog } from '../server/migrate.ts'
-import { type MovedLog, openLogAtAddress, openStoppedLog } from '../server/moved-log.ts'
+import { type MovedLog, openLogAtAddress, openStoppedLog, wasMoved } from '../server/moved-log.ts'
 import { undoMove } from '../server/undo-move.ts'
 import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
 import { readToken } from './connect.ts'
-import { placeFlags, placeOf, withPlace } from './place-flags.ts'
+import { placeFlags, placeOf, placesIn, withPlace } from './place-flags.ts'
 import { type StepLabels, stepBars } from './progress.ts'
 import { count, plural } from './style.ts'
 
@@ -17,6 +18,7 @@ interface MigrateFlags {
   readonly token?: string
   readonly tokenFile?: string
   readonly undo?: boolean
+  readonly allLogs?: boolean
   readonly json?: boolean
 }
 
@@ -39,6 +41,10 @@ export function configure(command: Command): void {
     .option('--token <token>', 'access token, for an address whose entries are not public')
     .option('--token-file <file>', 'file that holds it')
     .option(
+      '--all-logs',
+      'move every log of --from-config to where --to-config has the one of its name',
+    )
+    .option(
       '--undo',
       'take a move back, as long as no server has gone on at the new place: that is closed, and the old one goes on',
     )
@@ -47,29 +53,76 @@ export function configure(command: Command): void {
     'cairn migrate --from ./cairn-data --to /mnt/larger/cairn-data',
     'cairn migrate --from ./cairn-data --to ./server-1 --to-database postgres://cairn@db/cairn',
     'cairn migrate --from-config cairn.yaml --to ./back-on-one-machine',
+    'cairn migrate --from-config old.yaml --from-log finance --to ./finance',
     'cairn migrate --from https://copy.example.com/log --keys ./keys --to ./cairn-data',
     'cairn migrate --undo --from ./cairn-data --to /mnt/larger/cairn-data',
   ])
 }
 
 async function migrate(flags: MigrateFlags): Promise<void> {
+  if (flags.allLogs === true) return moveAll(flags)
   if (flags.undo === true) return undo(flags)
-  const quiet = flags.json === true
   const to = await placeOf(placeFlags({ ...flags }, 'to', flags.to), 'to')
+  const moved = await moveOne((signal) => sourceOf(flags, to.data, signal), to, flags)
+  if (flags.json === true) printJson(jsonOf(moved, to.data))
+  else report(moved, to.data)
+}
+
+async function moveOne(
+  open: (signal: AbortSignal) => Promise<MovedLog>,
+  to: LogPlace,
+  { json }: MigrateFlags,
+): Promise<Migrated> {
   const interrupt = interruptible()
-  const bars = stepBars(LABELS, quiet)
+  const { signal } = interrupt
+  const bars = stepBars(LABELS, json === true)
   let from: MovedLog | undefined
   try {
-    from = await sourceOf(flags, to.data, interrupt.signal)
-    const moved = await migrateLog({ from, to, progress: bars.update, signal: interrupt.signal })
-    bars.clear()
-    if (quiet) printJson(jsonOf(moved, to.data))
-    else report(moved, to.data)
+    from = await open(signal)
+    return await migrateLog({ from, to, progress: bars.update, signal })
   } finally {
     bars.clear()
     await from?.close()
     interrupt.done()
   }
+}
+
+/** Moves one log after the other; those that an earlier run has moved are left. */
+async function moveAll(flags: MigrateFlags): Promise<void> {
+  const { from, to } = {
+    from: configIn(flags, 'from', flags.from),
+    to: configIn(flags, 'to', flags.to),
+  }
+  if (flags.undo === true) throw usage('--undo takes one log at a time')
+  const [sources, destinations] = await Promise.all([placesIn(from), placesIn(to)])
+  for (const name of sources.keys()) {
+    if (!destinations.has(name)) throw usage(`${to} has no log ${JSON.stringify(name)}`)
+  }
+  const done: object[] = []
+  for (const [name, place] of sources) {
+    const destination = destinations.get(name)!
+    const log = name === '' ? 'the log at /' : `the log ${name}`
+    if (await wasMoved(place, destination.data)) {
+      if (flags.json !== true) terminal().line(`${log} was moved before`)
+      continue
+    }
+    const open = (): Promise<MovedLog> => openStoppedLog(place, destination.data)
+    const moved = await moveOne(open, destination, flags)
+    done.push({ log: name, ...jsonOf(moved, destination.data) })
+    if (flags.json === true) continue
+    terminal().line(log)
+    report(moved, destination.data)
+  }
+  if (flags.json === true) printJson({ logs: done })
+}
+
+/** The configuration of one side, which has to be all that is said of it. */
+function configIn(flags: MigrateFlags, side: 'from' | 'to', data: string | undefined): string {
+  const { config, ...others } = placeFlags({ ...flags }, side, data)
+  if (config !== undefined && Object.values(others).every((value) => value === undefined)) {
+    return config
+  }
+  throw usage(`--all-logs goes with --from-config and --to-config alone, which say where each is`)
 }
 
 async function undo(flags: MigrateFlags): Promise<void> {
@@ -100,7 +153,7 @@ async function sourceOf(flags: MigrateFlags, to: string, signal: AbortSignal): P
   const { from, keys, token, tokenFile } = flags
   const place = placeFlags({ ...flags }, 'from', from)
   if (isAddress(from)) {
-    for (const name of ['config', 'database', 'schema', 'passwordFile'] as const) {
+    for (const name of ['config', 'log', 'database', 'schema', 'passwordFile'] as const) {
       if (place[name] !== undefined)
         throw usage('an address says where the log is; leave the other --from flags out')
     }

@@ -26,6 +26,8 @@ export interface LogPlace {
   readonly shared?: SharedStorageConfig | undefined
   /** Path of the signer's state; without it, one beside the data directory. */
   readonly signerState?: string | undefined
+  /** Path of the policy that names its witnesses, where a configuration says so. */
+  readonly policy?: string | undefined
 }
 
 export interface OpenStorageOptions {

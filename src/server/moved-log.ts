@@ -10,6 +10,7 @@ import { disagreement } from '../log/recover.ts'
 import { openSignedState } from '../log/signed-state.ts'
 import { storedTiles } from '../log/stored-tiles.ts'
 import type { TreeSize } from '../merkle/position.ts'
+import { directoryKind, markOf } from '../storage/data-directory.ts'
 import type { IdempotencyRecord, StoredHead, StoredPublication } from '../storage/port.ts'
 import type { TileSource } from '../tiles/source.ts'
 import { keyFiles } from './key-file.ts'
@@ -81,6 +82,17 @@ export async function openStoppedLog(place: LogPlace, movedTo: string): Promise<
     await storage.close()
     throw error
   }
+}
+
+/** Whether a log was moved to a place already, to the end. @throws as openStorage */
+export async function wasMoved(from: LogPlace, to: string): Promise<boolean> {
+  const storage = await openStorage(from, { create: false, despite: ['moved'] })
+  const moved = await storage.mark('moved').finally(() => storage.close())
+  return (
+    moved?.startsWith(`${movedText(resolve(to))} `) === true &&
+    (await directoryKind(to)) === 'log' &&
+    (await markOf(to, 'unfinished')) === undefined
+  )
 }
 
 /** A server of a shared log may go on acknowledging leaves, though none leads. @throws CONFLICT */

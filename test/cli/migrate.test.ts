@@ -147,6 +147,48 @@ describe('cairn migrate from one data directory to another', () => {
     await whileServed(from, async ({ log }) => void (await log.submit(utf8('goes on'))))
   })
 
+  it('moves one of several logs, or all of them, and saves and restores one', async () => {
+    const small = at('small')
+    const options = { origin: 'small.example/log' }
+    await whileServed(small, async ({ log }) => void (await log.submit(utf8('a leaf'))), options)
+    const config = async (name: string, main: string, logs: Record<string, string>) => {
+      const lines = Object.entries(logs).map(([log, data]) => `  ${log}:\n    data: ${data}`)
+      await writeFile(at(name), [`data: ${main}`, 'logs:', ...lines, ''].join('\n'))
+      return at(name)
+    }
+    const main = await copy('several')
+    const old = await config('old.yaml', main, { small })
+    const logs = { small: at('small-moved') }
+    const next = await config('new.yaml', at('several-moved'), logs)
+    const other = await config('other.yaml', at('several-moved'), { else: at('else') })
+
+    const out = ['--out', at('small.backup')]
+    const backup = (log: string) => cairn(['backup', '--config', old, '--log', log, ...out])
+    expectRefusal(await backup('large'), /has no log "large"; besides the one at \/ it has small/)
+    const saved = await cairn(['backup', '--config', old, '--log', 'small', ...out, '--with-keys'])
+    expect(saved.stdout).toMatch(/saved: 1 entry/)
+    const into = ['--to-config', other, '--to-log', 'else', '--adopt-head', '--json']
+    const restored = await cairn(['restore', at('small.backup'), ...into])
+    expect(JSON.parse(restored.stdout)).toMatchObject({ to: at('else'), size: 1, may_sign: true })
+
+    const all = ['migrate', '--all-logs', '--from-config', old]
+    expectRefusal(await cairn([...all, '--to-config', other]), /other.yaml has no log "small"/)
+    expectRefusal(await cairn([...all, '--to', at('x')]), /--from-config and --to-config alone/)
+    expectRefusal(await cairn([...all, '--to-config', next, '--undo']), /one log at a time/)
+    const one = ['migrate', '--from-config', old, '--from-log', 'small', '--to', logs.small]
+    expect((await cairn(one)).code).toBe(0)
+    const run = await cairn([...all, '--to-config', next, '--json'])
+    expect(JSON.parse(run.stdout)).toMatchObject({ logs: [{ log: '', size: 606 }] })
+    const again = await cairn([...all, '--to-config', next])
+    expect(again).toMatchObject({
+      code: 0,
+      stdout: 'the log at / was moved before\nthe log small was moved before\n',
+    })
+    expect((await contentsOf({ data: at('else') })).head).toBe(
+      (await contentsOf({ data: logs.small })).head,
+    )
+  })
+
   it('refuses a place that is not free', async () => {
     const from = await copy('kept')
     await mkdir(at('full'))
