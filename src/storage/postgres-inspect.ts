@@ -137,7 +137,8 @@ async function* inspectLeaves(
       continue
     }
     const leaves: LeafHash[] = []
-    for (let at = 0; at < hashes.length; at += HASH_SIZE) {
+    const end = Math.min(hashes.length, (next - tile * TILE_WIDTH) * HASH_SIZE)
+    for (let at = 0; at < end; at += HASH_SIZE) {
       leaves.push(hashes.subarray(at, at + HASH_SIZE) as LeafHash)
     }
     const found = await store.find(leaves)
@@ -157,28 +158,31 @@ async function* inspectLeaves(
   yield* findStrays(db, hashAt, next, matched)
 }
 
+/** Of the first $1 leaves, and of none at all: what was sequenced since is left out, or a pass would never catch up. */
+const LOOKED_AT = 'index < $1 OR index >= (SELECT next FROM sequence)'
+
 /** Indices of no leaf, when there are more than were met. */
 async function* findStrays(
   db: PostgresConnection,
   hashAt: (index: number, hash: Uint8Array) => Promise<boolean>,
-  from: number,
+  end: number,
   matched: number,
 ): AsyncGenerator<string> {
-  let next = from
   const [total] = await db.query<{ count: number }>(
     'count the index of leaves',
-    'SELECT count(*) AS count FROM leaf_index',
+    `SELECT count(*) AS count FROM leaf_index WHERE ${LOOKED_AT}`,
+    [end],
   )
   if (total?.count === matched) return
   let after = new Uint8Array()
   for (;;) {
-    const rows = await db.query<{ hash: Uint8Array; index: number }>(
+    const rows = await db.query<{ hash: Uint8Array; index: number; next: number }>(
       'read the index of leaves',
-      `SELECT hash, index FROM leaf_index WHERE hash > $1 ORDER BY hash LIMIT ${4 * PAGE}`,
-      [after],
+      `SELECT hash, index, (SELECT next FROM sequence) AS next FROM leaf_index
+       WHERE hash > $2 AND (${LOOKED_AT}) ORDER BY hash LIMIT ${4 * PAGE}`,
+      [end, after],
     )
-    if (rows.some(({ index }) => index >= next)) next = await readNext(db)
-    for (const { hash, index } of rows) {
+    for (const { hash, index, next } of rows) {
       after = hash.slice()
       const name = `leaf hash ${short(hash)}`
       if (index >= next) yield `${name} leads to entry ${index}, beyond the size ${next}`
