@@ -129,15 +129,16 @@ async function partsOf(
   return partsFromServer(flags, signal)
 }
 
-async function partsFromServer(
+/** The server is asked once the file is there to be written: an answer that nobody reads would keep the process alive. */
+async function* partsFromServer(
   { url, token, tokenFile }: BackupFlags,
   signal: AbortSignal,
-): Promise<AsyncIterable<BackupPart>> {
+): AsyncGenerator<BackupPart> {
   if (token !== undefined && tokenFile !== undefined)
     throw usage('give --token or --token-file, not both')
   const bearer =
     tokenFile === undefined ? (token ?? process.env.CAIRN_TOKEN) : await readToken(tokenFile)
-  return parseBackup(await fetchBackup({ url: url!, token: bearer, signal }))
+  yield* parseBackup(await fetchBackup({ url: url!, token: bearer, signal }))
 }
 
 async function* partsOfStopped(

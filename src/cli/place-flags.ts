@@ -86,7 +86,8 @@ export async function placeOf(flags: PlaceFlags, side: Side): Promise<LogPlace> 
     throw usage(`${named(side, 'log')} is the name of a log in a ${named(side, 'config')} file`)
   }
   if (data === undefined) {
-    throw usage(`say where the log is: ${dataFlag} DIR or ${named(side, 'config')} FILE`)
+    const where = side === 'to' ? 'where the log is to be' : 'where the log is'
+    throw usage(`say ${where}: ${dataFlag} DIR or ${named(side, 'config')} FILE`)
   }
   const settings = {
     ...(database !== undefined && { database }),

@@ -75,7 +75,9 @@ function report(place: string, from: number, to: number, flags: SchemaFlags): vo
   line(
     from === to
       ? `${printable(place)} is at version ${to}, the newest`
-      : `${printable(place)} was brought from version ${from} to ${to}`,
+      : from === 0
+        ? `${printable(place)} has its tables now, of version ${to}`
+        : `${printable(place)} was brought from version ${from} to ${to}`,
   )
   if (flags.archive === true) line('what its bucket has may leave the database')
   if (flags.archive === false) line('nothing leaves the database')

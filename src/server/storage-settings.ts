@@ -95,12 +95,28 @@ export interface SharedStorageConfig {
   readonly advertise?: string
 }
 
+/** What somebody who asks for it would believe to be done. @throws USAGE where there is no bucket for it */
+function mustBeOfBucket(values: SettingValues, prefix: string): void {
+  const asked = {
+    'object-lock': values['object-lock'] !== undefined && values['object-lock'] !== 'none',
+    'object-legal-hold': values['object-legal-hold'] === true,
+    'storage-class': values['storage-class'] !== undefined,
+    's3-endpoint': values['s3-endpoint'] !== undefined,
+    's3-credentials': values['s3-credentials'] !== undefined,
+  }
+  for (const [name, isAsked] of Object.entries(asked)) {
+    if (isAsked)
+      throw usage(`${prefix}${name} needs ${prefix}bucket: without it nothing is archived`)
+  }
+}
+
 /** `prefix` is where the settings stand in a file. @throws USAGE */
 export function sharedStorageOf(
   values: SettingValues,
   prefix: string,
 ): SharedStorageConfig | undefined {
   const database = databaseOf(values, prefix, DEFAULT_SCHEMA)
+  if (values.bucket === undefined) mustBeOfBucket(values, prefix)
   if (database === undefined) {
     for (const name of ['bucket', 'advertise']) {
       if (values[name] !== undefined) {

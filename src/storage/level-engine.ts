@@ -60,7 +60,11 @@ export async function openDatabase(
       )
     }
     if (/does not exist \(create_if_missing is false\)/.test(messageOf(cause))) {
-      throw new CairnError('NOT_FOUND', `there is no store in ${directory}`, { cause })
+      throw new CairnError(
+        'NOT_FOUND',
+        `there is no store in ${directory}; data that is in a database is found by naming that as well`,
+        { cause },
+      )
     }
     throw engineFailure(`open ${directory}`, cause, remedy)
   }

@@ -48,7 +48,7 @@ export async function openObjectDirectory(path: string): Promise<ObjectStore> {
   const place = pathToFileURL(path).href
   const failure = (what: string, error: unknown): CairnError => directoryFailure(place, what, error)
   const root = await openRoot(path).catch((error: unknown) => {
-    throw failure('it', error)
+    throw failure('the directory', error)
   })
   const durable = new Set<string>([root])
 

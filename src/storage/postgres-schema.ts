@@ -70,8 +70,9 @@ export async function migrateSchema(
     if (failureCode(cause) !== '42501') throw error
     throw new CairnError(
       'FORBIDDEN',
-      `${pool.place} is at version ${from}, this program needs ${to}, and its database role may not change the schema: ` +
-        'start it once as the role that owns the schema (or may create one)',
+      from === 0
+        ? `${pool.place} has no tables yet, and this database role may not make them: start once as a role that may, or for a log run cairn schema as such a role`
+        : `${pool.place} is at version ${from}, this program needs ${to}, and this database role may not change the schema: start once as the role that owns it, or for a log run cairn schema as that role`,
       { cause },
     )
   }

@@ -84,7 +84,8 @@ function ofFile(path: string, profile: string): S3CredentialSource {
       lookAgain = performance.now() + LOOK_AFTER
       return known
     } catch (error) {
-      throw usage(`the credentials in ${path} cannot be used: ${messageOf(error)}`, error)
+      const what = isMissing(error) ? 'there is no such file' : messageOf(error)
+      throw usage(`the credentials in ${path} cannot be used: ${what}`, error)
     }
   }
 
@@ -139,4 +140,8 @@ export function parseCredentials(text: string, profile: string): S3Credentials {
     secretAccessKey,
     sessionToken: values.get('aws_session_token') || undefined,
   }
+}
+
+function isMissing(error: unknown): boolean {
+  return error instanceof Error && 'code' in error && error.code === 'ENOENT'
 }

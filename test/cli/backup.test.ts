@@ -201,6 +201,10 @@ describe('a backup of a running log', () => {
       }
       stop = true
       await busy
+      // Ends although the server would have sent more than anybody reads.
+      const flags = ['--url', url, '--token-file', join(data, 'admin.token')]
+      const nowhere = await cairn(['backup', ...flags, '--out', at('no/such/folder/x.backup')])
+      expectRefusal(nowhere, /cannot write/)
     })
     for (let round = 0; round < 3; round++) {
       const to = at(`running-${round}`)
@@ -366,7 +370,7 @@ describe('the flags', () => {
     [['backup', '--data', '/nowhere', '--out', 'y'], /no log in/],
     [['backup', '--data', '/nowhere', '--with-keys', '--out', 'y'], /no keys of a log/],
     [['backup', '--data', '/nowhere', '--policy', '/nowhere', '--out', 'y'], /policy/],
-    [['restore', 'x'], /say where the log is: --to DIR/],
+    [['restore', 'x'], /say where the log is to be: --to DIR/],
     [['restore', '--to', 'x'], /file/],
     [['restore', 'x', '--to', 'y', '--policy', '/nowhere'], /policy/],
   ])('are refused: %j', async (args, message) => {

@@ -319,7 +319,7 @@ describe('cairn migrate from an address', () => {
 describe('the flags of cairn migrate', () => {
   it.each([
     [['--to', 'x'], /say where the log is: --from DIR or --from-config FILE/],
-    [['--from', 'x'], /say where the log is: --to DIR or --to-config FILE/],
+    [['--from', 'x'], /say where the log is to be: --to DIR or --to-config FILE/],
     [['--from', 'x', '--from-config', 'y', '--to', 'z'], /--from-config says where/],
     [['--from', 'x', '--to', 'z', '--to-schema', 's'], /database-schema needs database/],
     [['--from', 'x', '--to', 'z', '--to-database', 'mysql://x'], /must be a URL such as postgres/],

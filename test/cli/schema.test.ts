@@ -13,7 +13,7 @@ it('makes the tables, lets a role use them, and does nothing the second time', a
   const place = ['--database', url, '--database-schema', name]
   const first = await schema(...place, '--grant', role)
   expect(first).toMatchObject({ code: 0, stderr: '' })
-  expect(first.stdout).toMatch(/was brought from version 0 to \d+\n.* may run the log, and change/)
+  expect(first.stdout).toMatch(/has its tables now, of version \d+\n.* may run the log, and change/)
   expect(first.stdout).not.toContain(new URL(url).password)
   const withArchive = await schema(...place, '--archive')
   expect(withArchive.stdout).toMatch(/the newest\nwhat its bucket has may leave the database\n$/)

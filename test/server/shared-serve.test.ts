@@ -281,6 +281,10 @@ describe('a server is refused', () => {
     const place = join(folder, 'alone')
     const flags = { data: place, bucket: 's3://logs' }
     await expect(loadConfig({ flags, env: {} })).rejects.toThrow(/bucket needs database/)
+    for (const asked of [{ 'object-lock': 'compliance' }, { 'storage-class': 'GLACIER_IR' }]) {
+      const settings = { data: place, database: 'postgres://db.example/cairn', ...asked }
+      await expect(loadConfig({ flags: settings, env: {} })).rejects.toThrow(/needs bucket/)
+    }
     await mkdir(place, { recursive: true })
   })
 })
