@@ -37,9 +37,9 @@ export {
   type ReadOptions,
   type RecordSearch,
   type RecordsClient,
-  type SubmitRecordOptions,
 } from './client/records-client.ts'
 export type { RequesterOptions } from './client/request.ts'
+export type { SubmitRecordOptions } from './client/submit-records.ts'
 export type { Check, Trust } from './client/verdict.ts'
 export { type CheckpointVerdict, verifyCheckpoint } from './client/verify-checkpoint.ts'
 export { CairnError, type CairnErrorCode } from './errors.ts'

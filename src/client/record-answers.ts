@@ -16,7 +16,20 @@ import {
 import { hashLeaf, type LeafHash } from '../merkle/hash.ts'
 import { verifyInclusion } from '../merkle/inclusion.ts'
 import { type LeafIndex, leafIndex, type TreeSize, treeSize } from '../merkle/position.ts'
-import { arrayOf, listOf, type Members, membersOf, sizeOf, textOf } from './read-answer.ts'
+import {
+  arrayOf,
+  listOf,
+  type Members,
+  meaningOf,
+  membersOf,
+  sizeOf,
+  textOf,
+} from './read-answer.ts'
+
+/** What an answer of a log with records means. @throws IO */
+export function answerOf<T>(answer: Uint8Array, read: (value: Members) => T): T {
+  return meaningOf(answer, 'a log with records', read)
+}
 
 /** A record that is in the log. */
 export interface RecordPlace {

@@ -8,14 +8,13 @@ import { MAX_COMPLETE_LIST_SIZE, parseCompleteList } from '../formats/complete-l
 import type { MapTerm } from '../formats/completeness-terms.ts'
 import { MAX_EVIDENCE_SIZE } from '../formats/evidence.ts'
 import type { EvidenceQuery } from '../formats/evidence-manifest.ts'
-import type { RecordSource } from '../formats/record.ts'
 import { PSEUDONYM } from '../formats/record-values.ts'
 import { hashLeaf, type LeafHash } from '../merkle/hash.ts'
 import { leafIndex } from '../merkle/position.ts'
-import { batchesOf } from './batches.ts'
-import type { CallOptions, SubmitOptions } from './log-client.ts'
-import { listOf, type Members, meaningOf } from './read-answer.ts'
+import type { CallOptions } from './log-client.ts'
+import { listOf, type Members } from './read-answer.ts'
 import {
+  answerOf,
   type Erasure,
   type ErasurePage,
   erasureOf,
@@ -26,32 +25,12 @@ import {
   type Hold,
   holdOf,
   type RecordPage,
-  type RecordPlace,
   type RecordReading,
-  type RecordReceipt,
   recordPage,
-  recordPlace,
   recordReading,
-  recordReceipt,
 } from './record-answers.ts'
-import {
-  namedRecord,
-  ndjson,
-  type Records,
-  recordJson,
-  recordLines,
-  renumbered,
-} from './record-lines.ts'
 import { createRequester, type HttpRequest, type RequesterOptions } from './request.ts'
-
-export interface SubmitRecordOptions extends SubmitOptions {
-  /**
-   * Makes it safe to repeat a run that was cut short: batches that the log has already are not added again. Of one run
-   * only, of the same records in the same order; 200 visible ASCII characters at the most. A random one by default, which
-   * covers the retries of this call.
-   */
-  readonly idempotencyKey?: string
-}
+import { type RecordSubmitter, recordSubmitter } from './submit-records.ts'
 
 /** What to look for: records that have all of this. People by their names or their pseudonyms, times as RFC 3339. */
 export interface RecordSearch extends Omit<EvidenceQuery, 'trace_id'> {
@@ -104,32 +83,7 @@ export interface EvidenceOptions extends CallOptions {
   readonly onBytes?: (bytes: number) => void
 }
 
-export interface RecordsClient {
-  /**
-   * Submits one record and returns its receipt once the log has stored it durably, its payload in the vault. The
-   * receipt's inclusion proof is checked here, its signature is not: `verifyReceipt` does that, of the bytes from `leaf`.
-   * @throws UNAUTHORIZED, FORBIDDEN, MALFORMED with the JSON Pointer of what is wrong, TOO_LARGE, CONFLICT, OVERLOADED,
-   *   DISK_FULL, READ_ONLY, STOPPED, IO
-   * @throws VERIFICATION_FAILED when its signature does not hold, or the proof of the receipt
-   */
-  submit(record: RecordSource, options?: SubmitRecordOptions): Promise<RecordReceipt>
-
-  /**
-   * Submits any number of records, as many at a time as the log takes, and yields the receipts of each batch in the
-   * order of the records. A batch is added whole or not at all.
-   * @throws as submit; an error about a record begins with its number: `record 17: /type: …`
-   */
-  submitMany(
-    records: Records,
-    options?: SubmitRecordOptions,
-  ): AsyncGenerator<readonly RecordReceipt[]>
-
-  /** As submitMany, for those who need no receipts now: yields ids and indices of each batch. */
-  submitForPlaces(
-    records: Records,
-    options?: Omit<SubmitRecordOptions, 'witnessed' | 'onLate'>,
-  ): AsyncGenerator<readonly RecordPlace[]>
-
+export interface RecordsClient extends RecordSubmitter {
   /** A page of records. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
   search(query?: RecordSearch, options?: CallOptions): Promise<RecordPage>
 
@@ -194,26 +148,13 @@ export interface RecordsClient {
   report(month: string, format: 'json' | 'html', options?: CallOptions): Promise<Uint8Array>
 }
 
-/** A batch of receipts is a dozen times as large as its indices, so it holds fewer records. */
-const RECEIPT_BATCH = { leaves: 2_000, bytes: 8 * 1024 * 1024 }
-/** Well below what a log takes at once. */
-const PLACE_BATCH = { leaves: 10_000, bytes: 16 * 1024 * 1024 }
-/** Receipts with cosignatures. */
-const WITNESSED_BATCH = { leaves: 500, bytes: 8 * 1024 * 1024 }
-/** Bytes of a record's receipt in an answer, and of one with cosignatures. */
-const RECEIPT_SIZE = 16 * 1024
-const WITNESSED_RECEIPT_SIZE = 64 * 1024
-/** `{"id":"…","index":…}` and a comma. */
-const PLACE_SIZE = 96
 const MAX_ANSWER_SIZE = 64 * 1024
 /** A record, and a payload of 8 MiB once as JSON and once as disclosures. */
 const MAX_READING_SIZE = 32 * 1024 * 1024
 const MAX_LIST_SIZE = 64 * 1024 * 1024
 const MAX_LEAF_SIZE = 65_535
 const MAX_REPORT_SIZE = 64 * 1024 * 1024
-const ACCEPTED = 202
 
-const WHAT = 'a log with records'
 const JSON_TYPE = 'application/json'
 
 /** A client of the records of the log at `options.url`. @throws USAGE when that is not an http or https address */
@@ -225,7 +166,7 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
     read: (value: Members) => T,
     { signal }: CallOptions,
     limit = MAX_LIST_SIZE,
-  ): Promise<T> => meaningOf(await request({ path, limit, signal }), WHAT, read)
+  ): Promise<T> => answerOf(await request({ path, limit, signal }), read)
 
   /** What changes something, and is not safe to repeat. */
   const post = async <T>(
@@ -243,83 +184,14 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
       once: true,
       signal,
     })
-    return meaningOf(answer, WHAT, read)
+    return answerOf(answer, read)
   }
 
   const search: RecordsClient['search'] = (query = {}, options = {}) =>
     get(`v1/records${queryOf(query)}`, recordPage, options)
 
-  /** Sends the batches of a run, and reads what became of each record. */
-  async function* submitBatches<T>(
-    records: Records,
-    { size, limits, prefer, read }: Batches<T>,
-    options: SubmitRecordOptions,
-  ): AsyncGenerator<readonly T[]> {
-    const key = options.idempotencyKey ?? randomKey()
-    let before = 0
-    let number = 0
-    for await (const { leaves } of batchesOf(recordLines(records), limits)) {
-      number++
-      const answer = await request({
-        method: 'POST',
-        ...submission(leaves.length, options),
-        headers: {
-          'content-type': 'application/x-ndjson',
-          accept: JSON_TYPE,
-          'idempotency-key': `${key}-${number}`,
-          ...prefer,
-        },
-        body: ndjson(leaves),
-        limit: 64 + leaves.length * size,
-      }).catch((error: unknown) => {
-        throw renumbered(error, before)
-      })
-      const items = meaningOf(answer, WHAT, ({ records }) => listOf(records, read))
-      if (items.length !== leaves.length) {
-        throw new CairnError('IO', `the log did not answer for each of ${leaves.length} records`)
-      }
-      yield items
-      before += leaves.length
-    }
-  }
-
   return {
-    async submit(record, options = {}) {
-      const answer = await request({
-        method: 'POST',
-        ...submission(1, options),
-        headers: {
-          'content-type': JSON_TYPE,
-          accept: JSON_TYPE,
-          'idempotency-key': options.idempotencyKey ?? randomKey(),
-        },
-        body: recordJson(record),
-        limit: WITNESSED_RECEIPT_SIZE,
-      }).catch((error: unknown) => {
-        const { number, message } = namedRecord(error)
-        // There is only one.
-        if (number === undefined) throw error
-        throw new CairnError((error as CairnError).code, message, { cause: error })
-      })
-      return meaningOf(answer, WHAT, recordReceipt)
-    },
-
-    submitMany(records, options = {}) {
-      const witnessed = options.witnessed === true
-      const batches = {
-        size: witnessed ? WITNESSED_RECEIPT_SIZE : RECEIPT_SIZE,
-        limits: witnessed ? WITNESSED_BATCH : RECEIPT_BATCH,
-        prefer: {},
-        read: recordReceipt,
-      }
-      return submitBatches(records, batches, options)
-    },
-
-    submitForPlaces(records, options = {}) {
-      const prefer = { prefer: 'return=minimal' }
-      const batches = { size: PLACE_SIZE, limits: PLACE_BATCH, prefer, read: recordPlace }
-      return submitBatches(records, batches, options)
-    },
+    ...recordSubmitter(request),
 
     search,
 
@@ -404,28 +276,8 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
   }
 }
 
-interface Batches<T> {
-  /** Bytes of the answer for a record. */
-  readonly size: number
-  readonly limits: Parameters<typeof batchesOf>[1]
-  readonly prefer: Readonly<Record<string, string>>
-  readonly read: (value: Members) => T
-}
-
 function jsonBody(value: unknown): Pick<HttpRequest, 'headers' | 'body'> {
   return { headers: { 'content-type': JSON_TYPE }, body: utf8(JSON.stringify(value)) }
-}
-
-/** Where so many records are sent, and what is made of the answer's status. */
-function submission(
-  records: number,
-  { witnessed, onLate, signal }: SubmitOptions,
-): Pick<HttpRequest, 'path' | 'onStatus' | 'signal'> {
-  if (witnessed !== true) return { path: 'v1/records', signal }
-  const onStatus = (status: number): void => {
-    if (status === ACCEPTED) onLate?.(records)
-  }
-  return { path: 'v1/records?wait=witnessed', onStatus, signal }
 }
 
 /** @throws VERIFICATION_FAILED when the list is of something else; IO when it is none */
@@ -469,10 +321,6 @@ function queryOf(members: object): string {
 function decimal(value: unknown): string {
   const text = String(value)
   return typeof value === 'number' && text.includes('e-') ? value.toFixed(15) : text
-}
-
-function randomKey(): string {
-  return toHex(crypto.getRandomValues(new Uint8Array(16)))
 }
 
 function failed(message: string): CairnError {
