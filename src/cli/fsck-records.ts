@@ -41,7 +41,7 @@ export async function withoutKey({ folder, keyFile }: RecordsPlace): Promise<str
   if (process.env.CAIRN_PASSPHRASE !== undefined) return undefined
   const { needsPassphrase } = await import('../server/vault-key.ts')
   if (!(await needsPassphrase(file))) return undefined
-  return `their master key is made out of a passphrase; give it in CAIRN_PASSPHRASE`
+  return `their master key takes a passphrase; give it in CAIRN_PASSPHRASE`
 }
 
 /**

@@ -22,6 +22,7 @@ import {
 } from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
 import { openDatabase } from '../storage/level-engine.ts'
+import { type DirectoryLock, lockDirectory } from '../storage/level-lock.ts'
 import { note, printJson, terminal, withCommonHelp } from './command.ts'
 import { printable } from './style.ts'
 import { withSubmitterKeys } from './submitter-key.ts'
@@ -32,6 +33,7 @@ interface KeyFlags {
   readonly data: string
   readonly origin?: string
   readonly passphraseFile?: string
+  readonly vaultKey?: string
   readonly json?: boolean
 }
 
@@ -64,8 +66,18 @@ export function configure(command: Command): void {
     '--origin <name>',
     'name of the log and its keys, such as log.example.com/audit',
   )
-  add('encrypt', 'Encrypt the keys of a stopped log or witness to a passphrase.', encryptKeys)
-  add('decrypt', 'Store the keys of a stopped log or witness in clear again.', decryptKeys)
+  const vaultKey = [
+    '--vault-key <file>',
+    "the vault's master key (default: <data>/keys/vault.key, where there is one)",
+  ] as const
+  add(
+    'encrypt',
+    'Encrypt the keys of a stopped log or witness to a passphrase, the master key of its vault among them.',
+    encryptKeys,
+  ).option(...vaultKey)
+  add('decrypt', 'Store the keys of a stopped log or witness in clear again.', decryptKeys).option(
+    ...vaultKey,
+  )
   withSubmitterKeys(command)
   command.addHelpText(
     'after',
@@ -82,7 +94,7 @@ async function show(flags: KeyFlags): Promise<void> {
     return report(await existingKeys(flags, await passphraseOf(flags)), flags)
   }
   const vkeys = await readVkeyFile(directory.vkeyFile)
-  report({ vkeys, file: existsSync(encrypted) ? encrypted : plain }, flags)
+  await report({ vkeys, file: existsSync(encrypted) ? encrypted : plain }, flags)
 }
 
 async function generate(flags: KeyFlags): Promise<void> {
@@ -102,7 +114,7 @@ async function generate(flags: KeyFlags): Promise<void> {
     passphrase,
     onEvent: () => undefined,
   })
-  report(keysOfLog(made), flags)
+  await report(keysOfLog(made), flags)
 }
 
 async function encryptKeys(flags: KeyFlags): Promise<void> {
@@ -110,22 +122,47 @@ async function encryptKeys(flags: KeyFlags): Promise<void> {
   if (passphrase === undefined) {
     throw new CairnError('USAGE', 'give a passphrase in CAIRN_PASSPHRASE or with --passphrase-file')
   }
-  await whileStopped(flags, async ({ directory, kind }) => {
-    const { text, file } = await existingKeys(flags, undefined)
-    const { encrypted } = keyFiles(directory.keys, kind)
-    await replaceKeys(file, encrypted, await encrypt(text, passphrase))
+  const { encryptVaultKey } = await import('../server/vault-key.ts')
+  const keys = await whileStopped(flags, async ({ directory, kind }) => {
+    const { plain, encrypted } = keyFiles(directory.keys, kind)
+    const isEncrypted = existsSync(encrypted) && !existsSync(plain)
+    // What is encrypted already must take the same passphrase: a server is given one.
+    const { text, vkeys } = await existingKeys(flags, isEncrypted ? passphrase : undefined)
+    const vaultFile = vaultKeyOf(flags, directory, kind)
+    const isNew = vaultFile !== undefined && (await encryptVaultKey(vaultFile, passphrase))
+    if (!isEncrypted) await replaceKeys(plain, encrypted, await encrypt(text, passphrase))
+    else if (!isNew) throw new CairnError('USAGE', `${encrypted} is encrypted already`)
+    return { vkeys, file: encrypted }
   })
-  report(await existingKeys(flags, passphrase), flags)
+  await report(keys, flags)
 }
 
 async function decryptKeys(flags: KeyFlags): Promise<void> {
-  await whileStopped(flags, async ({ directory, kind }) => {
-    const { text, file } = await existingKeys(flags, await passphraseOf(flags))
-    const { plain } = keyFiles(directory.keys, kind)
-    if (file === plain) throw new CairnError('USAGE', `${file} is not encrypted`)
-    await replaceKeys(file, plain, text)
+  const passphrase = await passphraseOf(flags)
+  const { decryptVaultKey } = await import('../server/vault-key.ts')
+  const keys = await whileStopped(flags, async ({ directory, kind }) => {
+    const { plain, encrypted } = keyFiles(directory.keys, kind)
+    const isPlain = existsSync(plain) && !existsSync(encrypted)
+    const { text, vkeys } = await existingKeys(flags, isPlain ? undefined : passphrase)
+    const vaultFile = vaultKeyOf(flags, directory, kind)
+    const isNew = vaultFile !== undefined && (await decryptVaultKey(vaultFile, passphrase))
+    if (!isPlain) await replaceKeys(encrypted, plain, text)
+    else if (!isNew) throw new CairnError('USAGE', `${plain} is not encrypted`)
+    return { vkeys, file: plain }
   })
-  report(await existingKeys(flags, undefined), flags)
+  await report(keys, flags)
+}
+
+/** Where the master key of the vault is; undefined when there is none. @throws USAGE when it is not where it is said to be */
+function vaultKeyOf(
+  { vaultKey }: KeyFlags,
+  { keys }: DataDirectory,
+  kind: DirectoryKind,
+): string | undefined {
+  const file = vaultKey ?? join(keys, 'vault.key')
+  if (existsSync(file)) return kind === 'log' ? file : undefined
+  if (vaultKey === undefined) return undefined
+  throw new CairnError('USAGE', `there is no master key in ${vaultKey}`)
 }
 
 /** The new file is durable before the old one goes: a cut in between leaves both, and no key is lost. */
@@ -144,15 +181,22 @@ async function place({ data }: KeyFlags): Promise<Place> {
   return { directory: await openDataDirectory(data, { create: false, kind }), kind }
 }
 
-/** Holds the store's lock meanwhile, so that no server starts in the middle. */
-async function whileStopped(flags: KeyFlags, work: (at: Place) => Promise<void>): Promise<void> {
+/** Holds the directory's lock meanwhile, so that no server starts in the middle. */
+async function whileStopped<T>(flags: KeyFlags, work: (at: Place) => Promise<T>): Promise<T> {
   const at = await place(flags)
-  const store = await openDatabase(at.directory.store, { createIfMissing: false })
+  const lock = join(at.directory.path, 'lock')
+  // That of a server whose log is in a database.
+  const { release } = existsSync(lock) ? await lockDirectory(lock) : await lockStore(at.directory)
   try {
-    await work(at)
+    return await work(at)
   } finally {
-    await store.close()
+    await release()
   }
+}
+
+async function lockStore({ store }: DataDirectory): Promise<DirectoryLock> {
+  const database = await openDatabase(store, { createIfMissing: false })
+  return { release: () => database.close() }
 }
 
 function fileOptions({ keys }: DataDirectory, passphrase: string | undefined): KeyFileOptions {
@@ -194,7 +238,11 @@ function passphraseOf({ passphraseFile }: KeyFlags): Promise<string | undefined>
   return passphraseFrom(process.env, passphraseFile)
 }
 
-function report({ vkeys, file }: Omit<Keys, 'text'>, flags: KeyFlags): void {
+async function report({ vkeys, file }: Omit<Keys, 'text'>, flags: KeyFlags): Promise<void> {
+  const { directory, kind } = await place(flags)
+  const vaultFile = vaultKeyOf(flags, directory, kind)
+  const { needsPassphrase } = await import('../server/vault-key.ts')
+  const vaultKey = vaultFile && { file: vaultFile, encrypted: await needsPassphrase(vaultFile) }
   const { name, type } = vkeys[0]!
   const encrypted = file.endsWith('.age')
   if (flags.json === true) {
@@ -202,10 +250,15 @@ function report({ vkeys, file }: Omit<Keys, 'text'>, flags: KeyFlags): void {
       [type === 'ed25519' ? 'origin' : 'name']: name,
       file,
       encrypted,
+      ...(vaultKey && { vault_key: vaultKey }),
       vkeys: vkeys.map(formatVkey),
     })
     return
   }
   note(`${printable(name)}: ${file}${encrypted ? ' (encrypted)' : ''}`)
+  if (vaultKey) {
+    const { file: where, encrypted: isEncrypted } = vaultKey
+    note(`master key of the vault: ${printable(where)}${isEncrypted ? ' (encrypted)' : ''}`)
+  }
   for (const key of vkeys) terminal().line(formatVkey(key))
 }

@@ -101,7 +101,8 @@ export async function encrypt(text: string, passphrase: string): Promise<string>
   return armor.encode(await encrypter.encrypt(text))
 }
 
-async function decrypt(
+/** What encrypt() made, as it lies in `file`. @throws USAGE when the passphrase is missing or wrong */
+export async function decrypt(
   file: string,
   bytes: Uint8Array,
   passphrase: string | undefined,

@@ -72,7 +72,7 @@ export async function createPassphraseMasterKey(options: {
 }): Promise<MasterKey> {
   const { file, passphrase, cost = COST } = options
   const salt = new Uint8Array(randomBytes(SALT_SIZE))
-  const masterKey = await derive(passphrase, salt, cost)
+  const masterKey = localMasterKey(await derive(passphrase, salt, cost))
   await writeNew(
     file,
     utf8(
@@ -94,24 +94,29 @@ export async function openPassphraseMasterKey(options: {
   readonly file: string
   readonly passphrase: string
 }): Promise<OpenedMasterKey> {
+  const { secret, exposed } = await passphraseSecret(options)
+  return { masterKey: localMasterKey(secret), exposed }
+}
+
+/** As openPassphraseMasterKey(), the key itself: for what stores it in another form. */
+export async function passphraseSecret(options: {
+  readonly file: string
+  readonly passphrase: string
+}): Promise<{ readonly secret: Uint8Array; readonly exposed: boolean }> {
   const { file, passphrase } = options
   const { bytes, exposed } = await read(file)
   const { salt, cost, id } = parse(file, bytes)
-  const masterKey = await derive(passphrase, salt, cost)
-  if (masterKey.id !== id) throw usage(`the passphrase is not the one of the master key in ${file}`)
-  return { masterKey, exposed }
+  const secret = await derive(passphrase, salt, cost)
+  if (localMasterKey(secret).id === id) return { secret, exposed }
+  throw usage(`the passphrase is not the one of the master key in ${file}`)
 }
 
 const scryptKey = promisify<BinaryLike, BinaryLike, number, ScryptOptions, Buffer>(scrypt)
 
-async function derive(passphrase: string, salt: Uint8Array, cost: ScryptCost): Promise<MasterKey> {
+async function derive(passphrase: string, salt: Uint8Array, cost: ScryptCost): Promise<Uint8Array> {
   if (passphrase === '') throw usage('the passphrase of a master key must not be empty')
   checkCost(cost)
-  const secret = await scryptKey(utf8(passphrase), salt, KEY_SIZE, {
-    ...cost,
-    maxmem: 2 * MAX_MEMORY,
-  })
-  return localMasterKey(secret)
+  return scryptKey(utf8(passphrase), salt, KEY_SIZE, { ...cost, maxmem: 2 * MAX_MEMORY })
 }
 
 /** @throws RangeError */

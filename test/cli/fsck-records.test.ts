@@ -7,6 +7,7 @@ import { createRecordsClient } from '../../src/client/records-client.ts'
 import { loadConfig } from '../../src/server/config.ts'
 import { serve } from '../../src/server/serve.ts'
 import { openLevelIndexStore } from '../../src/storage/level-index.ts'
+import { cheaplyEncrypted } from '../support/cheaply-encrypted.ts'
 import { cairn } from './run.ts'
 
 const RECORDS = 40
@@ -19,8 +20,9 @@ const at = (name: string): string => join(folder, name)
 async function served<T>(
   data: string,
   work: (client: ReturnType<typeof createRecordsClient>) => Promise<T>,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<T> {
-  const server = await serve(await loadConfig({ flags: { data, port: 0 }, env: {} }))
+  const server = await serve(await loadConfig({ flags: { data, port: 0 }, env }))
   try {
     const token = (await readFile(join(data, 'admin.token'), 'utf8')).trim()
     return await work(createRecordsClient({ url: server.url, token }))
@@ -30,10 +32,11 @@ async function served<T>(
 }
 
 /** How many records of a person are found. */
-function found(data: string): Promise<number> {
+function found(data: string, env: Readonly<Record<string, string>> = {}): Promise<number> {
   return served(
     data,
     async (client) => (await client.search({ subject: 'ann', limit: 100 })).records.length,
+    env,
   )
 }
 
@@ -142,6 +145,24 @@ describe('cairn fsck', () => {
     expect(other).toMatchObject({ code: 2, stdout: '' })
     expect(other.stderr).toMatch(/^cairn: .*key.*\n$/)
     expect(await readdir(join(data, 'index'))).toContain('CURRENT')
+  })
+
+  it('opens payloads whose key was encrypted, with its passphrase, and so does a server', async () => {
+    const data = await copy('encrypted')
+    const env = { CAIRN_PASSPHRASE: 'correct horse' }
+    for (const [name, text] of [
+      ['vault.key', (await readFile(join(data, 'keys', 'vault.key'))).toString('base64')],
+      ['log.key', await readFile(join(data, 'keys', 'log.key'), 'utf8')],
+    ] as const) {
+      const file = join(data, 'keys', name === 'log.key' ? 'log.key.age' : name)
+      await rm(join(data, 'keys', name))
+      await writeFile(file, await cheaplyEncrypted(`${text.trimEnd()}\n`, env.CAIRN_PASSPHRASE))
+    }
+    const keyless = await cairn(['fsck', data])
+    expect(keyless.code).toBe(0)
+    expect(keyless.stderr).toMatch(/payloads are not checked: their master key takes a passphrase/)
+    expect((await cairn(['fsck', data], { env })).stdout).toMatch(/\d+ rows of the vault/)
+    expect(await found(data, env)).toBe(RECORDS / 2)
   })
 
   it('leaves a log alone while it is served, and one without records', async () => {

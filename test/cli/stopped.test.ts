@@ -37,6 +37,7 @@ describe('a stopped log', () => {
       ok: true,
       size: 300,
       vault_rows: 1,
+      map_entries: 0,
       bytes: expect.any(Number),
       findings: [],
     })
@@ -91,11 +92,15 @@ describe('a stopped log', () => {
     const encrypted = JSON.parse((await cairn(['key', 'encrypt', ...args], { env })).stdout)
     expect(encrypted).toMatchObject({ origin: 'stopped.example/log', encrypted: true })
     expect(await readdir(join(place(), 'keys'))).not.toContain('log.key')
+    const vaultKey = join(place(), 'keys', 'vault.key')
+    expect(encrypted.vault_key).toEqual({ file: vaultKey, encrypted: true })
+    expect(await readFile(vaultKey, 'utf8')).toMatch(/^-----BEGIN AGE ENCRYPTED FILE-----\n/)
     expect(JSON.parse((await cairn(['key', 'show', ...args])).stdout)).toEqual(encrypted)
     const wrong = { CAIRN_PASSPHRASE: 'wrong' }
     expectRefusal(await cairn(['key', 'decrypt', '--data', place()], { env: wrong }), /passphrase/)
     const decrypted = JSON.parse((await cairn(['key', 'decrypt', ...args], { env })).stdout)
     expect(decrypted).toMatchObject({ encrypted: false, vkeys: encrypted.vkeys })
+    expect(decrypted.vault_key).toEqual({ file: vaultKey, encrypted: false })
     expect((await cairn(['fsck', place()])).code).toBe(0)
   })
 

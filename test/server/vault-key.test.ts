@@ -2,7 +2,13 @@ import { chmod, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/pr
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
-import { findOrMakeVaultKey } from '../../src/server/vault-key.ts'
+import {
+  decryptVaultKey,
+  encryptVaultKey,
+  findOrMakeVaultKey,
+  vaultKeyForm,
+} from '../../src/server/vault-key.ts'
+import { cheaplyEncrypted } from '../support/cheaply-encrypted.ts'
 
 let folder: string
 beforeEach(async () => {
@@ -38,6 +44,42 @@ describe('the master key of a vault', () => {
     expect((await open('correct horse')).id).toBe(made.id)
     await expect(open('battery staple')).rejects.toThrow(/the passphrase is not the one/)
     await expect(open()).rejects.toThrow(/give it in CAIRN_PASSPHRASE/)
+  })
+
+  it('encrypted to a passphrase is the same key, and can be had in clear again', async () => {
+    const file = join(folder, 'keys', 'vault.key')
+    const made = await open()
+    const bytes = await readFile(file)
+    await writeFile(file, await cheaplyEncrypted(`${bytes.toString('base64')}\n`, 'correct horse'))
+    expect(await vaultKeyForm(file)).toBe('encrypted')
+    expect(await open('correct horse')).toEqual({ id: made.id, events: [] })
+    await expect(open()).rejects.toThrow(/is encrypted; give its passphrase/)
+    await expect(open('battery staple')).rejects.toThrow(/the passphrase is wrong/)
+    expect(await encryptVaultKey(file, 'correct horse')).toBe(false)
+    await expect(encryptVaultKey(file, 'battery staple')).rejects.toMatchObject({ code: 'USAGE' })
+    await expect(decryptVaultKey(file, undefined)).rejects.toMatchObject({ code: 'USAGE' })
+    expect(await decryptVaultKey(file, 'correct horse')).toBe(true)
+    expect(await readFile(file)).toEqual(bytes)
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect(await decryptVaultKey(file, 'correct horse')).toBe(false)
+    await writeFile(file, await cheaplyEncrypted('too short', 'x'))
+    await expect(open('x')).rejects.toMatchObject({ code: 'CORRUPT' })
+  })
+
+  it('that was made out of a passphrase is left so by encryption, and can be had in clear', async () => {
+    const file = join(folder, 'keys', 'vault.key')
+    const made = await open('correct horse')
+    expect(await encryptVaultKey(file, 'correct horse')).toBe(false)
+    expect(await vaultKeyForm(file)).toBe('derived')
+    expect(await decryptVaultKey(file, 'correct horse')).toBe(true)
+    expect((await open()).id).toBe(made.id)
+  })
+
+  it('is not encrypted when it is none', async () => {
+    const file = join(folder, 'vault.key')
+    await writeFile(file, 'not a key')
+    await expect(encryptVaultKey(file, 'x')).rejects.toThrow(/a master key has 32/)
+    expect(await readFile(file, 'utf8')).toBe('not a key')
   })
 
   it('is not made anew for a vault that has one', async () => {
