@@ -57,6 +57,11 @@ export function malformed(message: string, options?: ErrorOptions): CairnError {
   return new CairnError('MALFORMED', message, options)
 }
 
+/** Shorthand for the commonest error of verifiers. */
+export function verificationFailed(message: string, cause?: unknown): CairnError {
+  return new CairnError('VERIFICATION_FAILED', message, cause === undefined ? {} : { cause })
+}
+
 /** Shorthand for what a person has to mend in a flag, a variable or a file. */
 export function usage(message: string, cause?: unknown): CairnError {
   return new CairnError('USAGE', message, cause === undefined ? {} : { cause })

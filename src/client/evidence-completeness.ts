@@ -1,5 +1,5 @@
 /** Whether the records of evidence are all that its log lists under what was asked for. */
-import { CairnError } from '../errors.ts'
+import { verificationFailed } from '../errors.ts'
 import { parseCompleteness, verifyCompleteness } from '../formats/completeness.ts'
 import { type MapTerm, termsOf } from '../formats/completeness-terms.ts'
 import { type EvidenceManifest, queriedTerms } from '../formats/evidence-manifest.ts'
@@ -19,15 +19,16 @@ export function examineCompleteness(
     const detail = 'the file has no proof that these are all the records asked for'
     return { value, status: 'skipped', detail }
   }
-  if (opened === undefined) throw failed('there is no trusted head to hold the proof against')
-  if (claims === undefined) throw failed('nobody can tell what was asked for')
+  if (opened === undefined)
+    throw verificationFailed('there is no trusted head to hold the proof against')
+  if (claims === undefined) throw verificationFailed('nobody can tell what was asked for')
   const { term, indices, size, entry } = verifyCompleteness(
     parseCompleteness(bytes),
     opened.checkpoint,
   )
   const wanted = nameOf(term)
   if (!queriedTerms(claims).some((one) => nameOf(one) === wanted)) {
-    throw failed(`the proof is of ${wordsOf(term)}, which was not asked for`)
+    throw verificationFailed(`the proof is of ${wordsOf(term)}, which was not asked for`)
   }
   const here = new Set(
     entries.flatMap(({ listed, leafHash }) =>
@@ -37,7 +38,7 @@ export function examineCompleteness(
   const missing = indices.filter((index) => !here.has(index))
   if (missing.length > 0) {
     const more = missing.length === 1 ? '' : ` and ${missing.length - 1} more`
-    throw failed(`the log lists entry ${missing[0]}${more} under ${wordsOf(term)}, too`)
+    throw verificationFailed(`the log lists entry ${missing[0]}${more} under ${wordsOf(term)}, too`)
   }
   const all = new Set(indices)
   const unlisted = entries.find(
@@ -49,7 +50,7 @@ export function examineCompleteness(
       termsOf(record).some((one) => nameOf(one) === wanted),
   )
   if (unlisted !== undefined) {
-    throw failed(
+    throw verificationFailed(
       `the log does not list entry ${unlisted.listed!.index} under ${wordsOf(term)}: its map in entry ${entry} is wrong`,
     )
   }
@@ -68,8 +69,4 @@ function nameOf({ tenant, field, value }: MapTerm): string {
 
 function wordsOf({ field, value }: MapTerm): string {
   return `${field} ${value}`
-}
-
-function failed(reason: string): CairnError {
-  return new CairnError('VERIFICATION_FAILED', reason)
 }

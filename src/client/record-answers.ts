@@ -1,6 +1,6 @@
 /** What a log says of its records, read from its answers. What can be checked without a key is checked here. */
 import { equal, fromBase64, toBase64Url, utf8 } from '../bytes.ts'
-import { CairnError, malformed } from '../errors.ts'
+import { malformed, verificationFailed } from '../errors.ts'
 import { canonicalJson } from '../formats/canonical-json.ts'
 import { disclosureDigest, type OpenedDisclosure, parseDisclosure } from '../formats/disclosure.ts'
 import type { EvidenceQuery } from '../formats/evidence-manifest.ts'
@@ -153,7 +153,9 @@ export function recordReceipt(value: Members): RecordReceipt {
   const place = recordPlace(value)
   const receipt = parseJsonReceipt(JSON.stringify(membersOf(value.receipt)))
   if (receipt.index !== place.index) {
-    throw failed(`the log answered with the receipt of entry ${receipt.index}, not ${place.index}`)
+    throw verificationFailed(
+      `the log answered with the receipt of entry ${receipt.index}, not ${place.index}`,
+    )
   }
   verifyInclusion(receipt.index, receipt.size, receipt.leafHash, receipt.proof, receipt.root)
   return { ...place, receipt }
@@ -218,7 +220,9 @@ export function recordReading(value: Members): RecordReading {
   const leaf = utf8(canonicalJson(membersOf(value.record) as JsonObject))
   const leafHash = hashLeaf(leaf)
   if (!equal(leafHash, fromBase64(textOf(value.leaf_hash), 'the leaf hash'))) {
-    throw failed('the record that the log shows does not have the leaf hash that it says')
+    throw verificationFailed(
+      'the record that the log shows does not have the leaf hash that it says',
+    )
   }
   const record = parseRecord(leaf)
   const payload =
@@ -237,7 +241,9 @@ function payloadOf(value: unknown, commitments: RecordLeaf['commitments']): Payl
 function openedBy(text: string, commitments: RecordLeaf['commitments']): OpenedDisclosure {
   const opened = parseDisclosure(text)
   if (commitments[opened.pointer] !== toBase64Url(disclosureDigest(opened))) {
-    throw failed(`the record does not commit to what the log shows as its ${opened.pointer}`)
+    throw verificationFailed(
+      `the record does not commit to what the log shows as its ${opened.pointer}`,
+    )
   }
   return opened
 }
@@ -325,8 +331,4 @@ function indexOf(value: unknown): LeafIndex {
 function numberOf(value: unknown): number {
   if (typeof value === 'number') return value
   throw malformed('expected a number')
-}
-
-function failed(message: string): CairnError {
-  return new CairnError('VERIFICATION_FAILED', message)
 }

@@ -3,7 +3,7 @@
  * under a grant, and do what the law asks for. Which of this a token allows is the log's to say (docs/access.md).
  */
 import { equal, toHex, utf8 } from '../bytes.ts'
-import { CairnError, malformed, messageOf } from '../errors.ts'
+import { CairnError, malformed, messageOf, verificationFailed } from '../errors.ts'
 import { MAX_COMPLETE_LIST_SIZE, parseCompleteList } from '../formats/complete-list.ts'
 import type { MapTerm } from '../formats/completeness-terms.ts'
 import { MAX_EVIDENCE_SIZE } from '../formats/evidence.ts'
@@ -213,14 +213,16 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
         MAX_READING_SIZE,
       )
       if (reading.index === index) return reading
-      throw failed(`the log answered with entry ${reading.index}, not ${index}`)
+      throw verificationFailed(`the log answered with entry ${reading.index}, not ${index}`)
     },
 
     async leaf(index, leafHash, { signal } = {}) {
       const path = `v1/records/${leafIndex(index)}/leaf`
       const leaf = await request({ path, limit: MAX_LEAF_SIZE, signal })
       if (equal(hashLeaf(leaf), leafHash)) return leaf
-      throw failed(`entry ${index} of the log does not have the leaf hash ${toHex(leafHash)}`)
+      throw verificationFailed(
+        `entry ${index} of the log does not have the leaf hash ${toHex(leafHash)}`,
+      )
     },
 
     erase: ({ subject, basis }, options = {}) =>
@@ -299,7 +301,7 @@ function mustBeAbout(
   const isPerson = term.field === 'subject' || term.field === 'actor'
   const isByName = isPerson && wanted !== undefined && !PSEUDONYM.holds(wanted)
   if (wanted === term.value || isByName) return
-  throw failed(
+  throw verificationFailed(
     `the log answered with the list of ${term.field} ${term.value}, which was not asked for`,
   )
 }
@@ -321,8 +323,4 @@ function queryOf(members: object): string {
 function decimal(value: unknown): string {
   const text = String(value)
   return typeof value === 'number' && text.includes('e-') ? value.toFixed(15) : text
-}
-
-function failed(message: string): CairnError {
-  return new CairnError('VERIFICATION_FAILED', message)
 }

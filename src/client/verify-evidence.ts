@@ -3,22 +3,17 @@
  * the demanded witnesses cosigned, and that what it shows of payloads is what the records commit to. Whatever is wrong
  * with one record is said of that record, and says nothing against the others.
  */
-import { equal } from '../bytes.ts'
-import { CairnError } from '../errors.ts'
+import { verificationFailed } from '../errors.ts'
 import type { OpenedDisclosure } from '../formats/disclosure.ts'
 import { checkSums, type EvidenceFiles, readEvidence } from '../formats/evidence.ts'
-import { linesOf, parseHashLine } from '../formats/evidence-lines.ts'
 import { type EvidenceManifest, parseManifest, secondsOf } from '../formats/evidence-manifest.ts'
-import { type OpenedCheckpoint, openCheckpoint } from '../formats/open-checkpoint.ts'
-import { parsePolicy } from '../formats/policy.ts'
+import type { OpenedCheckpoint } from '../formats/open-checkpoint.ts'
 import type { RecordLeaf } from '../formats/record.ts'
-import { MAX_PROOF_HASHES } from '../formats/tlog-proof.ts'
-import { verifyConsistency } from '../merkle/consistency.ts'
-import { EMPTY_ROOT } from '../merkle/hash.ts'
 import { type Finding, type OwnChecks, ownChecks, unproven, witnessedWords } from './checks.ts'
 import { examineAnswer } from './evidence-answer.ts'
 import { examineCompleteness } from './evidence-completeness.ts'
 import { examineDisclosures, type ShownValues } from './evidence-disclosures.ts'
+import { earlierHead, openHead } from './evidence-heads.ts'
 import { examineInclusion } from './evidence-inclusion.ts'
 import {
   type EvidenceProblem,
@@ -26,9 +21,7 @@ import {
   readTrail,
   type TrailEntry,
 } from './evidence-trail.ts'
-import { quorumFinding } from './quorum.ts'
-import { printable, signatureSentence } from './receipt-words.ts'
-import { openTrusted, trustedLogKeys } from './trust.ts'
+import { printable } from './receipt-words.ts'
 import type { Check, Trust, Verdict } from './verdict.ts'
 
 /** The checks, in the order in which they are listed. */
@@ -165,51 +158,21 @@ function completeWords(checks: readonly Check[]): string {
     : ''
 }
 
-function failed(reason: string): CairnError {
-  return new CairnError('VERIFICATION_FAILED', reason)
-}
-
-/** Who has signed the tree. */
-function openHead(
-  files: EvidenceFiles,
-  trust: Trust,
-  attempt: Attempt,
-): OpenedCheckpoint | undefined {
-  const note = files.parts.get('checkpoint.txt')!
-  const opened = attempt('log signature', () => {
-    const value = openTrusted(note, trust)
-    const { origin, size } = value.checkpoint
-    return { value, detail: signatureSentence(size, origin, value.logSignatures) }
-  })
-  if (opened === undefined) return undefined
-  attempt('witnesses', () => quorumFinding(trust.policy, opened.cosignatures))
-  attempt('policy', () => {
-    const policy = parsePolicy(files.parts.get('policy.txt')!)
-    const keys = policy.witnesses.map(({ key }) => key)
-    const { cosignatures } = openCheckpoint(note, trustedLogKeys(trust), keys)
-    // It says whom the log asks; whom the verifier believes is another question, and the check before this one.
-    const { detail = '' } = quorumFinding(policy, cosignatures)
-    return {
-      value: undefined,
-      detail: `by the policy in the file, which is not trusted: ${detail}`,
-    }
-  })
-  return opened
-}
-
 function readManifest(
   files: EvidenceFiles,
   opened: OpenedCheckpoint | undefined,
 ): Finding<EvidenceManifest> {
   const value = parseManifest(files.parts.get('manifest.json')!)
   if (secondsOf(value.made) !== files.time) {
-    throw failed(
+    throw verificationFailed(
       `the manifest says that it was made at ${value.made}, and the files are of another time`,
     )
   }
   const origin = opened?.checkpoint.origin ?? value.origin
   if (value.origin !== origin) {
-    throw failed(`the manifest is of the log ${value.origin}, and the checkpoint of ${origin}`)
+    throw verificationFailed(
+      `the manifest is of the log ${value.origin}, and the checkpoint of ${origin}`,
+    )
   }
   const detail = `made at ${value.made} for ${value.asked_by}; that these are all the records asked for is the word of whoever made it`
   return { value, detail }
@@ -251,7 +214,7 @@ function examine(
   ): void => {
     attempt(name, () => {
       const details = problems.filter(({ kind }) => kinds.includes(kind)).map((one) => one.detail)
-      if (details.length > 0) throw failed(summary(details))
+      if (details.length > 0) throw verificationFailed(summary(details))
       return { value: undefined, detail }
     })
   }
@@ -284,33 +247,6 @@ function shownSentence({ count, byEntry }: ShownValues): string {
   if (count === 0) return `no value of a payload is shown; ${rest}`
   const values = count === 1 ? 'the 1 value shown is' : `the ${count} values shown are`
   return `${values} what the records commit to; ${rest}`
-}
-
-/** That the tree grew from the one of an earlier head, which the log has signed as well. */
-function earlierHead(
-  { parts }: EvidenceFiles,
-  trust: Trust,
-  opened: OpenedCheckpoint | undefined,
-): Finding<undefined> {
-  const value = undefined
-  const note = parts.get('older-checkpoint.txt')
-  if (note === undefined) {
-    return { value, status: 'skipped', detail: 'the file has no earlier head' }
-  }
-  if (opened === undefined) throw failed('there is no trusted head to hold the earlier one against')
-  const older = openTrusted(note, trust).checkpoint
-  const newer = opened.checkpoint
-  if (older.origin !== newer.origin) throw failed(`the earlier head is of ${older.origin}`)
-  const lines = linesOf(parts.get('consistency.txt')!, 'consistency.txt', MAX_PROOF_HASHES)
-  const proof = lines.map(parseHashLine)
-  if (older.size > 0) verifyConsistency(older.size, newer.size, proof, older.root, newer.root)
-  else if (proof.length > 0) throw failed('there is no consistency proof from an empty tree')
-  else if (!equal(older.root, EMPTY_ROOT))
-    throw failed('the earlier head is not that of an empty tree')
-  return {
-    value,
-    detail: `the tree of ${newer.size} begins with that of ${older.size}, which ${older.origin} signed earlier`,
-  }
 }
 
 function resultOf(

@@ -3,7 +3,7 @@
  * tree it leads to is signed by a log that the verifier trusts, so there is no way to ask for one without the other.
  */
 import { equal, toHex, utf8 } from '../bytes.ts'
-import { CairnError, malformed, messageOf } from '../errors.ts'
+import { CairnError, malformed, messageOf, verificationFailed } from '../errors.ts'
 import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
 import { parseCheckpoint } from '../formats/checkpoint.ts'
 import { parseCoseReceipt } from '../formats/cose-receipt.ts'
@@ -174,7 +174,7 @@ function verifyCose(request: Request, check: ReceiptChecker): Proven {
         candidate.type === 'ed25519' && candidate.name === origin && candidate.keyId === keyId,
     )
     if (key === undefined) {
-      throw failed(
+      throw verificationFailed(
         `no given log key is the Ed25519 key ${keyId} of ${origin}, which the receipt names`,
       )
     }
@@ -224,7 +224,9 @@ function checkLeaf(
 ): LeafHash {
   return check('leaf', () => {
     if (leaf === undefined) {
-      throw failed('a receipt proves nothing without the leaf that it is for, and none was given')
+      throw verificationFailed(
+        'a receipt proves nothing without the leaf that it is for, and none was given',
+      )
     }
     if (leaf.length === 0) throw malformed('the leaf is empty, and no log has empty leaves')
     if (leaf.length > MAX_ENTRY_SIZE) {
@@ -235,7 +237,7 @@ function checkLeaf(
     const hash = hashLeaf(leaf)
     if (stated !== undefined && !equal(stated, hash)) {
       const reason = `the receipt is for another leaf: it names leaf hash ${toHex(stated)}, the leaf given has ${toHex(hash)}`
-      throw failed(reason)
+      throw verificationFailed(reason)
     }
     return {
       value: hash,
@@ -253,14 +255,10 @@ function checkQuorum(
   check('witnesses', () => {
     if (policy?.quorum !== undefined && cosignatures === undefined) {
       const reason = `the policy demands the quorum ${policy.quorum}, and a COSE receipt carries no witness signatures; verify the tlog-proof or the JSON receipt of the leaf instead`
-      throw failed(reason)
+      throw verificationFailed(reason)
     }
     return quorumFinding(policy, cosignatures ?? [])
   })
-}
-
-function failed(reason: string): CairnError {
-  return new CairnError('VERIFICATION_FAILED', reason)
 }
 
 /** Puts what a failure means before what it was. */

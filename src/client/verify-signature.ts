@@ -4,7 +4,7 @@
  */
 import type { BitString, OctetString } from 'asn1js'
 import { type AlgorithmIdentifier, CryptoEngine, type PublicKeyInfo, RSASSAPSSParams } from 'pkijs'
-import { CairnError, messageOf } from '../errors.ts'
+import { messageOf, verificationFailed } from '../errors.ts'
 import { parseDer } from '../formats/asn1.ts'
 
 export interface SignatureToVerify {
@@ -65,9 +65,9 @@ export async function verifySignature(request: SignatureToVerify): Promise<void>
       hash,
     )
   } catch (cause) {
-    throw failed(`the signature cannot be checked: ${messageOf(cause)}`, cause)
+    throw verificationFailed(`the signature cannot be checked: ${messageOf(cause)}`, cause)
   }
-  if (!valid) throw failed('the signature is not valid')
+  if (!valid) throw verificationFailed('the signature is not valid')
 }
 
 /** The SHA-2 of that size, or undefined for an object identifier of anything else. */
@@ -84,7 +84,7 @@ export async function digest(name: string, bytes: Uint8Array): Promise<Uint8Arra
 function kindOf({ algorithm }: PublicKeyInfo): 'rsa' | 'ec' {
   const kind = KEYS[algorithm.algorithmId]
   if (kind === undefined)
-    throw failed(`keys of the kind ${algorithm.algorithmId} are not supported`)
+    throw verificationFailed(`keys of the kind ${algorithm.algorithmId} are not supported`)
   return kind
 }
 
@@ -93,7 +93,7 @@ function checkLength({ parsedKey }: PublicKeyInfo): void {
   const bytes = parsedKey.modulus.valueBlock.valueHexView
   const start = bytes.findIndex((byte) => byte !== 0)
   const bits = start < 0 ? 0 : (bytes.length - start) * 8 - Math.clz32(bytes[start]!) + 24
-  if (bits < MIN_RSA_BITS) throw failed(`an RSA key of ${bits} bits is too short`)
+  if (bits < MIN_RSA_BITS) throw verificationFailed(`an RSA key of ${bits} bits is too short`)
 }
 
 /** What is hashed with, after a look at whether algorithm and key fit. */
@@ -111,7 +111,7 @@ function hashFor({ algorithm, publicKey, digestAlgorithm = '' }: SignatureToVeri
     const hash = HASHES[hashAlgorithm.algorithmId]
     if (hash !== undefined && trailerField === 1) return hash
   }
-  throw failed(
+  throw verificationFailed(
     `signatures of the kind ${algorithmId} by such a key, or their hash, are not supported`,
   )
 }
@@ -120,10 +120,6 @@ function pssParameters({ algorithmParams }: AlgorithmIdentifier): RSASSAPSSParam
   try {
     return new RSASSAPSSParams({ schema: algorithmParams })
   } catch (cause) {
-    throw failed('the parameters of the RSA-PSS signature cannot be read', cause)
+    throw verificationFailed('the parameters of the RSA-PSS signature cannot be read', cause)
   }
-}
-
-function failed(message: string, cause?: unknown): CairnError {
-  return new CairnError('VERIFICATION_FAILED', message, cause === undefined ? {} : { cause })
 }

@@ -3,7 +3,7 @@
  * follows from the log's own signatures, so that nobody who brings it need be believed.
  */
 import { equal, toHex, utf8 } from '../bytes.ts'
-import { CairnError, messageOf } from '../errors.ts'
+import { messageOf, verificationFailed } from '../errors.ts'
 import type { Checkpoint } from '../formats/checkpoint.ts'
 import { verifyNoteSignature } from '../formats/cosignature.ts'
 import { parseNote } from '../formats/note.ts'
@@ -78,15 +78,11 @@ function headOf({ size, root }: Checkpoint): SplitHead {
   return { size, root }
 }
 
-function failed(reason: string, cause?: unknown): CairnError {
-  return new CairnError('VERIFICATION_FAILED', reason, { cause })
-}
-
 function checkOrigins({ heads }: ParsedSplitView, check: SplitViewChecker): string {
   return check('one log', () => {
     const { origin } = heads.first
     if (heads.second.origin !== origin) {
-      throw failed(`the heads are of two logs, ${origin} and ${heads.second.origin}`)
+      throw verificationFailed(`the heads are of two logs, ${origin} and ${heads.second.origin}`)
     }
     return { value: origin, detail: `both heads are of ${origin}` }
   })
@@ -102,7 +98,8 @@ function checkSignatures(
     const keys = trustedLogKeys(trust).filter(
       ({ name, type }) => name === origin && LOG_KEY_TYPES.includes(type),
     )
-    if (keys.length === 0) throw failed(`none of the given log keys is one of ${origin}`)
+    if (keys.length === 0)
+      throw verificationFailed(`none of the given log keys is one of ${origin}`)
     const signers = [
       signersOf(first, heads.first, keys),
       signersOf(second, heads.second, keys),
@@ -136,7 +133,9 @@ function signersOf(
     }
   }
   if (signers.size > 0) return [...signers]
-  throw failed(`the head of ${head.size} is not signed by a given key of ${head.origin}: ${reason}`)
+  throw verificationFailed(
+    `the head of ${head.size} is not signed by a given key of ${head.origin}: ${reason}`,
+  )
 }
 
 /** Says how the heads contradict each other. @throws VERIFICATION_FAILED when they do not */
@@ -148,7 +147,9 @@ function contradiction({ heads, prefix }: ParsedSplitView, origin: string): stri
   }
   if (first.size === 0) {
     if (equal(first.root, EMPTY_ROOT)) {
-      throw failed('the first head is that of the empty tree, with which every tree begins')
+      throw verificationFailed(
+        'the first head is that of the empty tree, with which every tree begins',
+      )
     }
     return `${origin} signed a tree of no leaves with the root hash ${toHex(first.root)}, which is not that of the empty tree`
   }
@@ -158,10 +159,10 @@ function contradiction({ heads, prefix }: ParsedSplitView, origin: string): stri
     verifyConsistency(first.size, second.size, proof, root, second.root)
   } catch (cause) {
     const reason = `it is not shown what the tree of ${second.size} begins with: ${messageOf(cause)}`
-    throw failed(reason, cause)
+    throw verificationFailed(reason, cause)
   }
   if (equal(root, first.root)) {
-    throw failed(
+    throw verificationFailed(
       `the heads agree: the tree of ${second.size} begins with that of ${leaves(first.size)}`,
     )
   }

@@ -3,7 +3,7 @@
  * time. Needs Web Crypto, which Node and browsers have.
  */
 import { equal, toHex } from '../bytes.ts'
-import { CairnError, messageOf } from '../errors.ts'
+import { messageOf, verificationFailed } from '../errors.ts'
 import { nameInWords, type X509Certificate } from '../formats/certificate.ts'
 import {
   parseTimeStampResponse,
@@ -152,12 +152,13 @@ async function checkImprint(
   request: TimeStampToVerify,
 ): Promise<string> {
   const name = hashName(imprint.algorithm)
-  if (name === undefined) throw failed(`its hash ${imprint.algorithm} is not one of SHA-2`)
+  if (name === undefined)
+    throw verificationFailed(`its hash ${imprint.algorithm} is not one of SHA-2`)
   if (!equal(await digest(name, request.data), imprint.hash)) {
-    throw failed('it is for other bytes: their hash is not the one in it')
+    throw verificationFailed('it is for other bytes: their hash is not the one in it')
   }
   if (request.nonce !== undefined && (nonce === undefined || !equal(nonce, request.nonce))) {
-    throw failed('it answers another request: the nonce is not the one that was sent')
+    throw verificationFailed('it answers another request: the nonce is not the one that was sent')
   }
   return name
 }
@@ -168,9 +169,10 @@ async function checkSignature(
   anchors: readonly X509Certificate[],
 ): Promise<X509Certificate> {
   const name = hashName(signer.digestAlgorithm)
-  if (name === undefined) throw failed(`its hash ${signer.digestAlgorithm} is not one of SHA-2`)
+  if (name === undefined)
+    throw verificationFailed(`its hash ${signer.digestAlgorithm} is not one of SHA-2`)
   if (!equal(await digest(name, content), signer.messageDigest)) {
-    throw failed('what is signed is not what it says: the hashes differ')
+    throw verificationFailed('what is signed is not what it says: the hashes differ')
   }
   const certificate = await signersCertificate(signer, [...certificates, ...anchors])
   await verifySignature({
@@ -189,7 +191,7 @@ async function signersCertificate(
   candidates: readonly X509Certificate[],
 ): Promise<X509Certificate> {
   if (signingCertificates.length === 0) {
-    throw failed('the signature does not name the certificate of the authority')
+    throw verificationFailed('the signature does not name the certificate of the authority')
   }
   for (const candidate of candidates) {
     const named = await Promise.all(
@@ -209,10 +211,12 @@ async function signersCertificate(
         id.issuer.isEqual(candidate.issuer) &&
         equal(id.serialNumber.valueBlock.valueHexView, candidate.serialNumber)
       )
-    if (isOther) throw failed('the signature names two different certificates')
+    if (isOther) throw verificationFailed('the signature names two different certificates')
     return candidate
   }
-  throw failed('the certificate that the signature names is neither in it nor among those trusted')
+  throw verificationFailed(
+    'the certificate that the signature names is neither in it nor among those trusted',
+  )
 }
 
 /** Whether the signer may time-stamp, and who says so. */
@@ -225,17 +229,19 @@ async function checkAuthority(
   const name = nameInWords(subject)
   // SPEC RFC 3161 section 2.3: the one purpose of the key, and marked as critical.
   const purposes = extendedKeyUsage?.purposes ?? []
-  if (!purposes.includes(TIME_STAMPING)) throw failed(`the key of ${name} is not for time-stamps`)
-  if (purposes.length > 1) throw failed(`the key of ${name} is not for time-stamps alone`)
+  if (!purposes.includes(TIME_STAMPING))
+    throw verificationFailed(`the key of ${name} is not for time-stamps`)
+  if (purposes.length > 1)
+    throw verificationFailed(`the key of ${name} is not for time-stamps alone`)
   if (extendedKeyUsage?.critical !== true) {
-    throw failed(`the purpose of the key of ${name} is not marked as critical`)
+    throw verificationFailed(`the purpose of the key of ${name} is not marked as critical`)
   }
   if (keyUsage && !keyUsage.digitalSignature && !keyUsage.nonRepudiation) {
-    throw failed(`the key of ${name} is not for signatures`)
+    throw verificationFailed(`the key of ${name} is not for signatures`)
   }
   const { authority, time } = timeStamp
   if (authority?.type === DIRECTORY_NAME && !subject.isEqual(authority.value)) {
-    throw failed(
+    throw verificationFailed(
       `the time-stamp is said to be by ${nameInWords(authority.value)}, but is by ${name}`,
     )
   }
@@ -258,8 +264,4 @@ function factsOf(timeStamp: TimeStamp, { subject }: X509Certificate): ProvenTime
     serialNumber: toHex(serialNumber),
     policy,
   }
-}
-
-function failed(message: string): CairnError {
-  return new CairnError('VERIFICATION_FAILED', message)
 }

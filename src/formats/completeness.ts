@@ -24,7 +24,7 @@
  *     ...
  */
 import { equal, fromBase64, fromDecimal, fromUtf8, toBase64, utf8 } from '../bytes.ts'
-import { CairnError, malformed } from '../errors.ts'
+import { CairnError, malformed, verificationFailed } from '../errors.ts'
 import { HASH_SIZE, hashLeaf, type NodeHash, type RootHash, rootHash } from '../merkle/hash.ts'
 import { verifyInclusion } from '../merkle/inclusion.ts'
 import { type LeafIndex, leafIndex, type TreeSize, treeSize } from '../merkle/position.ts'
@@ -203,16 +203,19 @@ export function verifyCompleteness(
 ): CompleteList {
   const { term, entry, size, key, root, inclusion, blocks } = proof
   checkTerm(term)
-  if (size > entry) throw failed(`entry ${entry} cannot be about the first ${size}`)
-  if (isVoid(entry, size)) throw failed(`entry ${entry} says too late what the first ${size} are`)
+  if (size > entry) throw verificationFailed(`entry ${entry} cannot be about the first ${size}`)
+  if (isVoid(entry, size))
+    throw verificationFailed(`entry ${entry} says too late what the first ${size} are`)
   const leaf = formatMapRoot({ origin: head.origin, size, root, key })
   verifyInclusion(entry, head.size, hashLeaf(leaf), inclusion, head.root)
 
   // Asked first, for a log can be of any size.
-  if (blocks.length !== blockCount(size)) throw failed('the proof is not of the blocks of its map')
+  if (blocks.length !== blockCount(size))
+    throw verificationFailed('the proof is not of the blocks of its map')
   const termHash = termKey(key, term)
   const roots = blocksOf(size).map((block, i) => blockRoot(termHash, blocks[i]!, block))
-  if (!equal(mapRoot(roots), root)) throw failed('the proof leads to another root hash of the map')
+  if (!equal(mapRoot(roots), root))
+    throw verificationFailed('the proof leads to another root hash of the map')
   return { term, indices: blocks.flatMap(({ indices }) => indices), size, entry }
 }
 
@@ -221,13 +224,11 @@ function blockRoot(key: Uint8Array, { indices, proof }: BlockProof, block: Block
   let next = start
   for (const index of indices) {
     if (!(index >= next && index < end)) {
-      throw failed(`a list of the entries from ${start} to ${end - 1} has ${index} where it cannot`)
+      throw verificationFailed(
+        `a list of the entries from ${start} to ${end - 1} has ${index} where it cannot`,
+      )
     }
     next = index + 1
   }
   return rootFromPrefix(key, indices.length === 0 ? undefined : hashList(indices), proof)
-}
-
-function failed(reason: string): CairnError {
-  return new CairnError('VERIFICATION_FAILED', reason)
 }

@@ -9,7 +9,7 @@
  */
 import { sha256 } from '#sha256'
 import { equal } from '../bytes.ts'
-import { CairnError } from '../errors.ts'
+import { verificationFailed } from '../errors.ts'
 import { HASH_SIZE, type NodeHash, nodeHash, type RootHash, rootHash } from './hash.ts'
 
 /** Bits of a key, and so the most hashes in a proof. */
@@ -144,10 +144,6 @@ export function besideOf({ kind, hash }: PrefixNode): NodeHash | undefined {
   return kind === 'none' ? undefined : hash
 }
 
-function failed(reason: string): CairnError {
-  return new CairnError('VERIFICATION_FAILED', reason)
-}
-
 /**
  * The root that a proof about a key leads to; `value` is that of the key, and given when the proof shows the key.
  * @throws VERIFICATION_FAILED when no map has such a proof
@@ -158,23 +154,23 @@ export function rootFromPrefix(
   { found, path }: PrefixProof,
 ): RootHash {
   if ((found.kind === 'key') !== (value !== undefined)) {
-    throw failed('the proof does not show what it is said to show')
+    throw verificationFailed('the proof does not show what it is said to show')
   }
-  if (path.length > MAX_PREFIX_DEPTH) throw failed('the proof is longer than a key')
+  if (path.length > MAX_PREFIX_DEPTH) throw verificationFailed('the proof is longer than a key')
   const strings = [key, value, ...(found.kind === 'other' ? [found.key, found.value] : []), ...path]
   if (strings.some((one) => one !== undefined && one.length !== HASH_SIZE)) {
-    throw failed(`a key, value or hash of the proof does not have ${HASH_SIZE} bytes`)
+    throw verificationFailed(`a key, value or hash of the proof does not have ${HASH_SIZE} bytes`)
   }
   if (path.length > 0 && path[0] === undefined) {
-    throw failed('the proof is longer than the way to the only key there')
+    throw verificationFailed('the proof is longer than the way to the only key there')
   }
   let hash = NO_KEYS
   if (value !== undefined) hash = hashKeyValue(key, value)
   else if (found.kind === 'other') {
-    if (equal(found.key, key)) throw failed('the key is said to be another')
+    if (equal(found.key, key)) throw verificationFailed('the key is said to be another')
     for (let depth = 0; depth < path.length; depth++) {
       if (keyBit(found.key, depth) !== keyBit(key, depth)) {
-        throw failed('the other key does not belong where it is said to be')
+        throw verificationFailed('the other key does not belong where it is said to be')
       }
     }
     hash = hashKeyValue(found.key, found.value)
