@@ -113,9 +113,14 @@ export function forwarder(options: ForwarderOptions): Forwarder {
   const leaveAlone = (url: string, milliseconds: number): void => {
     failing = { url, until: performance.now() + milliseconds }
   }
+  /** Until then this server is not what it takes itself for: a leader. */
+  let notHereUntil = 0
+  /** Until when a request waits that was refused here, and began to wait then. */
+  const patience = new WeakMap<IncomingMessage, number>()
+
   /** Whether a request can go there now. Who is told so of an address that failed is the one that tries it. */
   const mayAsk = (place: LeaderPlace): boolean => {
-    if (typeof place !== 'object') return place === 'here'
+    if (typeof place !== 'object') return place === 'here' && performance.now() >= notHereUntil
     if (place.url !== failing?.url) return true
     if (performance.now() < failing.until) return false
     leaveAlone(place.url, PROBE_MS)
@@ -205,7 +210,7 @@ export function forwarder(options: ForwarderOptions): Forwarder {
   async function seeTo(held: Held): Promise<void> {
     const { request, response } = held
     const mayRepeat = isRepeatable(request)
-    let until = performance.now() + patienceMs
+    let until = patience.get(request) ?? performance.now() + patienceMs
     let repeats = 0
     for (;;) {
       const place = await placeFor(held, mayAsk, until)
@@ -288,6 +293,11 @@ export function forwarder(options: ForwarderOptions): Forwarder {
     },
     again(request, response, body) {
       if (request.headers[FORWARDED] !== undefined) return false
+      const now = performance.now()
+      const until = patience.get(request)
+      if (until === undefined) patience.set(request, now + patienceMs)
+      else if (now > until) return false
+      notHereUntil = now + PAUSE_MS
       hold(request, response, body, seeTo)
       return true
     },

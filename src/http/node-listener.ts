@@ -8,6 +8,7 @@ import { MAX_ENTRY_SIZE } from '../formats/bundle.ts'
 import { type Admission, admit, MAX_BATCH_SIZE, type SubmitRoute } from './admission.ts'
 import type { Answer } from './answer.ts'
 import { createApp, type HostedLog, prefixOf, reportedParts, servicesOf } from './app.ts'
+import { appListener, bodyListener, type Refused } from './app-listener.ts'
 import { type Authenticate, unauthorized } from './authenticate.ts'
 import { type Forwarder, forwarder, isForLeader } from './forward.ts'
 import { NotLeading } from './leader.ts'
@@ -15,14 +16,11 @@ import { type LogHistory, startHistory } from './log-history.ts'
 import { createMetrics } from './metrics.ts'
 import {
   type ArrivingBodies,
-  appListener,
   arrivingBodies,
-  bodyListener,
   DEFAULT_GRACE_MS,
   dropBody,
   type HttpServer,
   nodeServer,
-  type Refused,
   receiveBody,
   send,
 } from './node-server.ts'
@@ -93,10 +91,10 @@ export function createServerFor({
     }
   }
   const app = createApp({ logs, metrics, histories, onError })
-  const refusedHere: Refused = (request, response) =>
-    forwarderOf(pathOf(request.url!))?.again(request, response, new Uint8Array()) ?? false
+  const refusedHere: Refused = (request, response, body) =>
+    forwarderOf(pathOf(request.url!))?.again(request, response, body) ?? false
   const others = appListener(app, onError, forwarders.size > 0 ? refusedHere : undefined)
-  const withBody = bodyListener(app, onError)
+  const withBody = bodyListener(app, onError, refusedHere)
 
   /** What passes on requests for this path, if any are to be. */
   function forwarderOf(path: string): Forwarder | undefined {

@@ -1,6 +1,6 @@
 /**
- * A server for an app: how long requests may take, what is refused before any route is asked, and how it ends without
- * losing what has arrived.
+ * A server: how long requests may take, what is refused before any route is asked, and how it ends without losing what
+ * has arrived.
  */
 import {
   createServer,
@@ -11,16 +11,9 @@ import {
   STATUS_CODES,
 } from 'node:http'
 import { Server as NetServer, type Socket } from 'node:net'
-import { Readable } from 'node:stream'
-import { pipeline } from 'node:stream/promises'
-import type { ReadableStream } from 'node:stream/web'
-import { getRequestListener } from '@hono/node-server'
-import { RESPONSE_ALREADY_SENT } from '@hono/node-server/utils/response'
-import type { Hono } from 'hono'
 import { CairnError } from '../errors.ts'
-import { type Answer, toResponse } from './answer.ts'
-import { FATE } from './leader.ts'
-import { type ProblemCode, problem, problemOf, Refusal } from './problem.ts'
+import type { Answer } from './answer.ts'
+import { type ProblemCode, problem } from './problem.ts'
 
 /** A server that is not listening yet, and how it ends. */
 export interface HttpServer {
@@ -93,62 +86,6 @@ const uninvited = new WeakSet<IncomingMessage>()
 /** Tells a client that its body is wanted, if it waits for that; to be called before a body is read. */
 export function inviteBody(request: IncomingMessage, response: ServerResponse): void {
   if (uninvited.delete(request)) response.writeContinue()
-}
-
-/** Sees to a request without a body that an app refused because this server does not lead. False if it does not. */
-export type Refused = (request: IncomingMessage, response: ServerResponse) => boolean
-
-/** Leads requests to an app. */
-export function appListener(
-  app: Hono,
-  onError: (error: unknown) => void,
-  refused?: Refused,
-): RequestListener {
-  type Bindings = { readonly incoming: IncomingMessage; readonly outgoing: ServerResponse }
-  const ask = async (request: Request, { incoming, outgoing }: Bindings): Promise<Response> => {
-    const answer = await app.fetch(request, { incoming, outgoing })
-    const isRefused =
-      answer.headers.get(FATE) === 'not-done' && ['GET', 'HEAD'].includes(request.method)
-    return isRefused && refused?.(incoming, outgoing) === true ? RESPONSE_ALREADY_SENT : answer
-  }
-  const fetch = refused === undefined ? app.fetch : ask
-  const listener = getRequestListener(fetch as typeof app.fetch, {
-    errorHandler: (error) => toResponse(problemOf(refusalOf(error), onError)),
-  })
-  return (request, response) => {
-    inviteBody(request, response)
-    void listener(request, response)
-  }
-}
-
-/** The same for requests whose bodies have been read already. */
-export function bodyListener(
-  app: Hono,
-  onError: (error: unknown) => void,
-): (request: IncomingMessage, response: ServerResponse, body: Uint8Array) => void {
-  async function answer(incoming: IncomingMessage, body: Uint8Array): Promise<Response> {
-    const { method = 'GET', url, headers } = incoming
-    const fields = Object.entries(headers).map(([name, value]) => [name, String(value)] as const)
-    const request = new Request(`http://${headers.host}${url}`, {
-      method,
-      headers: new Headers(fields.map(([name, value]): [string, string] => [name, value])),
-      ...(body.length > 0 && { body: body as Uint8Array<ArrayBuffer> }),
-    })
-    return app.fetch(request, { incoming })
-  }
-
-  return (incoming, response, body) => {
-    answer(incoming, body)
-      .catch((error: unknown) => toResponse(problemOf(refusalOf(error), onError)))
-      .then(async ({ status, headers, body: stream }) => {
-        if (response.destroyed) return stream?.cancel()
-        response.writeHead(status, Object.fromEntries(headers))
-        if (stream === null) response.end()
-        else await pipeline(Readable.fromWeb(stream as ReadableStream), response)
-      })
-      // The client went away, or the answer broke off: nothing more can be said.
-      .catch(() => response.destroy())
-  }
 }
 
 /** How long a body says it is; -1 when it does not. */
@@ -234,12 +171,6 @@ export function send(response: ServerResponse, { status, headers, body }: Answer
   response.writeHead(status, { ...headers, 'Content-Length': length })
   // Head and body leave in one write; ASCII is cheaper as latin-1 than as UTF-8.
   response.end(body, length === body.length ? 'latin1' : 'utf8')
-}
-
-/** What the adapter throws before any route is asked is about the request target or its Host. */
-function refusalOf(error: unknown): unknown {
-  if (!(error instanceof Error) || error.name !== 'RequestError') return error
-  return new Refusal('BAD_REQUEST_TARGET', 'the request target or its Host cannot be used')
 }
 
 /** Requests that Node's parser refuses, or that did not arrive in time. */

@@ -7,9 +7,9 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { MAX_ADD_CHECKPOINT_SIZE } from '../formats/add-checkpoint.ts'
 import type { WitnessService } from '../witness/service.ts'
 import type { Answer } from './answer.ts'
+import { appListener } from './app-listener.ts'
 import {
   type ArrivingBodies,
-  appListener,
   arrivingBodies,
   dropBody,
   type HttpServer,

@@ -293,6 +293,31 @@ it('what another server has passed on waits for this one to be ready, and for no
   }
 })
 
+it('is seen to again when this server, which took it, turns out not to lead', async () => {
+  const follower: Follower = await following({
+    serveHere(request, response, body) {
+      // As one whose term has ended meanwhile.
+      if (!follower.forwarder.again(request, response, body!)) response.writeHead(503).end('late')
+    },
+    patienceMs: 400,
+  })
+  follower.lead({ url: NOBODY })
+  const asked = post(follower.url)
+  await vi.waitUntil(() => follower.forwarder.report().heldBytes > 0)
+  follower.lead('here')
+  await vi.waitUntil(() => follower.forwarder.report().outcomes.here === 1)
+  const there = await leading()
+  follower.lead({ url: there.url })
+  expect(await (await asked).text()).toBe('there: a body')
+  follower.lead({ url: NOBODY })
+  const never = post(follower.url)
+  await vi.waitUntil(() => follower.forwarder.report().heldBytes > 0)
+  follower.lead('here')
+  expect((await never).status).toBe(503)
+  // It tries now and then, and not all the time.
+  expect(follower.forwarder.report().outcomes.here).toBeLessThan(8)
+})
+
 it('a body that its client holds back is asked for by whoever wants it', async () => {
   const follower = await following()
   const there = await leading()
