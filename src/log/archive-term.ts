@@ -14,6 +14,7 @@ import { parseCheckpoint } from '../formats/checkpoint.ts'
 import { parseNote } from '../formats/note.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
+import type { ObjectVersion } from '../storage/object-port.ts'
 import type { ArchiveMark } from '../storage/shared-port.ts'
 import { type Archive, isSameTree } from './archive.ts'
 import { aheadOf, archivedUpTo, mustBeOfHistory } from './archive-history.ts'
@@ -38,6 +39,9 @@ export type Tally = { -readonly [K in keyof ArchiveCounts]: ArchiveCounts[K] }
 const MOST_BYTES = 64 * 2 ** 20
 const LARGEST_BUNDLE = TILE_WIDTH * (2 + MAX_ENTRY_SIZE)
 
+/** How often another's checkpoint may come in between. */
+const ROUNDS = 4
+
 /** Between two words about a long upload. */
 const BETWEEN_PROGRESS_MS = 10_000
 
@@ -59,6 +63,8 @@ export class ArchiveTerm {
   /** What the checkpoint is, as far as is known. */
   #shown: Head | undefined
   #shownSize: TreeSize | undefined
+  /** Which object that is, where the store can tell: only that one is replaced. */
+  #version: ObjectVersion | 'nothing' | undefined
   #lookedAt = Number.NEGATIVE_INFINITY
   #isTiered: boolean
   #isKeeping = false
@@ -146,6 +152,7 @@ export class ArchiveTerm {
     if (found !== undefined) await mustBeOfHistory(this.#archive, found, { source, head })
     this.#shown = found
     this.#shownSize = found?.size
+    this.#version = found === undefined ? 'nothing' : found.version
     this.#lookedAt = performance.now()
     if (before !== undefined && before.checkpoint !== found?.checkpoint) {
       onEvent({ event: 'archive-restored', found: found?.size, size: before.size })
@@ -160,12 +167,23 @@ export class ArchiveTerm {
     mustSay(head)
     if (!(await this.#grow(head))) return false
     if (this.#headed !== head.size) await this.#keepHead(head)
-    // The last thing that is asked before the one thing that is replaced.
-    if (!(await this.#settings.mayWrite())) return false
-    // Until it is known whether that was done.
-    this.#shown = undefined
     const bytes = utf8(head.checkpoint)
-    await this.#archive.objects.replace(CHECKPOINT, bytes, CHECKPOINT_METADATA)
+    for (let round = 1; ; round++) {
+      // The last thing that is asked before the one thing that is replaced.
+      if (!(await this.#settings.mayWrite())) return false
+      // Until it is known whether that was done.
+      this.#shown = undefined
+      const { objects } = this.#archive
+      try {
+        this.#version = await objects.replace(CHECKPOINT, bytes, CHECKPOINT_METADATA, this.#version)
+        break
+      } catch (error) {
+        this.#lookedAt = Number.NEGATIVE_INFINITY
+        if (!isConflict(error) || round === ROUNDS) throw error
+        // What an earlier leader had on its way makes room; what a later one has shown does not.
+        await this.#look(head)
+      }
+    }
     this.#shown = head
     this.#shownSize = head.size
     this.#tally.replaced++
@@ -302,4 +320,8 @@ function mustSay(head: Head): void {
   const said = parseCheckpoint(parseNote(utf8(head.checkpoint)).text)
   if (isSameTree(said, head)) return
   throw new CairnError('CORRUPT', `the checkpoint of ${head.size} leaves says something else`)
+}
+
+function isConflict(error: unknown): boolean {
+  return error instanceof CairnError && error.code === 'CONFLICT'
 }

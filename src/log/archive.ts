@@ -8,7 +8,7 @@ import { canonicalJson } from '../formats/canonical-json.ts'
 import { isJsonObject, type JsonObject, parseJson } from '../formats/json-strict.ts'
 import { openCheckpoint } from '../formats/open-checkpoint.ts'
 import { parseVkey, type VerifierKey } from '../formats/vkey.ts'
-import type { ObjectMetadata, ObjectStore } from '../storage/object-port.ts'
+import type { ObjectMetadata, ObjectStore, ObjectVersion } from '../storage/object-port.ts'
 import {
   CHECKPOINT,
   headName,
@@ -44,6 +44,11 @@ export interface ArchiveOptions {
   readonly now?: () => number
 }
 
+/** A head as an object, which may be told from others of its name. */
+export interface ShownHead extends Head {
+  readonly version: ObjectVersion | undefined
+}
+
 /** An archive that is this log's own. */
 export interface Archive {
   readonly objects: ObjectStore
@@ -56,7 +61,7 @@ export interface Archive {
    * smaller has lost what it once published.
    * @throws CORRUPT when what is there is not a checkpoint of this log; what the object store throws
    */
-  shown(): Promise<Head | undefined>
+  shown(): Promise<ShownHead | undefined>
   /** The checkpoint of a size as it was first archived. @throws as shown() */
   head(size: Head['size']): Promise<Head | undefined>
 }
@@ -82,9 +87,11 @@ export async function openArchive(options: ArchiveOptions): Promise<Archive> {
   const marker = utf8(canonicalJson({ format: FORMAT, origin, vkeys: [...vkeys] }))
   await claim(options, () => keep(MARKER, marker, MARKER_METADATA))
 
-  const read = async (name: string): Promise<Head | undefined> => {
+  const read = async (name: string): Promise<ShownHead | undefined> => {
     const object = await objects.get(name)
-    return object && openArchived(`${objects.place}/${name}`, object.bytes, origin, keys)
+    if (object === undefined) return undefined
+    const head = openArchived(`${objects.place}/${name}`, object.bytes, origin, keys)
+    return { ...head, version: object.version }
   }
   return {
     objects,

@@ -114,7 +114,13 @@ export async function openObjectDirectory(path: string): Promise<ObjectStore> {
       try {
         const { mtimeMs } = await file.stat()
         const bytes = new Uint8Array(await file.readFile())
-        return { bytes, modified: mtimeMs, contentType: undefined, storageClass: undefined }
+        return {
+          bytes,
+          version: undefined,
+          modified: mtimeMs,
+          contentType: undefined,
+          storageClass: undefined,
+        }
       } finally {
         await file.close()
       }
@@ -148,6 +154,7 @@ export async function openObjectDirectory(path: string): Promise<ObjectStore> {
     async replace(name, bytes) {
       checkObjectName(name)
       await doing(name, () => write(name, bytes, renameTo))
+      return undefined
     },
 
     async remove(name) {

@@ -16,8 +16,13 @@ export interface ObjectLock {
   readonly legalHold: boolean
 }
 
+/** Which of all that was ever written under a name an object is; only its store understands it. */
+export type ObjectVersion = string
+
 export interface StoredObject {
   readonly bytes: Uint8Array
+  /** Undefined where the store cannot tell. */
+  readonly version: ObjectVersion | undefined
   /** Milliseconds since 1970. */
   readonly modified: number
   readonly contentType: string | undefined
@@ -57,8 +62,17 @@ export interface ObjectStore {
     lock?: ObjectLock,
   ): Promise<'created' | 'there'>
 
-  /** Writes an object that may change, such as the newest checkpoint. */
-  replace(name: string, bytes: Uint8Array, metadata: ObjectMetadata): Promise<void>
+  /**
+   * Writes an object that may change, such as the newest checkpoint. Where the store can compare, it is written only over
+   * the version that is named, or over nothing; elsewhere over whatever there is. Answers which version it is.
+   * @throws CONFLICT when another one is there
+   */
+  replace(
+    name: string,
+    bytes: Uint8Array,
+    metadata: ObjectMetadata,
+    over?: ObjectVersion | 'nothing',
+  ): Promise<ObjectVersion | undefined>
 
   /** Removes an object; nothing happens when there is none. */
   remove(name: string): Promise<void>

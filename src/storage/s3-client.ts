@@ -1,5 +1,6 @@
 /** Signed requests to one bucket of an S3 server, tried again when what is wrong may pass. Addresses are path-style. */
 import { createHash } from 'node:crypto'
+import { setMaxListeners } from 'node:events'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { AwsV4Signer } from 'aws4fetch'
 import { CairnError } from '../errors.ts'
@@ -74,6 +75,8 @@ export function openS3Client(options: S3ClientOptions): S3Client {
     whole: timeout,
   })
   const closing = new AbortController()
+  // As many may wait for their next attempt.
+  setMaxListeners(options.concurrency + 1, closing.signal)
   const signingKeys = new Map<string, ArrayBuffer>()
   const requests: Record<S3RequestKind, number> = {
     put: 0,

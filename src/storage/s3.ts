@@ -23,6 +23,7 @@ import {
 import type { S3CredentialSource } from './s3-credentials.ts'
 import { ensureTransition } from './s3-lifecycle.ts'
 import { s3Endpoint, s3Place } from './s3-place.ts'
+import { type ReplaceMode, s3Replacer } from './s3-replace.ts'
 import { elementsOf, textOf } from './s3-xml.ts'
 
 export interface S3Options {
@@ -46,6 +47,8 @@ export interface S3Store extends ObjectStore {
   usage(): S3Usage
   /** How the bucket tells that an object is there already; found out at the first call or creation. */
   createMode(): Promise<CreateMode>
+  /** Whether it replaces only the version that it is told to; found out at the first replacement of one. */
+  replaceMode(): ReplaceMode
   /** As the port has it; of the rules of the bucket only its own is changed. @throws FORBIDDEN, UNAVAILABLE, IO */
   ensureTransition(transition: ObjectTransition): Promise<'set' | 'there'>
 }
@@ -80,6 +83,7 @@ export async function openS3Store(options: S3Options): Promise<S3Store> {
 function s3Store(client: S3Client, storageClass: string | undefined): S3Store {
   const { place } = client
   const keyOf = (name: string): string => `${place.prefix}${checkObjectName(name)}`
+  const replacer = s3Replacer(client)
   let mode: Promise<CreateMode> | undefined
   /** The first object that was created to be locked; until it is known to be, nothing more is created so. */
   let firstLocked: string | undefined
@@ -104,6 +108,7 @@ function s3Store(client: S3Client, storageClass: string | undefined): S3Store {
     place: place.text,
     usage: () => client.usage(),
     createMode,
+    replaceMode: replacer.mode,
     ensureTransition: (transition) => ensureTransition(client, transition),
 
     async get(name) {
@@ -138,17 +143,13 @@ function s3Store(client: S3Client, storageClass: string | undefined): S3Store {
       return outcome
     },
 
-    async replace(name, bytes, metadata) {
-      await client.send({
-        kind: 'put',
-        method: 'PUT',
+    replace: async (name, bytes, metadata, over) =>
+      replacer.replace({
         key: keyOf(name),
+        bytes: bytes.slice(),
         headers: headersOf(metadata),
-        body: bytes.slice(),
-        verb: 'write',
-        expected: [200],
-      })
-    },
+        over,
+      }),
 
     async remove(name) {
       const request: S3Request = {
@@ -241,6 +242,7 @@ function storedObject(
   const modified = Date.parse(headers['last-modified'] ?? '')
   return {
     bytes,
+    version: headers.etag,
     modified: Number.isNaN(modified) ? 0 : modified,
     contentType: headers['content-type'],
     storageClass: headers['x-amz-storage-class'],

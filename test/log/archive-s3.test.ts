@@ -111,6 +111,41 @@ describe.skipIf(isS3Missing(KIND))('an archive in S3', { timeout: 60_000 }, () =
     }
   })
 
+  it('is not set back by a checkpoint that was on its way while another server showed a newer one', async () => {
+    const objects = await store(await s3.newBucket())
+    const test = await newTestLog()
+    const cell = newMark()
+    await test.grow(5)
+    const before = archive(test, objects, cell)
+    await before.has(5)
+    await before.close()
+    await test.grow(6)
+    let arrive = (): void => undefined
+    const held = new Promise<void>((resolve) => {
+      arrive = resolve
+    })
+    let late: Promise<unknown> | undefined
+    const slow: S3Store = {
+      ...objects,
+      replace(...given) {
+        const sent = held.then(() => objects.replace(...given))
+        late ??= sent
+        return sent
+      },
+    }
+    const paused = archive(test, slow, { ...newMark(), mark: cell.mark })
+    await until(() => (late === undefined ? undefined : true))
+    await test.grow(300)
+    const next = archive(test, await store(objects.place.split('/')[2]!), cell)
+    await next.has(300)
+    arrive()
+    await expect(late).rejects.toMatchObject({ code: 'CONFLICT' })
+    const there = await objects.get('checkpoint')
+    expect(new TextDecoder().decode(there?.bytes).split('\n')[1]).toBe('300')
+    // It has heard of the newer head meanwhile.
+    await paused.has(300)
+  })
+
   it('has headers with which the bucket is a log that a web server can show', async () => {
     const bucket = await s3.newBucket()
     const test = await newTestLog()

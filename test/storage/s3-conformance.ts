@@ -9,6 +9,7 @@ import { utf8 } from '../../src/bytes.ts'
 import { openS3Store, type S3Options, type S3Store } from '../../src/storage/s3.ts'
 import type { CreateMode } from '../../src/storage/s3-create.ts'
 import { openS3Credentials, type S3CredentialSource } from '../../src/storage/s3-credentials.ts'
+import type { ReplaceMode } from '../../src/storage/s3-replace.ts'
 import { afterThisFile, afterThisTest } from '../support/endings.ts'
 import { isS3Missing, type S3Key, type S3Server, startS3 } from '../support/s3.ts'
 import type { S3Kind } from '../support/s3-programs.ts'
@@ -38,6 +39,8 @@ const newPrefix = (): string => `log-${randomBytes(6).toString('hex')}`
 export interface S3Traits {
   /** How its buckets tell that an object is there: as they are made, with versions, and with Object Lock. */
   readonly modes: readonly [CreateMode, CreateMode, CreateMode]
+  /** Whether they replace only the version that they are told to. */
+  readonly replaces: readonly [ReplaceMode, ReplaceMode, ReplaceMode]
   /** Whether it tells what is wrong with a key. Ceph says of all that access is denied, where it gives keys that expire. */
   readonly tellsWhy: boolean
   /** Whether a legal hold holds an object that was to be kept for some time, which is over. */
@@ -58,10 +61,10 @@ export function s3Conformance(kind: S3Kind, traits: S3Traits): void {
   })
 
   describe.each([
-    ['a bucket', {}, traits.modes[0]],
-    ['a bucket with versions', { versions: true }, traits.modes[1]],
-    ['a bucket with Object Lock', { lock: true }, traits.modes[2]],
-  ])('%s', (title, made, mode) => {
+    ['a bucket', {}, traits.modes[0], traits.replaces[0]],
+    ['a bucket with versions', { versions: true }, traits.modes[1], traits.replaces[1]],
+    ['a bucket with Object Lock', { lock: true }, traits.modes[2], traits.replaces[2]],
+  ])('%s', (title, made, mode, replaces) => {
     let bucket: string
     beforeAll(async () => {
       bucket = await s3.newBucket(made)
@@ -85,6 +88,49 @@ export function s3Conformance(kind: S3Kind, traits: S3Traits): void {
       const modes = await Promise.all(stores.map((store) => store.createMode()))
       expect(new Set(modes)).toEqual(new Set([mode]))
       for (const store of stores) await store.close()
+    })
+
+    it('replaces what it is told to, and nothing that came after it', async () => {
+      const options = s3Options(s3, bucket, newPrefix())
+      const [early, late] = [await openS3Store(options), await openS3Store(options)]
+      const write = (store: S3Store, text: string, over: string | undefined) =>
+        store.replace('checkpoint', utf8(text), HEAD, over)
+      expect(early.replaceMode()).toBe('unknown')
+      const first = await write(early, 'head 1', 'nothing')
+      expect(await write(late, 'head 1', 'nothing')).toBe(first)
+      expect((await late.get('checkpoint'))?.version).toBe(first)
+      const second = await write(late, 'head 2', first)
+      expect(late.replaceMode()).toBe(replaces)
+      // What was on its way since before.
+      const behind = [write(early, 'head 1, renewed', first), write(early, 'none', 'nothing')]
+      const outcomes = await Promise.allSettled(behind)
+      if (replaces === 'conditional') {
+        const refused = { code: 'CONFLICT', message: expect.stringContaining('/checkpoint was') }
+        for (const outcome of outcomes) expect(outcome).toMatchObject({ reason: refused })
+        expect(await late.get('checkpoint')).toMatchObject({ bytes: utf8('head 2') })
+      }
+      // One that was made, and is sent again because its answer was lost.
+      const third = await write(late, 'head 3', (await late.get('checkpoint'))?.version)
+      if (replaces === 'conditional') expect(await write(late, 'head 3', second)).toBe(third)
+      await early.close()
+      await late.close()
+    })
+
+    it('replaces one version once, however many want to at once', async () => {
+      const store = await openS3Store(s3Options(s3, bucket, newPrefix()))
+      let version = await store.replace('checkpoint', utf8('start'), HEAD)
+      version = await store.replace('checkpoint', utf8('known'), HEAD, version)
+      for (let round = 0; round < 3; round++) {
+        const tries = Array.from({ length: 24 }, (_, i) =>
+          store.replace('checkpoint', utf8(`${round} ${i}`), HEAD, version),
+        )
+        const done = (await Promise.allSettled(tries)).filter((one) => one.status === 'fulfilled')
+        if (replaces === 'conditional') expect(done).toHaveLength(1)
+        const there = await store.get('checkpoint')
+        if (replaces === 'conditional') expect(there?.version).toBe(done[0]!.value)
+        version = there?.version
+      }
+      await store.close()
     })
 
     objectStoreConformance(
