@@ -1,14 +1,8 @@
 /** The parts of a backup, in their order, of a log at rest or of one that goes on meanwhile. */
 import { fromUtf8, join, utf8 } from '../bytes.ts'
-import {
-  BACKUP_FORMAT,
-  type BackupPart,
-  formatRow,
-  formatSavedLog,
-  formatUse,
-  PART_BYTES,
-  type SavedHead,
-} from '../formats/backup.ts'
+import { BACKUP_FORMAT, type BackupPart, PART_BYTES } from '../formats/backup.ts'
+import { formatSavedLog, type SavedHead } from '../formats/backup-log.ts'
+import { formatRow, formatUse } from '../formats/backup-rows.ts'
 import { formatVkey, type VerifierKey } from '../formats/vkey.ts'
 import { treeSize } from '../merkle/position.ts'
 import type { HeadStore } from '../storage/heads-port.ts'

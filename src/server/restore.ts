@@ -6,14 +6,8 @@ import { mkdir, readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
-import {
-  parseEntries,
-  parseRows,
-  parseSavedLog,
-  parseUses,
-  type SavedHead,
-  type SavedLog,
-} from '../formats/backup.ts'
+import { parseSavedLog, type SavedHead, type SavedLog } from '../formats/backup-log.ts'
+import { parseEntries, parseRows, parseUses } from '../formats/backup-rows.ts'
 import { formatVkey, parseVkey, type VerifierKey } from '../formats/vkey.ts'
 import { checkCopy, copyTree, type TreeToCopy } from '../log/copy-tree.ts'
 import type { IdempotencyRecord, StoredHead } from '../storage/port.ts'

@@ -6,17 +6,17 @@ import {
   BACKUP_FORMAT,
   type BackupPart,
   formatBackup,
-  formatRow,
-  formatSavedLog,
-  formatUse,
   MAX_PART,
   parseBackup,
+} from '../../src/formats/backup.ts'
+import { formatSavedLog, parseSavedLog, type SavedLog } from '../../src/formats/backup-log.ts'
+import {
+  formatRow,
+  formatUse,
   parseEntries,
   parseRows,
-  parseSavedLog,
   parseUses,
-  type SavedLog,
-} from '../../src/formats/backup.ts'
+} from '../../src/formats/backup-rows.ts'
 import { header } from '../../src/formats/ustar.ts'
 import { rootHash } from '../../src/merkle/hash.ts'
 import { type LeafIndex, treeSize } from '../../src/merkle/position.ts'
