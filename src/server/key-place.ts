@@ -3,7 +3,7 @@ import { utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import type { DataDirectory, DirectoryKind } from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
-import { readIfThere } from './read-if-there.ts'
+import { readIfThere } from '../storage/read-if-there.ts'
 
 const PUBLIC_FILE = 0o644
 

@@ -4,7 +4,7 @@ import { dirname, join, relative } from 'node:path'
 import { CairnError, messageOf } from '../errors.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
 import { durableWriteFile, syncDirectory } from '../storage/durable-file.ts'
-import { readIfThere } from './read-if-there.ts'
+import { readIfThere } from '../storage/read-if-there.ts'
 
 const PRIVATE_FILE = 0o600
 const PRIVATE_DIRECTORY = 0o700

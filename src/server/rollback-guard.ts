@@ -10,8 +10,8 @@ import { dirname } from 'node:path'
 import { fromDecimal, fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { readIfThere } from '../storage/read-if-there.ts'
 import type { WitnessChange, WitnessStore } from '../storage/witness-port.ts'
-import { readIfThere } from './read-if-there.ts'
 
 const MAGIC = 'cairn-witness-guard/v1 '
 const PRIVATE_FILE = 0o600
