@@ -200,11 +200,12 @@ export class Course {
   }
 
   #endTerm(): void {
-    if (this.#leading === undefined) return
-    const { epoch } = this.#leading.term.leader
-    this.#leading.abandon()
-    this.#leading.term.end()
+    const ended = this.#leading
+    if (ended === undefined) return
     this.#leading = undefined
+    const { epoch } = ended.term.leader
+    ended.abandon()
+    ended.term.end()
     this.#tell({ event: 'following', epoch })
     setImmediate(() => this.#log.onFollowing?.())
   }

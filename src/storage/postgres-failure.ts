@@ -29,9 +29,12 @@ export function failureCode(error: unknown): string | undefined {
   return typeof first.code === 'string' ? first.code : undefined
 }
 
+/** Of a standby, which the next connection need not lead to. */
+const READ_ONLY = '25006'
+
 /** Whether the connection may be used on after an error: the server refused a statement, and is there. */
 export function isStatementFailure(error: unknown): boolean {
-  return error instanceof pg.DatabaseError && error.severity !== 'FATAL'
+  return error instanceof pg.DatabaseError && error.severity !== 'FATAL' && error.code !== READ_ONLY
 }
 
 /**
@@ -62,7 +65,7 @@ export function databaseFailure(what: string, error: unknown): CairnError | Rang
       return failed('FORBIDDEN', `${cannot}; mend the database's user, its password or pg_hba.conf`)
     case '3D000':
       return failed('NOT_FOUND', `${cannot}; create it, or mend the name in the database's URL`)
-    case '25006':
+    case READ_ONLY:
       return failed('UNAVAILABLE', `${cannot}; this is a standby: the URL must lead to the primary`)
     default:
       return failed(/^(XX00[12])$/.test(code) ? 'CORRUPT' : 'IO', cannot)

@@ -155,18 +155,42 @@ describe('a vault', () => {
     const keys = await readdir(join(data, 'keys'))
     expect(await refused(data)).toMatchObject({
       code: 'CORRUPT',
-      message: expect.stringMatching(/vault is missing from .*restore a backup.*or remove .*index/),
+      message: expect.stringMatching(
+        /vault is missing from .*restore a backup.*start once with --new-vault/,
+      ),
     })
     expect(await readdir(data)).not.toContain('vault')
     expect(await readdir(join(data, 'keys'))).toEqual(keys)
     const run = await cairn(['fsck', data])
     expect(run.code).toBe(1)
     expect(run.stdout).toMatch(/✗ vault is missing from/)
+    // Without the index as well there is still the note that there were records.
     await rm(join(data, 'index'), { recursive: true })
-    await served(data, async ({ ask, found }) => {
+    expect(await refused(data)).toMatchObject({ code: 'CORRUPT' })
+    expect(await readdir(data)).not.toContain('vault')
+    expect((await cairn(['fsck', data])).stdout).toMatch(/✗ vault is missing from/)
+    const begun = async ({ ask, found }: Served) => {
       expect((await ask('/v1/records', submission(99))).status).toBe(201)
       expect(await found()).toHaveLength(1)
+    }
+    await served(data, begun, { 'new-vault': true })
+    await served(data, async ({ found }) => expect(await found()).toHaveLength(1))
+  })
+
+  it('that is missing is made anew where the index is still there, which goes with it', async () => {
+    const data = await copy('gone-alone')
+    await rm(join(data, 'vault'), { recursive: true })
+    await served(data, async ({ found }) => expect(await found()).toEqual([]), {
+      'new-vault': true,
     })
+  })
+
+  it('is not missed in a log that had no records', async () => {
+    const data = at('empty')
+    await served(data, async () => undefined)
+    expect(await readdir(data)).not.toContain('records')
+    await rm(join(data, 'vault'), { recursive: true })
+    await served(data, async ({ found }) => expect(await found()).toEqual([]))
   })
 
   it.each([

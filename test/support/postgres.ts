@@ -64,6 +64,8 @@ export interface PostgresOptions {
   readonly port?: number
   /** Holds the cluster, made there unless it is there; a new temporary one unless given. */
   readonly directory?: string
+  /** The folder with its programs; otherwise as TEST_POSTGRES_BIN says. */
+  readonly bin?: string
   /** More settings of the server, such as { fsync: 'off' }. */
   readonly settings?: Readonly<Record<string, string>>
   /** Lives on when this process ends. Default false. */
@@ -74,7 +76,7 @@ export interface PostgresOptions {
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresServer> {
   const directory = options.directory ?? (await mkdtemp(join(tmpdir(), 'cairn-postgres-')))
   if (asNobody.uid !== undefined) await chown(directory, asNobody.uid, asNobody.gid)
-  const bin = await binaries(directory)
+  const bin = await binaries(directory, options.bin ?? process.env.TEST_POSTGRES_BIN)
   const password = await initialise(bin, directory)
   const port = options.port ?? (await freePort())
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`
@@ -121,8 +123,7 @@ interface Binaries {
   readonly postgres: string
 }
 
-async function binaries(directory: string): Promise<Binaries> {
-  const chosen = process.env.TEST_POSTGRES_BIN
+async function binaries(directory: string, chosen: string | undefined): Promise<Binaries> {
   if (chosen !== undefined && chosen !== '') {
     return { initdb: join(chosen, 'initdb'), postgres: join(chosen, 'postgres') }
   }

@@ -102,7 +102,7 @@ export function newJournal(keys: readonly VerifierKey[]): Journal {
 /** Two moments closer than this are one. */
 const RESOLUTION_MS = 1
 
-function newMoments(): Moments {
+export function newMoments(): Moments {
   const moments: number[] = []
   return {
     mark(at) {

@@ -232,7 +232,7 @@ function requestOf(submission: Submission, leaves: Leaves) {
 }
 
 /** What a problem document says, without what differs from one to the next. */
-function detailOf({ body }: Answered): string {
+export function detailOf({ body }: Answered): string {
   const text = body.toString()
   try {
     const { detail, title } = JSON.parse(text) as { detail?: string; title?: string }

@@ -1,7 +1,7 @@
 /**
  * `npm run faults:cluster -- [--seconds 60] [--servers 3] [--seed N]`: a log on several servers under load, while its
- * leader is killed and paused, its database restarted and its bucket refused; then everything that clients were told
- * is held against the log. Starts PostgreSQL, object storage and the servers itself. The last line is
+ * leader is killed, paused and cut off, its database restarted and its bucket refused; then everything that clients were
+ * told is held against the log: leaves, and records with their payloads. Starts PostgreSQL, object storage and the servers itself. The last line is
  *
  *     acknowledged=N lost=0 duplicated=0 forks=0
  *
@@ -20,6 +20,9 @@ import { leavesOf } from './leaves.ts'
 import { startLoad } from './load.ts'
 import { startLine } from './progress-line.ts'
 import { seededRandom } from './random.ts'
+import { checkRecords, recordEntries, searchAll, withRecords } from './records-check.ts'
+import { startRecords } from './records-load.ts'
+import { withVault } from './records-vault.ts'
 import { closeConnections } from './request.ts'
 import { printRun } from './run-table.ts'
 import { SABOTAGES, type Sabotage, sabotage } from './sabotage.ts'
@@ -28,6 +31,8 @@ import { type Stage, setStage } from './stage.ts'
 import { auditArchive, auditServers, caughtUp, sourceAt, unproven } from './verdict.ts'
 
 const CLIENTS = 48
+/** Those who submit records. */
+const RECORD_CLIENTS = 4
 const USAGE =
   'usage: npm run faults:cluster -- [--seconds 60] [--servers 3] [--seed N] [--clients N] [--directory] [--logs FOLDER] [--break lose|duplicate|fork]'
 
@@ -64,7 +69,7 @@ const interrupted = (): void => {
 process.once('SIGINT', interrupted)
 process.once('SIGTERM', interrupted)
 try {
-  stage = await setStage({ servers, archive: { directory: values.directory } })
+  stage = await setStage({ servers, wires: true, archive: { directory: values.directory } })
   const findings = await run(stage)
   console.log(lastLine(findings.findings))
   process.exitCode = findings.ok ? 0 : 1
@@ -94,18 +99,28 @@ async function run(stage: Stage): Promise<{ findings: Findings; ok: boolean }> {
   const started = performance.now()
   const watch = watchHeads(stage, journal)
   const load = startLoad({ urls, leaves, journal, clients, seed })
+  const token = await stage.token()
+  const records = startRecords({ urls, token, seed, clients: RECORD_CLIENTS })
   const line = startLine({ stage, journal, load, started, seconds })
-  const schedule = startSchedule(stage, timingFor(seconds), seededRandom(seed), line.tell)
+  const schedule = startSchedule({
+    stage,
+    timing: timingFor(seconds),
+    random: seededRandom(seed),
+    tell: line.tell,
+    complain: journal.complain,
+    leaf: () => leaves.of(journal.order[0] ?? 0),
+    token,
+  })
   await new Promise((resolve) => setTimeout(resolve, seconds * 1_000))
   await schedule.stop()
-  await load.stop()
+  await Promise.all([load.stop(), records.stop()])
   const stopped = performance.now()
   line.tell('the load has ended')
   const { head, late } = await caughtUp(stage)
   line.tell(late.length === 0 ? 'all have caught up' : 'not all have caught up')
   await watch.stop()
   line.stop()
-  const complaints = [...journal.complaints, ...late]
+  const complaints = [...journal.complaints, ...records.complaints, ...late]
   for (const { name, surprises } of members) {
     for (const words of surprises) complaints.push(`${name} ended by itself: ${words}`)
   }
@@ -114,22 +129,33 @@ async function run(stage: Stage): Promise<{ findings: Findings; ok: boolean }> {
   if (late.length > 0) line.tell(await stage.databaseState().catch(String))
   if (head === undefined) throw new Error(`there is no final head: ${late.join('; ')}`)
   const bar = startProgress({ label: 'checking', unit: 'entries' })
-  const findings = await checkLog({
+  const entries = recordEntries()
+  const leafFindings = await checkLog({
     source: sourceAt(head.url),
     checkpoint: utf8(head.checkpoint),
     keys,
     journal,
     leaves,
+    claim: entries.claim,
     progress: bar.update,
   })
   bar.clear()
+  const indexed = await searchAll(head.url, token)
   complaints.push(...(await unproven(stage, journal, head.checkpoint)))
   complaints.push(...(await auditServers(stage, journal)))
   await stage.closeMembers()
+  const recordFindings = await withVault(stage, (vault) =>
+    checkRecords(records, entries, indexed, vault),
+  )
+  const findings = withRecords(leafFindings, recordFindings)
+  const wrong = await stage.fsck(members[0]!)
+  if (wrong !== undefined) complaints.push(wrong)
   await postgres.stop()
   // All that is left is the bucket.
   complaints.push(...(await auditArchive(stage)))
-  printRun({ stage, journal, load, faults: schedule.faults, started, stopped, findings })
+  const { faults } = schedule
+  const done = { stage, journal, load, records, faults, started, stopped }
+  printRun({ ...done, findings: leafFindings, recordFindings })
   for (const words of [...findings.words, ...complaints.slice(0, 20)]) console.log(`! ${words}`)
   if (complaints.length > 20) console.log(`! and ${complaints.length - 20} more`)
   return { findings, ok: holds(findings) && complaints.length === 0 }

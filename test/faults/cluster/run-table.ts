@@ -3,6 +3,8 @@ import { count } from '../../../src/cli/style.ts'
 import type { Findings } from './check-log.ts'
 import type { Journal, Moments } from './journal.ts'
 import type { Load } from './load.ts'
+import type { RecordFindings } from './records-check.ts'
+import type { RecordsLoad } from './records-load.ts'
 import type { Fault, FaultKind } from './schedule.ts'
 import type { Stage } from './stage.ts'
 
@@ -10,6 +12,8 @@ export interface RunSummary {
   readonly stage: Stage
   readonly journal: Journal
   readonly load: Load
+  readonly records: RecordsLoad
+  readonly recordFindings: RecordFindings
   readonly faults: readonly Fault[]
   readonly started: number
   readonly stopped: number
@@ -19,6 +23,7 @@ export interface RunSummary {
 const KINDS: readonly FaultKind[] = [
   'kill',
   'pause',
+  'cut off',
   'database restart',
   'database crash',
   'bucket refused',
@@ -51,6 +56,10 @@ export function printRun(summary: RunSummary): void {
     '',
   )
   const took = (stopped - started) / 1_000
+  const { records, recordFindings } = summary
+  const cuts = faults.filter(({ refusals }) => refusals !== undefined)
+  const refused = cuts.flatMap(({ refusals }) => refusals!.map(({ tookMs }) => tookMs))
+  const follows = cuts.map(({ follow }) => follow).filter((follow) => follow !== undefined)
   const starts = stage.members.reduce((sum, { failedStarts }) => sum + failedStarts.length, 0)
   const lines: readonly [string, string][] = [
     ['submissions', count(counts.submissions)],
@@ -58,13 +67,31 @@ export function printRun(summary: RunSummary): void {
     ['  never answered', count(counts.unanswered)],
     [
       'leaves acknowledged',
-      `${count(findings.acknowledged)}, ${count(Math.round(findings.acknowledged / took))} a second`,
+      `${count(journal.acknowledged)}, ${count(Math.round(journal.acknowledged / took))} a second`,
     ],
     ['  sent again afterwards', count(counts.resubmitted)],
     [
       'leaves in the log',
       `${count(findings.size)}, ${count(findings.unacknowledged)} of them told to nobody`,
     ],
+    [
+      'records acknowledged',
+      `${count(recordFindings.acknowledged)}, ${count(records.counts.retries)} retries, ${count(recordFindings.unacknowledged)} more told to nobody`,
+    ],
+    [
+      '  longest time without one',
+      `${spread([records.acknowledgements.longestGap(started, stopped)])} s`,
+    ],
+    [
+      '  payloads as they were, and gone',
+      `${count(recordFindings.readable)}, ${count(recordFindings.gone)} of ${count(recordFindings.people)} people erased`,
+    ],
+    [
+      '  people held',
+      `${count(records.held.size)}, ${count(records.counts.refused)} erasures refused`,
+    ],
+    ['seconds until refused, cut off', spread(refused)],
+    ['  until it follows again', spread(follows)],
     ['heads seen', count(findings.heads)],
     ['terms', count(stage.leaders.terms.at(-1)?.epoch ?? 0)],
     [
@@ -74,12 +101,17 @@ export function printRun(summary: RunSummary): void {
   ]
   console.log()
   for (const [what, figure] of lines) console.log(`${what.padEnd(32)}${figure}`)
-  const failures = [...counts.failures].sort(([, a], [, b]) => b - a)
-  if (failures.length > 0) console.log('\nwhat failed attempts saw')
+  printFailures('what failed attempts saw', counts.failures)
+  printFailures('what failed attempts to record something saw', records.counts.failures)
+  console.log()
+}
+
+function printFailures(title: string, seen: ReadonlyMap<string, number>): void {
+  const failures = [...seen].sort(([, a], [, b]) => b - a)
+  if (failures.length > 0) console.log(`\n${title}`)
   for (const [what, times] of failures.slice(0, MOST_FAILURES)) {
     console.log(`${count(times).padStart(8)}  ${what.replaceAll('\n', ' ')}`)
   }
-  console.log()
 }
 
 function row(...cells: readonly string[]): void {

@@ -1,15 +1,22 @@
 /**
  * What is done to a cluster while it works, and when. In a minute: the leader is killed every five seconds; it is paused
- * for twenty; the database is restarted, and made to crash; the object storage is refused for ten. Shorter runs have
- * shorter faults, longer ones the same again.
+ * for twenty; it is cut off from the database for fifteen; the database is restarted, and made to crash; the object
+ * storage is refused for ten. Shorter runs have shorter faults, longer ones the same again.
  */
 import { setTimeout as sleep } from 'node:timers/promises'
+import { askCutOff, complaintsOf, type Refusal, untilFollowing } from './cut-off.ts'
 import type { Term } from './leaders.ts'
 import type { Member } from './member.ts'
 import type { Random } from './random.ts'
 import type { Stage } from './stage.ts'
 
-export type FaultKind = 'kill' | 'pause' | 'database restart' | 'database crash' | 'bucket refused'
+export type FaultKind =
+  | 'kill'
+  | 'pause'
+  | 'cut off'
+  | 'database restart'
+  | 'database crash'
+  | 'bucket refused'
 
 export interface Fault {
   readonly kind: FaultKind
@@ -17,8 +24,12 @@ export interface Fault {
   readonly at: number
   /** How long its effects are looked at, in milliseconds. */
   readonly windowMs: number
-  /** Milliseconds until another server led; of kills and pauses of a leader. */
+  /** Milliseconds until another server led; of what is done to a leader. */
   fail?: number | undefined
+  /** What a server that was cut off said meanwhile. */
+  refusals?: readonly Refusal[]
+  /** Milliseconds until it showed a newer head, once it was not. */
+  follow?: number | undefined
   /** The term that it ended, if it did. */
   readonly term?: number
 }
@@ -28,6 +39,7 @@ export interface Timing {
   readonly roundMs: number
   readonly killEveryMs: number
   readonly pauseMs: number
+  readonly cutMs: number
   readonly refuseMs: number
 }
 
@@ -40,7 +52,16 @@ export interface Schedule {
 const ROUND_MS = 60_000
 const KILL_EVERY_MS = 5_000
 const PAUSE_MS = 20_000
+const CUT_MS = 15_000
 const REFUSE_MS = 10_000
+/** Shares of a round: when each begins. */
+const PAUSE_AT = 0.04
+const CUT_AT = 0.42
+const REFUSE_AT = 0.5
+const RESTART_AT = 0.8
+const CRASH_AT = 0.9
+/** Whoever is cut off is asked something so long after. */
+const ASK_AFTER_MS = 300
 /** Faults come later than their time by up to this share of a round. */
 const SHIFT = 0.08
 /** A supervisor starts what ended after so long. */
@@ -58,17 +79,27 @@ export function timingFor(seconds: number): Timing {
     roundMs,
     killEveryMs: KILL_EVERY_MS,
     pauseMs: Math.max(PAUSE_MS * share, Math.min(6_000, roundMs / 2)),
+    cutMs: Math.max(CUT_MS * share, Math.min(6_000, roundMs / 2)),
     refuseMs: REFUSE_MS * share,
   }
 }
 
-export function startSchedule(
-  stage: Stage,
-  timing: Timing,
-  random: Random,
-  tell: (what: string) => void,
-): Schedule {
+export interface ScheduleOptions {
+  readonly stage: Stage
+  readonly timing: Timing
+  readonly random: Random
+  readonly tell: (what: string) => void
+  readonly complain: (what: string) => void
+  /** A leaf that the log has. */
+  readonly leaf: () => Uint8Array
+  readonly token: string
+}
+
+export function startSchedule(options: ScheduleOptions): Schedule {
+  const { stage, timing, random, tell } = options
   const { leaders, postgres, archive } = stage
+  /** Nothing else is done to it for the time being. */
+  const spared = new Set<Member>()
   const faults: Fault[] = []
   const started = performance.now()
   let isStopped = false
@@ -84,7 +115,8 @@ export function startSchedule(
     while (!isStopped) {
       const term = leaders.now()
       const member = term && stage.memberAt(term.url)
-      if (term !== undefined && member?.state === 'up') return { term, member }
+      const isFree = member?.state === 'up' && !spared.has(member)
+      if (term !== undefined && isFree) return { term, member }
       await sleep(LOOK_MS)
     }
     return undefined
@@ -141,6 +173,42 @@ export function startSchedule(
     tell(`${member.name} goes on after ${seconds(performance.now() - fault.at)}`)
   }
 
+  async function cutting(at: number): Promise<void> {
+    if (!(await until(at))) return
+    const found = await leader()
+    const wire = found && stage.wireOf(found.member)
+    if (found === undefined || wire === undefined) return
+    const { term, member } = found
+    const fault: Fault = {
+      kind: 'cut off',
+      at: performance.now(),
+      windowMs: WINDOW_MS,
+      term: term.epoch,
+    }
+    faults.push(fault)
+    spared.add(member)
+    wire.cut()
+    const asking = sleep(ASK_AFTER_MS).then(() =>
+      askCutOff(member.url, options.leaf(), options.token),
+    )
+    await next(fault, term, `the leader, ${member.name}, is cut off from the database`)
+    await until(fault.at + timing.cutMs)
+    const size = await stage.sequencedSize().catch(() => 0)
+    const mended = performance.now()
+    wire.mend()
+    tell(`${member.name} reaches the database again after ${seconds(mended - fault.at)}`)
+    fault.refusals = await asking
+    const patience = fault.refusals.map(
+      ({ what, status, tookMs }) => `${what}: ${status ?? 'nothing'} after ${seconds(tookMs)}`,
+    )
+    tell(`${member.name}, cut off, answered ${patience.join(', ')}`)
+    for (const words of complaintsOf(member.name, fault.refusals, mended)) options.complain(words)
+    fault.follow = await untilFollowing(member.url, size)
+    spared.delete(member)
+    if (fault.follow === undefined) options.complain(`${member.name} does not follow again`)
+    else tell(`${member.name} shows a newer head, ${seconds(fault.follow)} later`)
+  }
+
   async function database(at: number, kind: 'database restart' | 'database crash'): Promise<void> {
     if (!(await until(at))) return
     const fault: Fault = { kind, at: performance.now(), windowMs: WINDOW_MS }
@@ -162,10 +230,11 @@ export function startSchedule(
     for (let at = started; await until(at); at += timing.roundMs) {
       const then = (share: number): number => at + (share + SHIFT * random.next()) * timing.roundMs
       await Promise.all([
-        pausing(then(0.1)),
-        database(then(0.52), 'database restart'),
-        refusing(then(0.64)),
-        database(then(0.86), 'database crash'),
+        pausing(then(PAUSE_AT)),
+        cutting(then(CUT_AT)),
+        refusing(then(REFUSE_AT)),
+        database(then(RESTART_AT), 'database restart'),
+        database(then(CRASH_AT), 'database crash'),
       ])
     }
   }

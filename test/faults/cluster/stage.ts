@@ -14,6 +14,7 @@ import { type PostgresServer, startPostgres, withClient } from '../../support/po
 import { type Archive, type ArchiveOptions, startArchive } from './archive.ts'
 import { type Leaders, watchLeaders } from './leaders.ts'
 import { type Member, newMember } from './member.ts'
+import { layWire, type Wire } from './wire.ts'
 
 export interface Stage {
   readonly members: readonly Member[]
@@ -29,6 +30,12 @@ export interface Stage {
   /** What the servers were started with. */
   readonly flags: readonly string[]
   memberAt(url: string): Member | undefined
+  /** What is between a server and the database, if it was asked for. */
+  wireOf(member: Member): Wire | undefined
+  /** The token of the administrator. */
+  token(): Promise<string>
+  /** Runs a command on the data directory of a stopped server and the database. Resolves to what it says unless all is well. */
+  fsck(member: Member): Promise<string | undefined>
   /** How many leaves the database has given an index. */
   sequencedSize(): Promise<number>
   /** Who leads and what is under way, for whoever looks for the cause of something. */
@@ -41,12 +48,14 @@ export interface Stage {
 export interface StageOptions {
   readonly servers: number
   readonly flags?: readonly string[]
+  /** Puts something between each server and the database that can be cut. */
+  readonly wires?: boolean
   /** Settings of PostgreSQL, beside fsync. */
   readonly settings?: Readonly<Record<string, string>>
   readonly archive?: ArchiveOptions
 }
 
-const SCHEMA = 'cairn'
+export const SCHEMA = 'cairn'
 const ROLE = 'cairn_server'
 /** One that does not start when all is well never will. */
 const FIRST_STARTS = 2
@@ -73,13 +82,19 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     left.push(() => signer.close())
 
     const members: Member[] = []
-    const flags = ['--open', '--database', database, ...archive.flags, ...(options.flags ?? [])]
+    const wires = new Map<Member, Wire>()
+    const flags = ['--open', ...archive.flags, ...(options.flags ?? [])]
     for (let i = 1; i <= options.servers; i++) {
       const data = join(place, `server-${i}`)
       await cp(original, data, { recursive: true })
       const port = await freePort()
-      const own = [...flags, '--advertise', `http://127.0.0.1:${port}`]
-      members.push(newMember({ name: `server ${i}`, data, port, flags: own }))
+      const wire = options.wires === true ? await layWire(postgres.port) : undefined
+      if (wire !== undefined) left.push(() => wire.close())
+      const way = wire === undefined ? database : throughPort(database, wire.port)
+      const own = [...flags, '--database', way, '--advertise', `http://127.0.0.1:${port}`]
+      const member = newMember({ name: `server ${i}`, data, port, flags: own })
+      members.push(member)
+      if (wire !== undefined) wires.set(member, wire)
     }
     const closeMembers = async (): Promise<void> => {
       await Promise.all(members.map((member) => member.close()))
@@ -101,6 +116,22 @@ export async function setStage(options: StageOptions): Promise<Stage> {
       signer,
       place,
       flags,
+      wireOf: (member) => wires.get(member),
+      async token() {
+        for (const { data } of members) {
+          const text = await readFile(join(data, 'admin.token'), 'utf8').catch(() => undefined)
+          if (text !== undefined) return text.trim()
+        }
+        throw new Error('no server has the token of the administrator')
+      },
+      fsck: ({ data }) => {
+        const args = [CLI, 'fsck', data, '--database', postgres.url, '--database-schema', SCHEMA]
+        return run(process.execPath, args, withoutSettings()).then(
+          () => undefined,
+          (error: Error & { stdout?: string; stderr?: string }) =>
+            `cairn fsck finds something:\n${error.stdout ?? ''}${error.stderr ?? error.message}`,
+        )
+      },
       memberAt: (url) => members.find((member) => member.url === url),
       sequencedSize: () =>
         withClient(postgres.url, async (client) => {
@@ -124,6 +155,13 @@ export async function setStage(options: StageOptions): Promise<Stage> {
     await close()
     throw error
   }
+}
+
+/** The same database, by another port. */
+export function throughPort(url: string, port: number): string {
+  const way = new URL(url)
+  way.port = String(port)
+  return way.href
 }
 
 /** The tables, and a role that can add to them and no more. Returns the URL with that role. */
