@@ -1,6 +1,6 @@
 /**
- * Runs the built command as people do. Most runs share one process, since most of the time of a short command is its
- * start; those that are about the process itself, or that serve, get their own.
+ * Runs the built command as people do. Most runs share processes, since most of the time of a short command is its
+ * start; those that are about the process itself get their own.
  */
 import { type ChildProcess, fork, spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
@@ -47,39 +47,78 @@ function start(args: readonly string[], { env, cwd }: RunOptions) {
   return child
 }
 
-let runner: ChildProcess | undefined
+interface Printed {
+  stdout: string
+  stderr: string
+}
+
+/** Processes with nothing to do, for the next command of this or another test file. They end with this process. */
+const idle: ChildProcess[] = []
+
 let last: Promise<unknown> = Promise.resolve()
 
 /** Runs a command to its end, after those that were asked for before it. */
 export function cairn(args: readonly string[], options: RunOptions = {}): Promise<Run> {
-  const run = last.then(() => runInShared(args, options))
+  const run = last.then(() => {
+    const printed = { stdout: '', stderr: '' }
+    const { ended } = inShared(args, options, printed)
+    return ended.then((code) => {
+      if (code === null) throw new Error(`the process ended with cairn ${args.join(' ')}`)
+      return { code, ...printed }
+    })
+  })
   last = run.catch(() => {})
   return run
 }
 
-function runInShared(args: readonly string[], { env, ...more }: RunOptions): Promise<Run> {
-  runner ??= startRunner()
-  const child = runner
-  return new Promise((resolve, reject) => {
-    const onMessage = (run: unknown): void => {
-      child.off('close', onClose)
-      resolve(run as Run)
+/** Runs a command in a process that others were run in, and will be. `ended` gives null when the process did. */
+function inShared(
+  args: readonly string[],
+  { env, ...more }: RunOptions,
+  printed: Printed,
+  onOutput: () => void = () => undefined,
+): { readonly child: ChildProcess; readonly ended: Promise<number | null> } {
+  const child = idle.pop() ?? startRunner()
+  const ended = new Promise<number | null>((resolve) => {
+    const end = (code: number | null): void => {
+      child.off('message', onMessage).off('close', onClose)
+      resolve(code)
     }
-    const onClose = (): void => {
-      child.off('message', onMessage)
-      reject(new Error(`the process ended with cairn ${args.join(' ')}`))
+    const onClose = (): void => end(null)
+    const onMessage = (said: { stdout?: Buffer; stderr?: Buffer; code?: number }): void => {
+      if (said.code === undefined) {
+        printed.stdout += said.stdout?.toString() ?? ''
+        printed.stderr += said.stderr?.toString() ?? ''
+        onOutput()
+      } else {
+        idle.push(child)
+        end(said.code)
+      }
     }
-    child.once('message', onMessage).once('close', onClose)
-    child.send({ args, env: { ...cleanEnvironment(), ...env }, ...more })
+    child.on('message', onMessage).on('close', onClose)
   })
+  // One that a test left running is no use to the next file.
+  afterThisFile(() => {
+    if (idle.includes(child)) return
+    child.kill('SIGKILL')
+    return ended
+  })
+  child.send({ args, env: { ...cleanEnvironment(), ...env }, ...more })
+  return { child, ended }
 }
 
 function startRunner(): ChildProcess {
-  const child = fork(RUNNER, { execArgv: [], stdio: ['ignore', 'inherit', 'inherit', 'ipc'] })
-  endWithFile(child)
-  child.once('close', () => {
-    runner = undefined
+  const child = fork(RUNNER, {
+    execArgv: [],
+    serialization: 'advanced',
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
   })
+  child.once('close', () => {
+    const at = idle.indexOf(child)
+    if (at >= 0) idle.splice(at, 1)
+  })
+  child.unref()
+  child.channel?.unref()
   return child
 }
 
@@ -113,26 +152,26 @@ export function served(
   command = 'serve',
 ): Promise<Served> {
   return new Promise((resolve, reject) => {
-    const child = start([command, '--port', '0', ...args], options)
-    let stdout = ''
-    let stderr = ''
-    const closed = new Promise<number | null>((done) => child.on('close', done))
-    child.stderr.on('data', (part) => (stderr += part))
-    child.stdout.on('data', (part) => {
-      stdout += part
-      const url = /http:\/\/[^\s"]+/.exec(stdout)?.[0]
+    const printed = { stdout: '', stderr: '' }
+    let isOver = false
+    const asked = [command, '--port', '0', ...args]
+    const { child, ended } = inShared(asked, options, printed, () => {
+      const url = /http:\/\/[^\s"]+/.exec(printed.stdout)?.[0]
       if (url === undefined) return
       resolve({
         url,
-        stdout: () => stdout,
-        stderr: () => stderr,
+        stdout: () => printed.stdout,
+        stderr: () => printed.stderr,
         stop(signal = 'SIGTERM') {
-          child.kill(signal)
-          return closed
+          if (!isOver) child.kill(signal)
+          return ended
         },
       })
     })
-    closed.then((code) => reject(new Error(`${command} ended with ${code}: ${stderr}`)))
+    ended.then((code) => {
+      isOver = true
+      reject(new Error(`${command} ended with ${code}: ${printed.stderr}`))
+    })
   })
 }
 

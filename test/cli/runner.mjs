@@ -1,6 +1,7 @@
 /**
  * Runs commands one after the other, each with arguments, environment, folder and standard input of its own, as one
- * process: most of the time of a short command is the start of its process.
+ * process: most of the time of a short command is the start of its process. What is printed is sent as it comes, and a
+ * signal reaches the command, so that one that serves until it is told to stop can be run as well.
  */
 import { Readable, Writable } from 'node:stream'
 import { run } from '../../dist/cli/program.js'
@@ -8,15 +9,13 @@ import { run } from '../../dist/cli/program.js'
 const home = process.cwd()
 
 /** Stands in for a stream of the process, which is no terminal. */
-function collector() {
-  const chunks = []
-  const stream = new Writable({
+function sender(name) {
+  return new Writable({
     write(chunk, _, done) {
-      chunks.push(chunk)
+      process.send({ [name]: chunk })
       done()
     },
   })
-  return { stream, text: () => Buffer.concat(chunks).toString() }
 }
 
 function replace(name, value) {
@@ -36,10 +35,9 @@ async function ending() {
 
 /** @param {{ args: string[], env: Record<string, string>, cwd?: string, input?: string }} asked */
 async function answer({ args, env, cwd, input }) {
-  const [stdout, stderr] = [collector(), collector()]
   replace('stdin', Readable.from(input ? [Buffer.from(input)] : []))
-  replace('stdout', stdout.stream)
-  replace('stderr', stderr.stream)
+  replace('stdout', sender('stdout'))
+  replace('stderr', sender('stderr'))
   for (const name of Object.keys(process.env)) delete process.env[name]
   Object.assign(process.env, env)
   process.chdir(cwd ?? home)
@@ -50,7 +48,8 @@ async function answer({ args, env, cwd, input }) {
   for (const name of ['SIGINT', 'SIGTERM']) process.removeAllListeners(name)
   process.exitCode = undefined
   process.chdir(home)
-  process.send({ code, stdout: stdout.text(), stderr: stderr.text() + held })
+  process.send({ stderr: Buffer.from(held) })
+  process.send({ code })
 }
 
 let last = Promise.resolve()

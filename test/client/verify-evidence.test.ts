@@ -14,6 +14,7 @@ import { formatNote, parseNote } from '../../src/formats/note.ts'
 import type { SubmittedRecord } from '../../src/formats/record.ts'
 import { ed25519SigningKey } from '../../src/formats/signing-key.ts'
 import { formatVkey } from '../../src/formats/vkey.ts'
+import { codePoint } from '../support/code-points.ts'
 import {
   EVIDENCE_TRUST,
   type EvidenceOptions,
@@ -789,7 +790,7 @@ describe('garbage', () => {
       ...Object.keys(filesOf(file)).filter((name) => name !== 'SHA256SUMS'),
     )
     const text = fc.oneof(
-      fc.string({ unit: 'binary' }),
+      fc.string({ unit: codePoint }),
       fc.constantFrom('', '\n', '\n\n', '\t\n', '0 0\n', '1\t[\n'),
     )
     fc.assert(

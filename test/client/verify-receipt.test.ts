@@ -16,6 +16,7 @@ import { parseTlogProof } from '../../src/formats/tlog-proof.ts'
 import { formatVkey, parseVkey } from '../../src/formats/vkey.ts'
 import { verifyInclusion } from '../../src/merkle/inclusion.ts'
 import { leafIndex, treeSize } from '../../src/merkle/position.ts'
+import { codePoint } from '../support/code-points.ts'
 import {
   checkpointAt,
   coseReceiptAt,
@@ -223,7 +224,7 @@ describe('a receipt', () => {
       fc
         .tuple(fc.constantFrom(0xd2, 0x84, 0x9f, 0xbf, 0xd9), fc.uint8Array())
         .map(([first, rest]) => concat(Uint8Array.of(first), rest)),
-      fc.tuple(start, fc.string({ unit: 'binary' })).map(([first, rest]) => utf8(first + rest)),
+      fc.tuple(start, fc.string({ unit: codePoint })).map(([first, rest]) => utf8(first + rest)),
       fc.json().map(utf8),
     )
     fc.assert(

@@ -9,6 +9,7 @@ import {
 } from '../../src/formats/tlog-proof.ts'
 import { nodeHash } from '../../src/merkle/hash.ts'
 import { leafIndex } from '../../src/merkle/position.ts'
+import { codePoint } from '../support/code-points.ts'
 import { hasSharedVectors, sharedText } from '../support/shared-vectors.ts'
 
 const HASH = toBase64(new Uint8Array(32).fill(1))
@@ -25,7 +26,7 @@ const receipts: fc.Arbitrary<TlogProof> = fc.record(
     proof: fc.array(fc.uint8Array({ minLength: 32, maxLength: 32 }).map(nodeHash), {
       maxLength: 63,
     }),
-    checkpoint: fc.string({ unit: 'binary', minLength: 1 }),
+    checkpoint: fc.string({ unit: codePoint, minLength: 1 }),
   },
   { requiredKeys: ['index', 'proof', 'checkpoint'] },
 )

@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { createApp } from '../../src/http/app.ts'
 import { allowAnyone } from '../../src/http/authenticate.ts'
+import { codePoint } from '../support/code-points.ts'
 import { type HostedPlace, hostedPlace } from './hosted-place.ts'
 
 const ID = '019a9bd4-5c00-7abc-8def-0123456789ab'
@@ -283,7 +284,7 @@ describe('whatever is sent', () => {
   )
   const names = ['subject', 'basis', 'name', 'reason', 'purpose', 'ticket', 'minutes', 'grant']
   const anyBody = fc.oneof(
-    fc.string({ unit: 'binary', maxLength: 20 }),
+    fc.string({ unit: codePoint, maxLength: 20 }),
     fc.json(),
     fc
       .tuple(fc.dictionary(fc.constantFrom(...names), anyMember), anyScope)
@@ -307,7 +308,7 @@ describe('whatever is sent', () => {
   it('as a query is answered, or refused with a problem', async () => {
     const known = ['subject', 'type', 'from', 'before', 'order', 'limit', 'cursor', 'minimum_cost']
     const anyValue = fc.oneof(
-      fc.string({ unit: 'binary', maxLength: 20 }).map(escaped),
+      fc.string({ unit: codePoint, maxLength: 20 }).map(escaped),
       fc.string({ maxLength: 10 }),
       fc.constantFrom('10', 'newest', '2026-11-21T12:00:00Z', '9999-12-31T23:59:59-23:59', '0.5'),
     )

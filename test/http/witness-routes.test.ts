@@ -11,6 +11,7 @@ import { createWitnessApp } from '../../src/http/witness-app.ts'
 import { nodeHash } from '../../src/merkle/hash.ts'
 import { treeSize } from '../../src/merkle/position.ts'
 import type { WitnessService } from '../../src/witness/service.ts'
+import { codePoint } from '../support/code-points.ts'
 import { cosign, NAME, type WitnessPlace, witnessPlace } from '../witness/test-witness.ts'
 import { type RequestOptions, WitnessedLog } from '../witness/witnessed-log.ts'
 
@@ -234,7 +235,7 @@ describe('POST /add-checkpoint', () => {
             '\u2028',
           ),
           fc.constantFrom(...fromUtf8(valid).split('\n')),
-          fc.string({ maxLength: 8, unit: 'binary' }),
+          fc.string({ maxLength: 8, unit: codePoint }),
         ),
         { maxLength: 12 },
       )

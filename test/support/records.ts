@@ -11,6 +11,7 @@ import {
   type RecordSource,
   type RecordToPrepare,
 } from '../../src/formats/record.ts'
+import { codePoint } from './code-points.ts'
 
 export const RECORD_ID = '019a9bd4-5c00-7abc-8def-0123456789ab'
 export const OTHER_ID = '019a9bd4-5c00-7abc-9def-0123456789ab'
@@ -74,7 +75,7 @@ export function refusalOf(run: () => unknown): string {
 
 /** Text of any characters, controls and those beyond U+FFFF among them. */
 export const anyText: fc.Arbitrary<string> = fc.oneof(
-  fc.string({ unit: 'binary', maxLength: 12 }),
+  fc.string({ unit: codePoint, maxLength: 12 }),
   fc.string({ maxLength: 12 }),
   fc.constantFrom(
     '',
