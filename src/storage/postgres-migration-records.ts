@@ -36,13 +36,20 @@ function keyPartition(_: unknown, i: number): string {
       FOR VALUES WITH (MODULUS ${KEY_PARTITIONS}, REMAINDER ${i});${quiet(table)}`
 }
 
+/**
+ * Plans are made once a connection, and go by the index: the planner would rather read a small table as a whole, and
+ * plans anew for 32 partitions, which takes longer than the write.
+ */
+const PLANNED_ONCE =
+  'SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET enable_hashjoin = off SET enable_mergejoin = off'
+
 /** Makes changes of one table in one step; those of `made` must not be there (unique_violation). */
 function writer(table: string): string {
   return `
     CREATE FUNCTION write_${table}(
       term bigint, by uuid, number bigint, durable boolean,
       made bytea[], made_values bytea[], put bytea[], put_values bytea[], dropped bytea[]
-    ) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT AS $$
+    ) RETURNS boolean LANGUAGE plpgsql SET search_path FROM CURRENT ${PLANNED_ONCE} AS $$
     BEGIN
       PERFORM check_term(term);
       IF NOT take_turn('${table}', by, number) THEN
