@@ -2,7 +2,7 @@
  * What the vault asks of stable storage: two ordered maps from keys to values. One holds keys and what leads to people:
  * small rows, which must be gone to the last byte once they are destroyed. The other holds payloads: large, and
  * ciphertext without exception, so that nothing in it needs more than to be deleted. What a row means is the vault's own
- * affair (src/vault/rows.ts).
+ * affair (src/vault/row-keys.ts).
  */
 
 export interface VaultRow {

@@ -16,15 +16,8 @@ import { formatPseudonym, formatRecordId } from './names.ts'
 import { sealErasedPart, unsealErasedPart } from './parts.ts'
 import type { People } from './people.ts'
 import {
-  decodeErasureStage,
-  decodePayload,
-  decodeRecordKey,
-  decodeSubject,
   ERASURES,
   type Erasure,
-  encodeErasureStage,
-  encodePayload,
-  encodeRecordKey,
   erasureKey,
   kindOfRow,
   linkKey,
@@ -34,9 +27,18 @@ import {
   parseRecordKeyKey,
   payloadKey,
   recordKeyKey,
-  type StoredPayload,
   subjectKey,
-} from './rows.ts'
+} from './row-keys.ts'
+import {
+  decodeErasureStage,
+  decodePayload,
+  decodeRecordKey,
+  decodeSubject,
+  encodeErasureStage,
+  encodePayload,
+  encodeRecordKey,
+  type StoredPayload,
+} from './row-values.ts'
 import type { Tenant } from './tenants.ts'
 
 /** Payloads that are dropped in one write, and how many of them, which may be large, are in memory at once. */

@@ -12,11 +12,6 @@ import { formatPseudonym, formatRecordId } from './names.ts'
 import type { People } from './people.ts'
 import type { Reader } from './reader.ts'
 import {
-  decodeErasureStage,
-  decodeLink,
-  decodePayload,
-  decodeRecordKey,
-  decodeSubject,
   kindOfRow,
   linkKey,
   parseErasureKey,
@@ -29,7 +24,14 @@ import {
   type RowKind,
   subjectKey,
   TENANTS,
-} from './rows.ts'
+} from './row-keys.ts'
+import {
+  decodeErasureStage,
+  decodeLink,
+  decodePayload,
+  decodeRecordKey,
+  decodeSubject,
+} from './row-values.ts'
 import { checkStaged } from './staging.ts'
 import type { Tenant, Tenants } from './tenants.ts'
 

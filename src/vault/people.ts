@@ -9,6 +9,7 @@ import { CairnError } from '../errors.ts'
 import type { VaultKeyRows } from '../storage/vault-port.ts'
 import { Cache } from './cache.ts'
 import { ID_SIZE, personBytes } from './names.ts'
+import { linkKey, linksOf, parseLinkKey, subjectKey } from './row-keys.ts'
 import {
   decodeErasedAt,
   decodeLink,
@@ -17,12 +18,8 @@ import {
   encodeErasedAt,
   encodeLink,
   encodeSubject,
-  linkKey,
-  linksOf,
-  parseLinkKey,
   type StoredSubject,
-  subjectKey,
-} from './rows.ts'
+} from './row-values.ts'
 import { contextFor, KEY_SIZE, keyObject, random, seal, unseal, unsealKey } from './sealing.ts'
 import type { Tenant } from './tenants.ts'
 

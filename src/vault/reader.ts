@@ -5,13 +5,8 @@ import type { VaultStore } from '../storage/vault-port.ts'
 import { formatRecordId } from './names.ts'
 import { type PartName, unsealErasedPart, unsealPart } from './parts.ts'
 import type { People, PersonKey } from './people.ts'
-import {
-  decodePayload,
-  decodeRecordKey,
-  payloadKey,
-  recordKeyKey,
-  type StoredPayload,
-} from './rows.ts'
+import { payloadKey, recordKeyKey } from './row-keys.ts'
+import { decodePayload, decodeRecordKey, type StoredPayload } from './row-values.ts'
 import type { Tenant } from './tenants.ts'
 
 export class Reader {

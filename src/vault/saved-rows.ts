@@ -8,14 +8,8 @@
 import { equal, toHex } from '../bytes.ts'
 import type { VaultRow, VaultStore } from '../storage/vault-port.ts'
 import type { People } from './people.ts'
-import {
-  decodeLink,
-  decodeSubject,
-  kindOfRow,
-  linkKey,
-  parseSubjectKey,
-  tenantKey,
-} from './rows.ts'
+import { kindOfRow, linkKey, parseSubjectKey, tenantKey } from './row-keys.ts'
+import { decodeLink, decodeSubject } from './row-values.ts'
 import type { Tenant, Tenants } from './tenants.ts'
 
 const EVERYTHING = new Uint8Array()

@@ -14,7 +14,7 @@
 import { join, toHex } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import type { VaultChange, VaultStore } from '../storage/vault-port.ts'
-import { STAGED_ROWS, stagedKey } from './rows.ts'
+import { STAGED_ROWS, stagedKey } from './row-keys.ts'
 import { random } from './sealing.ts'
 
 const VERSION = 1

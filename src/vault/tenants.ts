@@ -9,20 +9,16 @@ import type { VaultChange, VaultKeyRows } from '../storage/vault-port.ts'
 import { Cache } from './cache.ts'
 import type { MasterKey } from './master-key.ts'
 import { tenantBytes, tenantId } from './names.ts'
+import { erasureKey, HEADER_KEY, TENANTS, tenantKey, WRAPPED_KEYS } from './row-keys.ts'
 import {
   decodeHeader,
   decodeTenant,
   encodeErasureStage,
   encodeHeader,
   encodeTenant,
-  erasureKey,
-  HEADER_KEY,
   type StoredTenant,
-  TENANTS,
-  tenantKey,
-  WRAPPED_KEYS,
   type Wrapped,
-} from './rows.ts'
+} from './row-values.ts'
 import { contextFor, KEY_SIZE, keyObject, random } from './sealing.ts'
 
 const KEPT = 1_000

@@ -9,7 +9,7 @@ import type { ServerEvent } from '../../src/server/events.ts'
 import { serve } from '../../src/server/serve.ts'
 import { openLevelVaultStore } from '../../src/storage/level-vault.ts'
 import { formatRecordId } from '../../src/vault/names.ts'
-import { parsePayloadKey } from '../../src/vault/rows.ts'
+import { parsePayloadKey } from '../../src/vault/row-keys.ts'
 import { cairn } from '../cli/run.ts'
 
 const RECORDS = 20

@@ -9,7 +9,7 @@ import {
   unsealPart,
 } from '../../src/vault/parts.ts'
 import { People } from '../../src/vault/people.ts'
-import { decodeLink, decodeSubject } from '../../src/vault/rows.ts'
+import { decodeLink, decodeSubject } from '../../src/vault/row-values.ts'
 import { contextFor, keyObject, random, seal, unseal, unsealKey } from '../../src/vault/sealing.ts'
 import type { Tenant } from '../../src/vault/tenants.ts'
 import { disclosure, rowsOf, vaultPlace } from './vaults.ts'
