@@ -24,10 +24,12 @@ export interface VaultFinding {
   readonly detail: string
 }
 
-/** Where the vault should be, when records were found by an index that is still there, and it is not. */
+/** Where the vault should be, when an index or a note says that there were records, and it is not. */
 export function missingVault({ folder }: RecordsPlace): string | undefined {
   const directory = join(folder, 'vault')
-  const isMissing = !existsSync(directory) && existsSync(join(folder, 'index'))
+  const isMissing =
+    !existsSync(directory) &&
+    (existsSync(join(folder, 'index')) || existsSync(join(folder, 'records')))
   return isMissing ? directory : undefined
 }
 

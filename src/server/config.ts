@@ -23,6 +23,7 @@ export interface LogConfig {
   /** Path of the signer's state; without it, one in the data directory. */
   readonly signerState?: string
   readonly adoptHead: boolean
+  readonly newVault: boolean
   /** The tenant of whoever has none of their own. */
   readonly tenant: string
   /** Path of the vault's master key; without it, one in the data directory. */
@@ -124,6 +125,7 @@ function logConfig(values: SettingValues, prefix: string, missing: string): LogC
     privateEntries: values['private-entries'] === true,
     ...(signerState === undefined ? {} : { signerState: signerState as string }),
     adoptHead: values['adopt-head'] === true,
+    newVault: values['new-vault'] === true,
     tenant: tenantIn(values, prefix),
     ...(vaultKey === undefined ? {} : { vaultKey: vaultKey as string }),
     ...(jurisdiction === undefined ? {} : { jurisdiction: jurisdiction as string }),

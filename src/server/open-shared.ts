@@ -43,6 +43,7 @@ import {
   recordStoresDuring,
 } from './shared-storage.ts'
 import type { ArchiveConfig, SharedStorageConfig } from './storage-settings.ts'
+import { beginsNewVault } from './vault-there.ts'
 import { whileLeading } from './while-leading.ts'
 
 /** How long a request waits for a leader, in leases: until one has run out, and another server has begun. */
@@ -84,6 +85,8 @@ export async function openSharedHostedLog(
       identity,
     })
     opened.push(store)
+    // Otherwise only the one that leads would notice, and go on without records. Reading needs no term.
+    await beginsNewVault(recordStoresDuring(pool, 0), false, own.newVault)
     const vaultKey = own.vaultKey ?? join(directory.keys, 'vault.key')
     const masterKey = await openMasterKey(
       name,
@@ -163,6 +166,7 @@ export async function openSharedHostedLog(
               // Opened once: with a passphrase it takes a while, and a term should begin at once.
               openMasterKey: async () => masterKey,
               ...recordRules(files),
+              newVault: own.newVault,
               mapIntervalMs: config.mapIntervalMs,
               now: clock.now,
               onEvent: (event) => onEvent({ ...event, log: name }),

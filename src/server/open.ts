@@ -92,6 +92,7 @@ export async function openHostedLog(
           onEvent,
         ),
       ...recordRules(files),
+      newVault: own.newVault,
       mapIntervalMs: config.mapIntervalMs,
       onEvent: (event) => onEvent({ ...event, log: name }),
     })

@@ -2,7 +2,9 @@
 import { existsSync } from 'node:fs'
 import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
+import { utf8 } from '../bytes.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
+import { durableWriteFile } from '../storage/durable-file.ts'
 import { openHeadDirectory } from '../storage/head-directory.ts'
 import type { HeadStore } from '../storage/heads-port.ts'
 import type { IndexStore } from '../storage/index-port.ts'
@@ -23,13 +25,19 @@ export interface RecordStores {
   hasVault(): Promise<boolean>
   /** Whether there is a place for payloads. */
   hasPayloads(): Promise<boolean>
+  /** Whether it was noted that there are records. */
+  hadRecords(): Promise<boolean>
+  /** Notes that there are, where it outlives vault and index. */
+  noteRecords(): Promise<void>
   /** For messages. */
   readonly vaultPlace: string
-  readonly indexPlace: string
 }
 
+const NOTE = 'this log has records; what they commit to is in its vault\n'
+
 /** Those of a data directory. */
-export function recordStoresIn({ index, map, vault, heads }: DataDirectory): RecordStores {
+export function recordStoresIn(directory: DataDirectory): RecordStores {
+  const { index, map, vault, heads, recordsMark } = directory
   const discard = (directory: string) => () => rm(directory, { recursive: true, force: true })
   return {
     openIndex: () => openLevelIndexStore(index),
@@ -40,7 +48,10 @@ export function recordStoresIn({ index, map, vault, heads }: DataDirectory): Rec
     discardMap: discard(map),
     hasVault: async () => existsSync(join(vault, 'keys')),
     hasPayloads: async () => existsSync(join(vault, 'payloads')),
+    hadRecords: async () => existsSync(recordsMark),
+    async noteRecords() {
+      if (!existsSync(recordsMark)) await durableWriteFile(recordsMark, utf8(NOTE), 0o644)
+    },
     vaultPlace: vault,
-    indexPlace: index,
   }
 }

@@ -17,6 +17,7 @@ import type { SavedRows } from '../vault/saved-rows.ts'
 import { openVault } from '../vault/vault.ts'
 import type { HostedRecordsEvent } from './record-events.ts'
 import type { RecordStores } from './record-stores.ts'
+import { beginsNewVault, recordsNote } from './vault-there.ts'
 
 /** What is decided about records in files. */
 export interface RecordRules {
@@ -34,6 +35,8 @@ export interface HostedRecordsOptions extends RecordRules {
   openMasterKey(): Promise<MasterKey>
   /** Milliseconds since 1970. */
   readonly now?: () => number
+  /** Begins a new vault where the one that the log had is gone. */
+  readonly newVault: boolean
   /** How often the log commits to its map of records, in milliseconds. */
   readonly mapIntervalMs: number
   readonly onEvent: (event: HostedRecordsEvent) => void
@@ -66,9 +69,18 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
     for (const part of opened.splice(0).reverse()) await part.close()
   }
   try {
-    const { store, index } = await openIndex(stores, onEvent)
+    let { store, index } = await openIndex(stores, onEvent)
     opened.push(store)
-    if (index.latest !== undefined) await assertVaultIsThere(stores)
+    if (await beginsNewVault(stores, index.latest !== undefined, options.newVault)) {
+      // What it finds can be read no more. It is built again, of what the log has.
+      await closeAll()
+      await stores.discardIndex()
+      ;({ store, index } = await openIndex(stores, onEvent))
+      opened.push(store)
+    }
+    const note = recordsNote(stores, index)
+    opened.push(note)
+    note.look()
     const masterKey = await options.openMasterKey()
     const vaultStore = await stores.openVault()
     opened.push(vaultStore)
@@ -95,7 +107,10 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
       vault,
       index,
       onEvent,
-      onFollowed: (from, to, found) => completeness.hear(from, to, found),
+      onFollowed(from, to, found) {
+        note.look()
+        completeness.hear(from, to, found)
+      },
       secrets: options.secrets,
       retention: retention.table,
       submitterKey: options.submitterKey,
@@ -128,15 +143,6 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
     await closeAll().catch(() => undefined)
     throw error
   }
-}
-
-/** Without this, one whose disk is not mounted would begin another vault, and then have two. */
-async function assertVaultIsThere({ hasPayloads, vaultPlace, indexPlace }: RecordStores) {
-  if (await hasPayloads()) return
-  throw new CairnError(
-    'CORRUPT',
-    `the log has records, but their vault is missing from ${vaultPlace}; restore a backup of it, or remove ${indexPlace} to go on without what it held`,
-  )
 }
 
 /** The errors of an index that is of no use any more. A disk that cannot be written to fails again. */

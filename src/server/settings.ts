@@ -40,6 +40,10 @@ const OF_A_LOG: TProperties = {
   'vault-key': pathSetting(
     'file of the key that the payloads of records are encrypted with; made at the first start, and best kept away from the data and its backups (default: <data>/keys/vault.key)',
   ),
+  'new-vault': switchSetting(
+    false,
+    'begin a new vault, once, when the one that the log had is gone for good',
+  ),
   jurisdiction: textSetting(
     'jurisdiction of tenants that name none: decides how long payloads are kept; without one, those of records that name no retention class are kept for ever',
   ),

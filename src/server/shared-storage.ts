@@ -37,15 +37,42 @@ export async function assertKeysAreHere(pool: PostgresPool, keys: string): Promi
 }
 
 const VAULT_KEY = 'vault-key'
+const RECORDS = 'records'
 
-/** The id of the vault's master key that was noted; undefined before. @throws UNAVAILABLE, IO */
-export async function notedVaultKey(pool: PostgresPool): Promise<string | undefined> {
+async function settingOf(pool: PostgresPool, name: string): Promise<string | undefined> {
   const [row] = await pool.query<{ value: string }>(
-    'read which key the vault has',
+    `read the setting ${name} of the log`,
     'SELECT value FROM settings WHERE name = $1',
-    [VAULT_KEY],
+    [name],
   )
   return row?.value
+}
+
+/** Sets it, unless it is set. */
+async function noteSetting(
+  pool: PostgresPool,
+  what: string,
+  name: string,
+  value: string,
+): Promise<void> {
+  await pool.execute(what, 'INSERT INTO settings VALUES ($1, $2) ON CONFLICT DO NOTHING', [
+    name,
+    value,
+  ])
+}
+
+/** Whether there is anything in the vault. One that was begun has a row at least. */
+async function hasVaultKeys(pool: PostgresPool): Promise<boolean> {
+  const [row] = await pool.query<{ there: boolean }>(
+    'look for the vault',
+    'SELECT EXISTS (SELECT FROM vault_keys) AS there',
+  )
+  return row!.there
+}
+
+/** The id of the vault's master key that was noted; undefined before. @throws UNAVAILABLE, IO */
+export function notedVaultKey(pool: PostgresPool): Promise<string | undefined> {
+  return settingOf(pool, VAULT_KEY)
 }
 
 /**
@@ -53,11 +80,7 @@ export async function notedVaultKey(pool: PostgresPool): Promise<string | undefi
  * @throws USAGE when another was noted
  */
 export async function checkVaultKey(pool: PostgresPool, id: string, file: string): Promise<void> {
-  await pool.execute(
-    'note which key the vault has',
-    'INSERT INTO settings VALUES ($1, $2) ON CONFLICT DO NOTHING',
-    [VAULT_KEY, id],
-  )
+  await noteSetting(pool, 'note which key the vault has', VAULT_KEY, id)
   if ((await notedVaultKey(pool)) === id) return
   throw usage(
     `the master key in ${file} is not the one of the vault in ${pool.place}; copy it from another server of this log`,
@@ -81,9 +104,9 @@ export function recordStoresDuring(pool: PostgresPool, epoch: number): RecordSto
     discardIndex: discard('index'),
     discardMap: discard('map'),
     hasVault: async () => (await notedVaultKey(pool)) !== undefined,
-    // Vault and index are in one database: neither is missing without the other.
-    hasPayloads: async () => true,
-    vaultPlace: pool.place,
-    indexPlace: `the rows of index_rows in ${pool.place}`,
+    hasPayloads: () => hasVaultKeys(pool),
+    hadRecords: async () => (await settingOf(pool, RECORDS)) !== undefined,
+    noteRecords: () => noteSetting(pool, 'note that there are records', RECORDS, 'yes'),
+    vaultPlace: `the tables vault_keys and vault_payloads in ${pool.place}`,
   }
 }

@@ -8,6 +8,7 @@
  *   DIR/index/       what records are found by; can be built again (logs only)
  *   DIR/map/         what the log proves lists of records to be complete by; can be built again (logs only)
  *   DIR/heads/       the newest published head of every day (logs only)
+ *   DIR/records      says that there are records, and so a vault (logs only)
  *   DIR/log.vkey     the verifier keys to give away [DIR/witness.vkey]
  *   DIR/admin.token  the first credential
  *   DIR/tokens       credentials added later
@@ -51,6 +52,7 @@ export interface DataDirectory {
   readonly index: string
   readonly map: string
   readonly heads: string
+  readonly recordsMark: string
   readonly vkeyFile: string
   readonly adminTokenFile: string
   readonly tokensFile: string
@@ -89,6 +91,7 @@ export async function openDataDirectory(
     index: join(root, 'index'),
     map: join(root, 'map'),
     heads: join(root, 'heads'),
+    recordsMark: join(root, 'records'),
     vkeyFile: join(root, `${kind}.vkey`),
     adminTokenFile: join(root, 'admin.token'),
     tokensFile: join(root, 'tokens'),

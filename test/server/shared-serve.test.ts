@@ -8,7 +8,7 @@ import type { ServerEvent } from '../../src/server/events.ts'
 import { type RunningServer, serve } from '../../src/server/serve.ts'
 import { cairn } from '../cli/run.ts'
 import { afterThisFile, afterThisTest } from '../support/endings.ts'
-import { testDatabase } from '../support/postgres.ts'
+import { testDatabase, withClient } from '../support/postgres.ts'
 
 const ORIGIN = 'shared.example/log'
 
@@ -174,6 +174,40 @@ describe('three servers of a log', () => {
   })
 })
 
+it('a server that leads is not ready while its vault fails, and begins anew when it works again', async () => {
+  const place = await database()
+  const more = { origin: ORIGIN }
+  const one = await start(join(folder, 'failing-vault'), place, more)
+  const token = await adminToken(one)
+  const ready = async () => {
+    const answer = await fetch(`${one.server.url}/readyz`)
+    return [answer.status, ((await answer.json()) as { logs: unknown[] }).logs[0]]
+  }
+  expect((await submitRecord(one, token)).status).toBe(201)
+  const inDatabase = (statement: string) =>
+    withClient(place.database as string, async (client) => {
+      await client.query(`SET search_path TO ${place['database-schema']}`)
+      await client.query(statement)
+    })
+  await inDatabase(`
+    CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$
+      BEGIN RAISE EXCEPTION 'the disk of the payloads is broken' USING ERRCODE = '58030'; END $$;
+    CREATE TRIGGER fails BEFORE INSERT ON vault_payloads EXECUTE FUNCTION fail()`)
+  expect((await submitRecord(one, token)).status).toBe(503)
+  expect(await ready()).toEqual([
+    503,
+    {
+      name: 'main',
+      mode: 'records-stopped',
+      reason: expect.stringMatching(/the vault takes nothing more: .*payloads is broken/),
+    },
+  ])
+  await inDatabase('DROP TRIGGER fails ON vault_payloads')
+  // It waits until the vault is open again.
+  expect((await submitRecord(one, token)).status).toBe(201)
+  expect(await ready()).toEqual([200, { name: 'main', mode: 'writable' }])
+})
+
 describe('a log with an archive', () => {
   it('is a whole tlog-tiles log in the bucket, also while no server runs', async () => {
     const bucket = await mkdtemp(join(folder, 'bucket-'))
@@ -259,6 +293,27 @@ describe('a server is refused', () => {
     await writeFile(join(second, 'keys', 'vault.key'), new Uint8Array(32).fill(7), { mode: 0o600 })
     await expect(start(second, place)).rejects.toThrow(/is not the one of the vault in/)
   })
+
+  it('when the database has lost vault and index, unless a new vault is wanted', async () => {
+    const place = await database()
+    const first = await start(join(folder, 'lost'), place, { origin: ORIGIN })
+    const { data } = first
+    const token = await adminToken(first)
+    expect((await submitRecord(first, token)).status).toBe(201)
+    await first.server.close()
+    const { database: url, 'database-schema': schema } = place as Record<string, string>
+    await withClient(url!, (client) =>
+      client.query(`SET search_path = ${schema}; TRUNCATE vault_keys, vault_payloads, index_rows`),
+    )
+    await expect(start(data, place)).rejects.toMatchObject({
+      code: 'CORRUPT',
+      message: expect.stringMatching(/vault is missing from the tables vault_keys.*--new-vault/),
+    })
+    const again = await start(data, place, { 'new-vault': true })
+    expect((await submitRecord(again, token)).status).toBe(201)
+    await again.server.close()
+    await start(data, place)
+  }, 30_000)
 
   it('when the database does not answer, or refuses it', async () => {
     const nowhere = { database: 'postgres://cairn:secret@127.0.0.1:9/cairn' }

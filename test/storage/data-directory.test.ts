@@ -28,6 +28,7 @@ describe('a data directory that is not there yet', () => {
       index: join(path, 'index'),
       map: join(path, 'map'),
       heads: join(path, 'heads'),
+      recordsMark: join(path, 'records'),
       keys: join(path, 'keys'),
       vkeyFile: join(path, 'log.vkey'),
       adminTokenFile: join(path, 'admin.token'),
