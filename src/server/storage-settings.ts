@@ -41,6 +41,9 @@ export const STORAGE_SETTINGS: TProperties = {
   's3-credentials': pathSetting(
     'file of credentials in the format of AWS, read again when it changes (default: the variables AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN)',
   ),
+  's3-ca-file': pathSetting(
+    'file of the authorities, in PEM, one of which must have certified the object storage (default: those that Node knows)',
+  ),
   'object-lock': textSetting(
     'how archived objects are locked, where the bucket can do that: none, governance or compliance',
     { default: 'none', placeholder: 'mode' },
@@ -75,6 +78,7 @@ export type ArchivePlace =
       readonly endpoint?: string
       readonly region: string
       readonly credentialsFile?: string
+      readonly caFile?: string
     }
 
 export interface ArchiveConfig {
@@ -103,6 +107,7 @@ function mustBeOfBucket(values: SettingValues, prefix: string): void {
     'storage-class': values['storage-class'] !== undefined,
     's3-endpoint': values['s3-endpoint'] !== undefined,
     's3-credentials': values['s3-credentials'] !== undefined,
+    's3-ca-file': values['s3-ca-file'] !== undefined,
   }
   for (const [name, isAsked] of Object.entries(asked)) {
     if (isAsked)
@@ -222,6 +227,7 @@ function placeOf(bucket: string, values: SettingValues, prefix: string): Archive
   const endpoint = values['s3-endpoint'] as string | undefined
   if (endpoint !== undefined) mustBeHttp(endpoint, `${prefix}s3-endpoint`)
   const credentialsFile = values['s3-credentials'] as string | undefined
+  const caFile = values['s3-ca-file'] as string | undefined
   return {
     kind: 's3',
     bucket: name,
@@ -229,6 +235,7 @@ function placeOf(bucket: string, values: SettingValues, prefix: string): Archive
     region: (values['s3-region'] as string | undefined) ?? DEFAULT_REGION,
     ...(endpoint !== undefined && { endpoint: endpoint.replace(/\/+$/, '') }),
     ...(credentialsFile !== undefined && { credentialsFile }),
+    ...(caFile !== undefined && { caFile }),
   }
 }
 

@@ -1,6 +1,7 @@
 /** What PostgreSQL and the way to it report, as our errors. */
 import pg from 'pg'
 import { CairnError, type CairnErrorCode, messageOf } from '../errors.ts'
+import { isUntrusted } from './untrusted.ts'
 
 /**
  * SQLSTATEs that our own functions and triggers raise, so that what they refuse arrives with its code:
@@ -52,6 +53,12 @@ export function databaseFailure(what: string, error: unknown): CairnError | Rang
   // Functions of ours say what is wrong and what to do; it needs nothing before it.
   const ours = OURS[code]
   if (ours !== undefined) return failed(ours, reason)
+  if (isUntrusted(error)) {
+    return failed(
+      'FORBIDDEN',
+      `${cannot}; mend the host in the URL of the database, or its sslrootcert`,
+    )
+  }
   if (PASSING.test(code) || (code === '' && LOST.test(reason))) {
     return failed('UNAVAILABLE', `${cannot}; the database cannot be used just now`)
   }

@@ -6,6 +6,7 @@
  * is paused holds its locks no longer than `idle_in_transaction_session_timeout`, so that others can go on. Neither end
  * waits for long for one that the network has cut off.
  */
+import { existsSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { setTimeout as sleep } from 'node:timers/promises'
 import pg from 'pg'
@@ -268,6 +269,12 @@ function clientConfig(options: PoolOptions): pg.ClientConfig {
   const { passwordFile } = options
   if (passwordFile !== undefined && url.password !== '') {
     throw usage('the URL of the database has a password, and there is a file for it: give one')
+  }
+  for (const name of ['sslrootcert', 'sslcert', 'sslkey']) {
+    const file = url.searchParams.get(name)
+    if (file !== null && !existsSync(file)) {
+      throw usage(`the URL of the database names a file that is not there: ${name}=${file}`)
+    }
   }
   const timeout = options.statementTimeoutMs ?? STATEMENT_MS
   return {

@@ -14,6 +14,7 @@ import {
   type S3Asked,
 } from './s3-failure.ts'
 import type { S3Place } from './s3-place.ts'
+import { isUntrusted } from './untrusted.ts'
 
 /** What a server counts and charges for: a request, by what it does. */
 export type S3RequestKind = 'put' | 'get' | 'list' | 'delete' | 'settings'
@@ -55,6 +56,7 @@ export interface S3ClientOptions {
   readonly endpoint: URL
   readonly region: string
   readonly credentials: S3CredentialSource
+  readonly authorities?: readonly string[]
   /** Requests under way at once. */
   readonly concurrency: number
   /** Milliseconds in which an answer must be there; of silence, a third of them. */
@@ -73,6 +75,7 @@ export function openS3Client(options: S3ClientOptions): S3Client {
   const connections = openConnections(endpoint, options.concurrency, {
     idle: timeout / 3,
     whole: timeout,
+    ...(options.authorities && { authorities: options.authorities }),
   })
   const closing = new AbortController()
   // As many may wait for their next attempt.
@@ -165,7 +168,7 @@ export function openS3Client(options: S3ClientOptions): S3Client {
         answer = await sendOnce(request, as)
       } catch (error) {
         if (closing.signal.aborted) throw closed()
-        if (isLast) throw connectionFailure(asked(request), error)
+        if (isLast || isUntrusted(error)) throw connectionFailure(asked(request), error)
       }
       if (answer !== undefined) {
         if (request.expected.includes(answer.status)) return answer

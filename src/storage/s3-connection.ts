@@ -26,22 +26,26 @@ const KEPT_IDLE = 4_000
 /** Four times the largest bundle. */
 const LARGEST_ANSWER = 68 * 1024 * 1024
 
-export interface ConnectionTimes {
+export interface ConnectionOptions {
   /** Milliseconds without a byte in either direction. */
   readonly idle: number
   /** Milliseconds for a request and its answer. */
   readonly whole: number
+  /** PEM certificates, of which one must stand behind that of the server; those that Node knows unless given. */
+  readonly authorities?: readonly string[]
 }
 
 /** @param most connections at once; requests beyond wait for one */
 export function openConnections(
   server: URL,
   most: number,
-  times: ConnectionTimes,
+  { authorities, ...times }: ConnectionOptions,
 ): HttpConnections {
   const isSecure = server.protocol === 'https:'
   const settings = { keepAlive: true, maxSockets: most, timeout: KEPT_IDLE, noDelay: true }
-  const agent = isSecure ? new HttpsAgent(settings) : new HttpAgent(settings)
+  const agent = isSecure
+    ? new HttpsAgent({ ...settings, ...(authorities && { ca: [...authorities] }) })
+    : new HttpAgent(settings)
   const start = isSecure ? requestHttps : requestHttp
 
   return {

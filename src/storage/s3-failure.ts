@@ -2,6 +2,7 @@
 import { CairnError, type CairnErrorCode, messageOf } from '../errors.ts'
 import type { HttpAnswer } from './s3-connection.ts'
 import { textOf } from './s3-xml.ts'
+import { isUntrusted } from './untrusted.ts'
 
 /** What was asked, for messages. */
 export interface S3Asked {
@@ -127,6 +128,13 @@ function codeOfAnswer(asked: S3Asked, answer: HttpAnswer, code: string): CairnEr
 
 /** The error of a request that got no answer. */
 export function connectionFailure(asked: S3Asked, error: unknown): CairnError {
+  if (isUntrusted(error)) {
+    return new CairnError(
+      'FORBIDDEN',
+      `cannot ${asked.what}: ${asked.endpoint} has a certificate that is not trusted (${messageOf(error)}): name its authority with s3-ca-file, or mend s3-endpoint`,
+      { cause: error },
+    )
+  }
   return new CairnError(
     'UNAVAILABLE',
     `cannot ${asked.what}: ${asked.endpoint} cannot be reached: ${reasonOf(error)}`,

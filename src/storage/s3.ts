@@ -34,6 +34,8 @@ export interface S3Options {
   readonly endpoint?: string
   readonly region: string
   readonly credentials: S3CredentialSource
+  /** PEM certificates, of which one must stand behind that of the server; those that Node knows unless given. */
+  readonly authorities?: readonly string[]
   /** Of objects that are created; the bucket's own unless given. */
   readonly storageClass?: string
   /** Requests under way at once. Default 16. */
@@ -67,7 +69,11 @@ export async function openS3Store(options: S3Options): Promise<S3Store> {
   const { region, credentials, concurrency = 16, timeout = 30_000 } = options
   const place = s3Place(options.bucket, options.prefix ?? '')
   const endpoint = s3Endpoint(options.endpoint, region)
-  const client = openS3Client({ place, endpoint, region, credentials, concurrency, timeout })
+  const { authorities } = options
+  const client = openS3Client({
+    ...{ place, endpoint, region, credentials, concurrency, timeout },
+    ...(authorities && { authorities }),
+  })
   const store = s3Store(client, options.storageClass)
   try {
     await store.list('', { limit: 1 })
