@@ -90,6 +90,12 @@ describe('what the documents say', () => {
     expect(missing.map(([link]) => link)).toEqual([])
   })
 
+  it.each(documents)('%s names no file of ours that is missing', (path) => {
+    const named = readText(path).matchAll(/`((?:src|test|bench|spec|deploy)\/[\w./-]+)`/g)
+    const missing = [...named].filter(([, file]) => !existsSync(`${ROOT}${file}`))
+    expect(missing.map(([, file]) => file)).toEqual([])
+  })
+
   it.each([
     ['the server', 'docs/operating.md', SETTINGS],
     ['a witness', 'docs/witness.md', WITNESS_SETTINGS.settings],
