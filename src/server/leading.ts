@@ -6,7 +6,8 @@ import type { Archiver } from '../log/archive-port.ts'
 import type { OpenedRecords } from './records.ts'
 
 export interface TermWork {
-  openRecords(): Promise<OpenedRecords>
+  /** `onFailed` is to be told when they take nothing more: they are closed then, and opened anew. */
+  openRecords(onFailed: (reason: string) => void): Promise<OpenedRecords>
   /** Undefined when nobody is to be told of heads. */
   openGossip(): Promise<Gossip | undefined>
   /** Begins to archive; undefined without an archive. */
@@ -18,6 +19,8 @@ export interface TermWork {
 /** The work of one term. */
 export interface Tenure {
   readonly records: OpenedRecords | undefined
+  /** Why there are none, when something is wrong. */
+  readonly fault: string | undefined
   readonly gossip: Gossip | undefined
   readonly archiver: Archiver | undefined
   /** The log has published a head. */
@@ -33,29 +36,52 @@ export function beginTenure(work: TermWork): Tenure {
   const { openRecords, openGossip, onFailure } = work
   const archiver = work.startArchiver()
   let records: OpenedRecords | undefined
+  let fault: string | undefined
   let gossip: Gossip | undefined
   const closing = new AbortController()
+
+  const pause = (): Promise<void> =>
+    sleep(RETRY_MS, undefined, { signal: closing.signal }).catch(() => undefined)
 
   async function open(): Promise<void> {
     while (!closing.signal.aborted) {
       try {
         gossip ??= await openGossip()
-        records ??= await openRecords()
+        records ??= await openRecords(failed)
+        fault = undefined
         return
       } catch (error) {
         // What a term was too short for is no news.
         if (closing.signal.aborted) return
-        onFailure(messageOf(error))
-        await sleep(RETRY_MS, undefined, { signal: closing.signal }).catch(() => undefined)
+        fault = messageOf(error)
+        onFailure(fault)
+        await pause()
       }
     }
   }
-  const opening = open()
+  let opening = open()
+
+  /** What a failed write has left behind is found out as after a restart. */
+  function failed(reason: string): void {
+    const before = records
+    if (before === undefined) return
+    records = undefined
+    fault = reason
+    const again = async (): Promise<void> => {
+      await before.close().catch(() => undefined)
+      await pause()
+      await open()
+    }
+    opening = again()
+  }
 
   return {
     archiver,
     get records() {
       return closing.signal.aborted ? undefined : records
+    },
+    get fault() {
+      return fault
     },
     get gossip() {
       return gossip

@@ -34,7 +34,7 @@ import {
 } from './log-parts.ts'
 import { type OpenedObjects, openObjects } from './object-place.ts'
 import type { OpenedLog } from './open.ts'
-import { openHostedRecords } from './records.ts'
+import { openHostedRecords, vaultFault } from './records.ts'
 import {
   assertKeysAreHere,
   checkVaultKey,
@@ -159,7 +159,7 @@ export async function openSharedHostedLog(
               now: clock.now,
               onEvent: (event) => onEvent({ ...event, log: name }),
             }),
-          openRecords: () =>
+          openRecords: (onFailed) =>
             openHostedRecords({
               log: during,
               stores: recordStoresDuring(pool, term.epoch),
@@ -169,7 +169,10 @@ export async function openSharedHostedLog(
               newVault: own.newVault,
               mapIntervalMs: config.mapIntervalMs,
               now: clock.now,
-              onEvent: (event) => onEvent({ ...event, log: name }),
+              onEvent: (event) => {
+                onEvent({ ...event, log: name })
+                if (event.event === 'vault-failed') onFailed(vaultFault(event.reason))
+              },
             }),
           onFailure: (reason) => onEvent({ event: 'records-failing', log: name, reason }),
         })
@@ -217,7 +220,7 @@ export async function openSharedHostedLog(
       },
       leader,
       leaderPatienceMs: Math.max(PATIENCE_LEASES * config.leaseMs, MIN_PATIENCE_MS),
-      recordsFault: () => tenure?.records?.fault(),
+      recordsFault: () => tenure?.fault,
       shared: {
         cluster: () => log.cluster(),
         archive: () => tenure?.archiver?.status(),

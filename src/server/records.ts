@@ -61,7 +61,7 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
   const { log, stores, retention, policy, now = Date.now } = options
   let fault: string | undefined
   const onEvent: HostedRecordsOptions['onEvent'] = (event) => {
-    if (event.event === 'vault-failed') fault = `the vault takes nothing more: ${event.reason}`
+    if (event.event === 'vault-failed') fault = vaultFault(event.reason)
     options.onEvent(event)
   }
   const opened: { close(): Promise<void> }[] = []
@@ -143,6 +143,11 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
     await closeAll().catch(() => undefined)
     throw error
   }
+}
+
+/** Why records are not taken once a write to the vault has failed. */
+export function vaultFault(reason: string): string {
+  return `the vault takes nothing more: ${reason}`
 }
 
 /** The errors of an index that is of no use any more. A disk that cannot be written to fails again. */

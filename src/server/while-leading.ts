@@ -45,5 +45,5 @@ function wasTooLate(error: unknown): boolean {
 function explained(error: unknown): unknown {
   const isOwn = error instanceof CairnError && ['CONFLICT', 'STOPPED', 'IO'].includes(error.code)
   if (!isOwn) return error
-  return new NotLeading('this server led no more before all was done', 'unknown', { cause: error })
+  return new NotLeading('this server could not finish it', 'unknown', { cause: error })
 }

@@ -151,6 +151,9 @@ describe('a server that does not lead', () => {
     expect(metrics).toMatch(
       /cairn_http_answers_total\{method="ANY",route="\/ of the leader",status="204"\} 1/,
     )
+    expect(metrics).toMatch(/cairn_forward_requests_total\{log="main",outcome="passed"\} [1-9]/)
+    expect(metrics).toMatch(/cairn_forward_waiting_requests\{log="second"\} 0/)
+    expect(metrics).not.toMatch(/cairn_forward_.*"alone"/)
   })
 })
 
