@@ -1,9 +1,12 @@
 /** `cairn restore`: makes a log again from a backup, unless its witnesses know a later state of it. */
 import type { Command } from 'commander'
+import { usage } from '../errors.ts'
 import { type BackupFile, openBackupFile } from '../server/backup-file.ts'
+import type { CatchUpFrom } from '../server/catch-up.ts'
 import { type Restored, type RestoreStep, restoreBackup } from '../server/restore.ts'
 import { readPolicyFile } from '../server/witnesses.ts'
-import { interruptible, printJson, terminal, withCommonHelp } from './command.ts'
+import { interruptible, note, printJson, terminal, withCommonHelp } from './command.ts'
+import { readToken } from './connect.ts'
 import { placeFlags, placeOf, withPlace } from './place-flags.ts'
 import { type StepLabels, stepBars } from './progress.ts'
 import { plural, printable } from './style.ts'
@@ -14,6 +17,9 @@ interface RestoreFlags {
   readonly keys?: string
   readonly withoutWitnesses?: boolean
   readonly adoptHead?: boolean
+  readonly catchUp?: string
+  readonly token?: string
+  readonly tokenFile?: string
   readonly json?: boolean
 }
 
@@ -31,6 +37,12 @@ export function configure(command: Command): void {
     .option('--policy <file>', 'policy that names the witnesses (default: the one in the backup)')
     .option('--keys <folder>', 'folder of the private keys, where the backup has none')
     .option(
+      '--catch-up <url>',
+      'go on from what a mirror or the bucket of the log shows, where that is newer than the backup: entries without payloads',
+    )
+    .option('--token <token>', 'access token, for such an address whose entries are not public')
+    .option('--token-file <file>', 'file that holds it')
+    .option(
       '--without-witnesses',
       'restore although too few witnesses can be asked, or one knows more: a log to read',
     )
@@ -42,6 +54,7 @@ export function configure(command: Command): void {
   withCommonHelp(command, [
     'cairn restore log.backup --to ./cairn-data --keys /mnt/safe/keys',
     'cairn restore log.backup --to ./server-1 --to-database postgres://cairn@db/cairn --keys ./keys',
+    'cairn restore log.backup --to ./cairn-data --keys ./keys --catch-up https://mirror.example.com/log',
   ])
 }
 
@@ -49,6 +62,7 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
   const quiet = flags.json === true
   const to = await placeOf(placeFlags({ ...flags }, 'to', flags.to), 'to')
   const policy = flags.policy === undefined ? undefined : await readPolicyFile(flags.policy)
+  const from = await catchUpFrom(flags)
   const interrupt = interruptible()
   const bars = stepBars(LABELS, quiet)
   let backup: BackupFile | undefined
@@ -65,6 +79,7 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
       keys: flags.keys,
       withoutWitnesses: flags.withoutWitnesses === true,
       adoptHead: flags.adoptHead === true,
+      catchUp: from,
       progress: bars.update,
       signal: interrupt.signal,
     })
@@ -78,6 +93,26 @@ async function restore(file: string, flags: RestoreFlags): Promise<void> {
   }
 }
 
+/** @throws USAGE */
+async function catchUpFrom({
+  catchUp: url,
+  token,
+  tokenFile,
+}: RestoreFlags): Promise<CatchUpFrom | undefined> {
+  if (url === undefined) {
+    if ((token ?? tokenFile) !== undefined) throw usage('a token goes with --catch-up')
+    return undefined
+  }
+  if (!/^https?:\/\//.test(url)) throw usage('--catch-up takes the address of a tlog-tiles log')
+  if (token !== undefined && tokenFile !== undefined)
+    throw usage('give --token or --token-file, not both')
+  return {
+    url,
+    token: tokenFile === undefined ? token : await readToken(tokenFile),
+    onRetry: (reason) => note(`waiting: ${reason}`),
+  }
+}
+
 const LABELS: StepLabels<RestoreStep | 'reading'> = {
   reading: ['checking the file', 'bytes'],
   payloads: ['restoring payloads', 'rows'],
@@ -85,10 +120,11 @@ const LABELS: StepLabels<RestoreStep | 'reading'> = {
   checking: ['checking the tree', 'entries'],
 }
 
-function jsonOf({ size, made, keys, witnesses, maySign }: Restored, to: string) {
+function jsonOf({ size, caughtUp, made, keys, witnesses, maySign }: Restored, to: string) {
   return {
     to,
     size,
+    caught_up: caughtUp,
     made: new Date(made).toISOString(),
     keys,
     witnesses:
@@ -106,8 +142,13 @@ function report(restored: Restored, to: string): void {
   for (const text of remarks(restored)) line(`  ${text}`)
 }
 
-function remarks({ keys, witnesses, maySign }: Restored): string[] {
+function remarks({ caughtUp, keys, witnesses, maySign }: Restored): string[] {
   const found: string[] = []
+  if (caughtUp > 0) {
+    found.push(
+      `${plural(caughtUp, 'entry is', 'entries are')} newer than the backup: their payloads are gone, and what idempotency keys were used for`,
+    )
+  }
   if (witnesses === undefined) {
     found.push('it has no witnesses that could tell whether this is its newest state')
   } else if (witnesses.disagreement !== undefined) {

@@ -10,10 +10,12 @@ import { parseSavedLog, type SavedHead, type SavedLog } from '../formats/backup-
 import { parseEntries, parseRows, parseUses } from '../formats/backup-rows.ts'
 import { formatVkey, parseVkey, type VerifierKey } from '../formats/vkey.ts'
 import { checkCopy, copyTree, type TreeToCopy } from '../log/copy-tree.ts'
+import { treeSize } from '../merkle/position.ts'
 import type { IdempotencyRecord, StoredHead } from '../storage/port.ts'
 import { putRows } from '../vault/copy-rows.ts'
 import { askWitnesses, type WhatWitnessesSay } from './ask-witnesses.ts'
 import type { BackupFile, PartInFile } from './backup-file.ts'
+import { type CatchUpFrom, catchUp, laterLog } from './catch-up.ts'
 import { emptyPlace, releasePlace, takePlace, takeStorage } from './empty-place.ts'
 import { keepVkeys } from './key-place.ts'
 import { isLogFile, writePrivateFile } from './log-files.ts'
@@ -36,12 +38,16 @@ export interface RestoreOptions {
   readonly withoutWitnesses?: boolean
   /** Takes the head of the backup as the newest there is. */
   readonly adoptHead?: boolean
+  /** Where the log shows entries that are newer than the backup: it goes on from the newest of them. */
+  readonly catchUp?: CatchUpFrom | undefined
   readonly progress?: (step: RestoreStep, done: number, total: number | undefined) => void
   readonly signal?: AbortSignal
 }
 
 export interface Restored {
   readonly size: number
+  /** Entries that are not from the backup, and whose payloads are gone. */
+  readonly caughtUp: number
   /** When the backup was begun, in milliseconds since 1970. */
   readonly made: number
   readonly keys: readonly string[]
@@ -59,6 +65,9 @@ export interface Restored {
 export async function restoreBackup(options: RestoreOptions): Promise<Restored> {
   const { backup, to, progress = () => undefined, signal } = options
   const { saved, vkeys, policy } = await contentOf(backup)
+  const later =
+    options.catchUp &&
+    (await laterLog(options.catchUp, vkeys, saved.head?.size ?? treeSize(0), signal))
   const begun = await takePlace(to.data, 'restore')
   if (begun !== 'nothing') await emptyPlace(to.data)
   const storage = await openStorage(to, {
@@ -83,19 +92,27 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
         progress: (leaves) => progress('entries', leaves, head.size),
         ...(signal && { signal }),
       })
-      await checkCopy(log, head, (leaves) => progress('checking', leaves, head.size), signal)
+    }
+    if (later !== undefined) {
+      const { size } = later.head
+      await catchUp(log, later, (leaves) => progress('entries', leaves, size), signal)
+    }
+    const last = later?.head ?? head
+    if (last !== undefined) {
+      await checkCopy(log, last, (leaves) => progress('checking', leaves, last.size), signal)
     }
     if (saved.publication !== undefined) {
       await log.publish({ ...saved.publication, ...storedHead(saved.publication) })
     }
-    const newest = saved.head ?? saved.publication
+    const newest = later === undefined ? (saved.head ?? saved.publication) : textOf(later.head)
     const witnesses = newest && (await agreementOn(newest, vkeys, policy, options, storage))
     const hasAgreed = witnesses?.isEnough === true && witnesses.disagreement === undefined
     const maySign = options.adoptHead === true || hasAgreed
     if (maySign) await rememberHead({ vkeys, head: newest }, to, storage)
     await releasePlace(storage, 'restore')
     return {
-      size: head?.size ?? 0,
+      size: last?.size ?? 0,
+      caughtUp: later === undefined ? 0 : later.head.size - (head?.size ?? 0),
       made: saved.made,
       keys: keyFilesIn(directory.keys).map((file) => basename(file)),
       witnesses,
@@ -147,6 +164,10 @@ async function readable<T>(name: string, read: () => Promise<T>): Promise<T> {
 
 function storedHead({ size, root, checkpoint }: SavedHead): StoredHead {
   return { size, root, checkpoint: utf8(checkpoint) }
+}
+
+function textOf({ size, root, checkpoint }: StoredHead): SavedHead {
+  return { size, root, checkpoint: fromUtf8(checkpoint) }
 }
 
 function partsBelow({ parts }: BackupFile, folder: string): PartInFile[] {
@@ -252,7 +273,7 @@ async function agreementOn(
   if (found.disagreement !== undefined && !withoutWitnesses) {
     throw new CairnError(
       'CORRUPT',
-      `this backup must not go on: ${found.disagreement}; for a copy that can only be read, restore it with --without-witnesses`,
+      `this backup must not go on: ${found.disagreement}; with --catch-up URL it goes on from what a mirror or the log's bucket shows; for a copy that can only be read, restore it with --without-witnesses`,
     )
   }
   if (found.isEnough || withoutWitnesses) return found

@@ -348,6 +348,38 @@ describe('a restore of a log with witnesses', () => {
       flags,
     )
 
+    // What a mirror has beyond the backup takes it to where its witnesses are; its payloads come from the backup.
+    const catchUp = (file: string, to: string, mirror: string, ...more: string[]) =>
+      whileServed(mirror, ({ url }) => restore(file, to, '--catch-up', url, '--json', ...more))
+    await cp(at('agreed'), at('mirror'), { recursive: true })
+    await cp(at('agreed.signer'), at('mirror.signer'), { recursive: true })
+    const caughtUp = await catchUp(older, at('caught-up'), at('mirror'))
+    expect(caughtUp).toMatchObject({ code: 0, stderr: '' })
+    const result = JSON.parse(caughtUp.stdout) as { size: number; caught_up: number }
+    expect(result).toMatchObject({ may_sign: true, witnesses: { silent: [] } })
+    expect(result.caught_up).toBeGreaterThan(1)
+    expect(await payloadOf(at('caught-up'), made.kept)).toEqual(expect.any(Array))
+    await cp(join(data, 'admin.token'), join(at('caught-up'), 'admin.token'))
+    await whileServed(
+      at('caught-up'),
+      async ({ log, records }) => {
+        expect(Number((await log.submit(utf8('three'))).index)).toBeLessThan(result.size)
+        await log.submit(utf8('four'), { witnessed: true })
+        expect((await records.search({ subject: 'bob' })).records).toHaveLength(2)
+      },
+      flags,
+    )
+    // One that has nothing newer, and one that has gone another way.
+    const nothing = await catchUp(newest, at('same'), at('behind'), '--without-witnesses')
+    expect(JSON.parse(nothing.stdout)).toMatchObject({ caught_up: 0 })
+    await whileServed(at('behind'), async ({ log }) => {
+      for await (const _ of log.submitForIndices(['a', 'b', 'c', 'd'].map(utf8)));
+    })
+    const forked = await catchUp(newest, at('forked'), at('behind'))
+    expect(forked).toMatchObject({ code: 1, stdout: '' })
+    expect(forked.stderr).toMatch(/shows another history of this log than the backup has/)
+    expectRefusal(await restore(newest, at('x'), '--catch-up', 'ftp://x'), /address of a tlog-/)
+
     await first.stop()
     const alone = await restore(newest, at('alone'))
     expectRefusal(alone, /too few witnesses can be asked .*--without-witnesses/)
