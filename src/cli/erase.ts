@@ -1,9 +1,9 @@
 /** `cairn erase`: destroys what is kept of a person, and shows what was erased. */
 import type { Command } from 'commander'
-import type { RecordedErasure } from '../client/record-answers.ts'
 import type { RecordsClient } from '../client/records-client.ts'
 import { CairnError, usage } from '../errors.ts'
 import { shortTime } from '../reports/words.ts'
+import { allOnPages } from './all-pages.ts'
 import {
   type Connection,
   note,
@@ -84,13 +84,7 @@ async function tellRecords(
 }
 
 async function listErasures(client: RecordsClient, { json }: EraseFlags): Promise<void> {
-  const erasures: RecordedErasure[] = []
-  let cursor: string | undefined
-  do {
-    const page = await client.erasures(cursor === undefined ? {} : { cursor })
-    erasures.push(...page.erasures)
-    cursor = page.cursor
-  } while (cursor !== undefined)
+  const erasures = await allOnPages(client.erasures, (page) => page.erasures)
   if (json === true) return printJson({ erasures })
   if (erasures.length === 0) return note('nobody was erased yet')
   const { style, columns, text } = terminal()

@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { Grant } from '../client/record-answers.ts'
 import { usage } from '../errors.ts'
 import { shortTime } from '../reports/words.ts'
+import { allOnPages } from './all-pages.ts'
 import {
   type Connection,
   decimalFlag,
@@ -133,7 +134,8 @@ async function decideGrant(id: string, decision: Decision, flags: CommonFlags): 
 }
 
 async function listGrants(flags: ListFlags): Promise<void> {
-  const all = await (await recordsClientOf(flags)).grants()
+  const client = await recordsClientOf(flags)
+  const all = await allOnPages(client.grants, ({ grants }) => grants)
   const isOpen = ({ state }: Grant): boolean => state === 'requested' || state === 'approved'
   const grants = flags.open === true ? all.filter(isOpen) : all
   if (flags.json === true) return printJson({ grants: grants.map(snakeCased) })

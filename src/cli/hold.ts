@@ -3,6 +3,7 @@ import type { Command } from 'commander'
 import type { Hold } from '../client/record-answers.ts'
 import { usage } from '../errors.ts'
 import { shortTime } from '../reports/words.ts'
+import { allOnPages } from './all-pages.ts'
 import {
   type Connection,
   note,
@@ -97,7 +98,8 @@ async function liftHold(named: string, flags: LiftFlags): Promise<void> {
 }
 
 async function listHolds(flags: ListFlags): Promise<void> {
-  const all = await (await recordsClientOf(flags)).holds()
+  const client = await recordsClientOf(flags)
+  const all = await allOnPages(client.holds, ({ holds }) => holds)
   const holds = flags.active === true ? all.filter(({ state }) => state === 'active') : all
   if (flags.json === true) return printJson({ holds: holds.map(snakeCased) })
   if (holds.length === 0) return note(flags.active === true ? 'no hold is active' : 'no hold yet')

@@ -103,6 +103,18 @@ export interface ErasurePage {
   readonly cursor?: string
 }
 
+export interface GrantPage {
+  /** The newest first. */
+  readonly grants: readonly Grant[]
+  readonly cursor?: string
+}
+
+export interface HoldPage {
+  /** The newest first. */
+  readonly holds: readonly Hold[]
+  readonly cursor?: string
+}
+
 const HOLD_STATES = ['active', 'lifted'] as const
 
 export interface Hold {
@@ -281,6 +293,16 @@ export function holdOf(value: Members): Hold {
     ...(lifted !== undefined && { lifted: textOf(lifted) }),
     ...(lifted_by !== undefined && { liftedBy: textOf(lifted_by) }),
   }
+}
+
+export function holdPage({ holds, cursor }: Members): HoldPage {
+  const page = listOf(holds, holdOf)
+  return { holds: page, ...(cursor !== undefined && { cursor: textOf(cursor) }) }
+}
+
+export function grantPage({ grants, cursor }: Members): GrantPage {
+  const page = listOf(grants, grantOf)
+  return { grants: page, ...(cursor !== undefined && { cursor: textOf(cursor) }) }
 }
 
 export function grantOf(value: Members): Grant {

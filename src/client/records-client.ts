@@ -12,7 +12,7 @@ import { PSEUDONYM } from '../formats/record-values.ts'
 import { hashLeaf, type LeafHash } from '../merkle/hash.ts'
 import { leafIndex } from '../merkle/position.ts'
 import type { CallOptions } from './log-client.ts'
-import { listOf, type Members } from './read-answer.ts'
+import type { Members } from './read-answer.ts'
 import {
   answerOf,
   type Erasure,
@@ -21,9 +21,13 @@ import {
   erasurePage,
   type FoundRecord,
   type Grant,
+  type GrantPage,
   grantOf,
+  grantPage,
   type Hold,
+  type HoldPage,
   holdOf,
+  holdPage,
   type RecordPage,
   type RecordReading,
   recordPage,
@@ -45,6 +49,13 @@ export interface RecordSearch extends Omit<EvidenceQuery, 'trace_id'> {
 export interface ReadOptions extends CallOptions {
   /** The id of a grant under which the payload is shown. */
   readonly grant?: string
+}
+
+export interface PageOptions extends CallOptions {
+  /** How many on a page, 1 to 1,000; 50 when left out. */
+  readonly limit?: number
+  /** Goes on where the page ended that this came with. */
+  readonly cursor?: string
 }
 
 export interface GrantToRequest {
@@ -109,14 +120,14 @@ export interface RecordsClient extends RecordSubmitter {
     options?: CallOptions,
   ): Promise<Erasure>
   /** The erasures that the log has recorded, a page. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
-  erasures(options?: CallOptions & { readonly cursor?: string }): Promise<ErasurePage>
+  erasures(options?: PageOptions): Promise<ErasurePage>
 
   /** @throws CONFLICT when an active hold has the name; UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
   placeHold(request: HoldToPlace, options?: CallOptions): Promise<Hold>
   /** `hold` is an id, or the name of an active hold. @throws NOT_FOUND; CONFLICT when it was lifted; as placeHold */
   liftHold(hold: string, reason: string, options?: CallOptions): Promise<Hold>
-  /** The newest first. @throws UNAUTHORIZED, FORBIDDEN, IO */
-  holds(options?: CallOptions): Promise<readonly Hold[]>
+  /** All that were placed, a page. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
+  holds(options?: PageOptions): Promise<HoldPage>
 
   /** Asks for a grant, which somebody else has to approve. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
   requestGrant(request: GrantToRequest, options?: CallOptions): Promise<Grant>
@@ -124,8 +135,8 @@ export interface RecordsClient extends RecordSubmitter {
   decideGrant(id: string, decision: 'approve' | 'refuse', options?: CallOptions): Promise<Grant>
   /** Ends a grant. @throws NOT_FOUND; CONFLICT when it is over; UNAUTHORIZED, FORBIDDEN, IO */
   revokeGrant(id: string, options?: CallOptions): Promise<Grant>
-  /** The newest first. @throws UNAUTHORIZED, FORBIDDEN, IO */
-  grants(options?: CallOptions): Promise<readonly Grant[]>
+  /** All that were asked for, a page. @throws UNAUTHORIZED, FORBIDDEN, MALFORMED, IO */
+  grants(options?: PageOptions): Promise<GrantPage>
   /** @throws NOT_FOUND, UNAUTHORIZED, FORBIDDEN, IO */
   grant(id: string, options?: CallOptions): Promise<Grant>
 
@@ -228,8 +239,8 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
     erase: ({ subject, basis }, options = {}) =>
       post('v1/erasures', { subject, basis }, erasureOf, options),
 
-    erasures: ({ cursor, ...options } = {}) =>
-      get(`v1/erasures${queryOf({ cursor })}`, erasurePage, options),
+    erasures: ({ limit, cursor, ...options } = {}) =>
+      get(`v1/erasures${queryOf({ limit, cursor })}`, erasurePage, options),
 
     placeHold: ({ name, reason, scope }, options = {}) =>
       post('v1/holds', { name, reason, scope }, holdOf, options),
@@ -237,7 +248,8 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
     liftHold: async (hold, reason, options = {}) =>
       post(`v1/holds/${segment(hold)}/lift`, { reason }, holdOf, options),
 
-    holds: (options = {}) => get('v1/holds', ({ holds }) => listOf(holds, holdOf), options),
+    holds: ({ limit, cursor, ...options } = {}) =>
+      get(`v1/holds${queryOf({ limit, cursor })}`, holdPage, options),
 
     requestGrant: ({ purpose, ticket, scope, minutes }, options = {}) =>
       post('v1/grants', { purpose, ticket, scope, minutes }, grantOf, options),
@@ -248,7 +260,8 @@ export function createRecordsClient(options: RequesterOptions): RecordsClient {
     revokeGrant: async (id, options = {}) =>
       post(`v1/grants/${segment(id)}/revoke`, undefined, grantOf, options),
 
-    grants: (options = {}) => get('v1/grants', ({ grants }) => listOf(grants, grantOf), options),
+    grants: ({ limit, cursor, ...options } = {}) =>
+      get(`v1/grants${queryOf({ limit, cursor })}`, grantPage, options),
 
     grant: async (id, options = {}) => get(`v1/grants/${segment(id)}`, grantOf, options),
 

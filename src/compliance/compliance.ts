@@ -135,11 +135,11 @@ export function openCompliance(options: ComplianceOptions): ComplianceService {
     requestGrant: (request, by) => whileOpen(() => requestGrant(core, request, by)),
     decideGrant: (id, decision, by) => whileOpen(() => decideGrant(core, id, decision, by)),
     revokeGrant: (id, by) => whileOpen(() => revokeGrant(core, id, by)),
-    grants: (by) => whileOpen(() => listGrants(core, by)),
+    grants: (by, page = {}) => whileOpen(() => listGrants(core, by, page)),
     grant: (id, by) => whileOpen(() => readGrant(core, id, by)),
     placeHold: (request, by) => whileOpen(() => placeHold(core, request, by)),
     liftHold: (hold, reason, by) => whileOpen(() => liftHold(core, hold, reason, by)),
-    holds: (by) => whileOpen(() => listHolds(core, by)),
+    holds: (by, page = {}) => whileOpen(() => listHolds(core, by, page)),
     erase: (request, by) => whileOpen(() => erase(core, request, by)),
     expire: (progress) => whileOpen(() => expireOnce(progress)),
     evidence: (request, by) =>

@@ -7,6 +7,7 @@ import { readText, wrongAt } from '../formats/json-members.ts'
 import type { JsonObject } from '../formats/json-strict.ts'
 import { type Core, mustBeAllowedOneOf, nameOf, notFound } from './core.ts'
 import { mustNameNobody, peopleIn } from './naming.ts'
+import { type PageOf, type PageRequest, pageOf } from './paging.ts'
 import { isAllowed, mustBeAllowed, type Principal } from './principal.ts'
 import { storedScope } from './scope.ts'
 import type { Grant, GrantRequest } from './service.ts'
@@ -101,12 +102,17 @@ export async function revokeGrant(core: Core, id: string, by: Principal): Promis
 
 const READERS = ['audit', 'approve', 'revoke-grants'] as const
 
-/** The grants of a tenant, the newest first. @throws FORBIDDEN */
-export async function listGrants(core: Core, by: Principal): Promise<readonly Grant[]> {
+/** A page of the grants of a tenant. @throws FORBIDDEN, MALFORMED */
+export async function listGrants(
+  core: Core,
+  by: Principal,
+  page: PageRequest,
+): Promise<PageOf<Grant>> {
   mustBeAllowedOneOf(by, READERS)
   const { grants } = await core.stateOf(by.tenant)
-  const newest = [...grants.values()].reverse()
-  return Promise.all(newest.map((grant) => described(core, grant, by.tenant)))
+  const { items, cursor } = pageOf(grants, page)
+  const told = items.map((grant) => described(core, grant, by.tenant))
+  return { items: await Promise.all(told), cursor }
 }
 
 /** @throws FORBIDDEN, NOT_FOUND */

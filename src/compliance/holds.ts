@@ -10,6 +10,7 @@ import type { ActiveHolds } from './context.ts'
 import { type Core, mustBeAllowedOneOf, nameOf, notFound } from './core.ts'
 import { mustNameNobody, peopleIn } from './naming.ts'
 import { recordsIn } from './own-records.ts'
+import { type PageOf, type PageRequest, pageOf } from './paging.ts'
 import { mustBeAllowed, type Principal } from './principal.ts'
 import { isCovered, isCoveredInClear, storedScope } from './scope.ts'
 import type { Hold, HoldRequest, Scope } from './service.ts'
@@ -62,12 +63,17 @@ export async function liftHold(
   })
 }
 
-/** The holds of a tenant, the newest first. @throws FORBIDDEN */
-export async function listHolds(core: Core, by: Principal): Promise<readonly Hold[]> {
+/** A page of the holds of a tenant. @throws FORBIDDEN, MALFORMED */
+export async function listHolds(
+  core: Core,
+  by: Principal,
+  page: PageRequest,
+): Promise<PageOf<Hold>> {
   mustBeAllowedOneOf(by, ['hold', 'audit'])
   const { holds } = await core.stateOf(by.tenant)
-  const newest = [...holds.values()].reverse()
-  return Promise.all(newest.map((hold) => described(core, hold, by.tenant)))
+  const { items, cursor } = pageOf(holds, page)
+  const told = items.map((hold) => described(core, hold, by.tenant))
+  return { items: await Promise.all(told), cursor }
 }
 
 /** The active holds of a tenant. @throws CORRUPT, IO, STOPPED */

@@ -6,6 +6,7 @@ import type { LeafIndex } from '../merkle/position.ts'
 import type { AcceptedRecord, ErasureOutcome, RecordQuery } from '../records/service.ts'
 import type { Report } from '../reports/report.ts'
 import type { Page } from '../search/search-index.ts'
+import type { PageOf, PageRequest } from './paging.ts'
 import type { Principal } from './principal.ts'
 
 /**
@@ -123,8 +124,8 @@ export interface ComplianceService {
   decideGrant(id: string, decision: 'approve' | 'refuse', by: Principal): Promise<Grant>
   /** Whoever asked may also give it back. @throws FORBIDDEN, NOT_FOUND; CONFLICT when it is over already */
   revokeGrant(id: string, by: Principal): Promise<Grant>
-  /** Those of the tenant, the newest first. @throws FORBIDDEN */
-  grants(by: Principal): Promise<readonly Grant[]>
+  /** Those of the tenant, a page. @throws FORBIDDEN, MALFORMED */
+  grants(by: Principal, page?: PageRequest): Promise<PageOf<Grant>>
   /** @throws FORBIDDEN, NOT_FOUND */
   grant(id: string, by: Principal): Promise<Grant>
 
@@ -132,8 +133,8 @@ export interface ComplianceService {
   placeHold(request: HoldRequest, by: Principal): Promise<Hold>
   /** `hold` is an id, or the name of an active hold. @throws FORBIDDEN, NOT_FOUND; CONFLICT when it was lifted */
   liftHold(hold: string, reason: string, by: Principal): Promise<Hold>
-  /** Those of the tenant, the newest first. @throws FORBIDDEN */
-  holds(by: Principal): Promise<readonly Hold[]>
+  /** Those of the tenant, a page. @throws FORBIDDEN, MALFORMED */
+  holds(by: Principal, page?: PageRequest): Promise<PageOf<Hold>>
 
   /** @throws FORBIDDEN, NOT_FOUND; HELD with the names of the holds; as RecordsService.erase() */
   erase(

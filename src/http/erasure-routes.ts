@@ -5,7 +5,7 @@ import type { ReadRecord } from '../compliance/service.ts'
 import { readObject, readText } from '../formats/json-members.ts'
 import type { JsonValue } from '../formats/json-strict.ts'
 import { jsonAnswer, UNCACHED } from './answer.ts'
-import { PAGE, receiptsBelow } from './record-routes.ts'
+import { PAGE, pageAsked, receiptsBelow } from './record-routes.ts'
 import * as schema from './record-schema.ts'
 import { BASIS } from './record-values.ts'
 import type { RecordsGuard } from './records-guard.ts'
@@ -54,12 +54,7 @@ export function erasureRoutes(guarded: RecordsGuard, prefix: string): Route[] {
         },
       },
       handle: guarded(async ({ request, by, compliance }) => {
-        const { limit, cursor: after } = request.query
-        const query = {
-          type: 'erasure',
-          ...(limit !== undefined && { limit: Number(limit) }),
-          ...(after !== undefined && { cursor: after }),
-        }
+        const query = { type: 'erasure', ...pageAsked(request.query) }
         const { records, size, cursor } = await compliance.search(query, by)
         const read = await Promise.all(records.map(({ index }) => compliance.read(index, by)))
         const erasures = read.map((one) => described(one, receiptOf(one.index)))

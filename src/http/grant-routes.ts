@@ -6,6 +6,7 @@ import { readObject, readText, wrongAt } from '../formats/json-members.ts'
 import type { JsonValue } from '../formats/json-strict.ts'
 import { UUID_V7 } from '../formats/record-values.ts'
 import { jsonAnswer, UNCACHED } from './answer.ts'
+import { PAGE, pageAsked } from './record-routes.ts'
 import * as schema from './record-schema.ts'
 import { MINUTES, parameter } from './record-values.ts'
 import type { Asked, RecordsGuard } from './records-guard.ts'
@@ -40,20 +41,21 @@ export function grantRoutes(guarded: RecordsGuard, prefix: string): Route[] {
     }),
     route({
       path: '/v1/grants',
+      query: PAGE,
       documentation: {
         tag: 'compliance',
         summary: 'The grants of your tenant, the newest first',
         token: true,
         answers: {
           200: {
-            description: 'All that were ever asked for.',
+            description: 'A page of all that were ever asked for.',
             content: { [JSON_TYPE]: schema.Grants },
           },
         },
       },
-      handle: guarded(async ({ by, compliance }) => {
-        const grants = await compliance.grants(by)
-        return jsonAnswer({ grants: grants.map(described) }, UNCACHED)
+      handle: guarded(async ({ request, by, compliance }) => {
+        const { items, cursor } = await compliance.grants(by, pageAsked(request.query))
+        return jsonAnswer({ grants: items.map(described), cursor }, UNCACHED)
       }),
     }),
     route({

@@ -6,6 +6,7 @@ import { readObject, readText } from '../formats/json-members.ts'
 import type { JsonValue } from '../formats/json-strict.ts'
 import { NAME } from '../formats/record-values.ts'
 import { jsonAnswer, UNCACHED } from './answer.ts'
+import { PAGE, pageAsked } from './record-routes.ts'
 import * as schema from './record-schema.ts'
 import { parameter } from './record-values.ts'
 import type { RecordsGuard } from './records-guard.ts'
@@ -35,20 +36,21 @@ export function holdRoutes(guarded: RecordsGuard): Route[] {
     }),
     route({
       path: '/v1/holds',
+      query: PAGE,
       documentation: {
         tag: 'compliance',
         summary: 'The legal holds of your tenant, the newest first',
         token: true,
         answers: {
           200: {
-            description: 'All of them, also those that were lifted.',
+            description: 'A page of them, also of those that were lifted.',
             content: { [JSON_TYPE]: schema.Holds },
           },
         },
       },
-      handle: guarded(async ({ by, compliance }) => {
-        const holds = await compliance.holds(by)
-        return jsonAnswer({ holds: holds.map(described) }, UNCACHED)
+      handle: guarded(async ({ request, by, compliance }) => {
+        const { items, cursor } = await compliance.holds(by, pageAsked(request.query))
+        return jsonAnswer({ holds: items.map(described), cursor }, UNCACHED)
       }),
     }),
     route({

@@ -1,6 +1,7 @@
 /** Finding records and reading one. */
 import { type TOptional, type TString, type TUnsafe, Type } from 'typebox'
 import { toBase64 } from '../bytes.ts'
+import type { PageRequest } from '../compliance/paging.ts'
 import { logTime, queryOf, SCOPE_MEMBERS } from '../compliance/scope.ts'
 import type { ReadRecord, Scope } from '../compliance/service.ts'
 import { CairnError } from '../errors.ts'
@@ -39,12 +40,26 @@ export const PAGE: { readonly limit: TOptional<TString>; readonly cursor: TOptio
   limit: Type.Optional(
     Type.String({
       pattern: '^([1-9][0-9]{0,2}|1000)$',
-      description: `a whole number from 1 to ${MAX_PAGE}: records on a page, by default 50`,
+      description: `a whole number from 1 to ${MAX_PAGE}: how many on a page, by default 50`,
     }),
   ),
   cursor: Type.Optional(
     Type.String({ pattern: '^[A-Za-z0-9_-]{1,64}$', description: 'the cursor of the page before' }),
   ),
+}
+
+/** The page that such a query asks for. */
+export function pageAsked({
+  limit,
+  cursor,
+}: {
+  readonly limit?: string
+  readonly cursor?: string
+}): PageRequest {
+  return {
+    ...(limit !== undefined && { limit: Number(limit) }),
+    ...(cursor !== undefined && { cursor }),
+  }
 }
 
 const QUERY = {

@@ -158,7 +158,7 @@ export const Hold: TObject = Type.Object(
   closed,
 )
 
-export const Holds: TObject = Type.Object({ holds: Type.Array(Hold) }, closed)
+export const Holds: TObject = Type.Object({ holds: Type.Array(Hold), cursor: Cursor }, closed)
 
 export const GrantRequest: TObject = Type.Object(
   {
@@ -190,7 +190,7 @@ export const Grant: TObject = Type.Object(
   closed,
 )
 
-export const Grants: TObject = Type.Object({ grants: Type.Array(Grant) }, closed)
+export const Grants: TObject = Type.Object({ grants: Type.Array(Grant), cursor: Cursor }, closed)
 
 export const EvidenceRequest: TObject = Type.Object(
   {

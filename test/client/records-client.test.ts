@@ -365,14 +365,14 @@ describe('what the law asks for', () => {
     const hold = { ...placed, placedBy: placed_by }
     expect(await client.placeHold({ name: 'n', reason: 'r', scope: {} })).toEqual(hold)
     expect(await client.liftHold('n', 'settled')).toMatchObject({ liftedBy: 'counsel' })
-    expect(await client.holds()).toEqual([hold])
+    expect(await client.holds({ limit: 5 })).toEqual({ holds: [hold] })
     const { requested_by, decided_by, ...asked } = GRANT
     const grant = { ...asked, requestedBy: requested_by, decidedBy: decided_by }
     const scope = { request_id: 'req-1' }
     expect(await client.requestGrant({ purpose: 'p', ticket: 't', scope })).toEqual(grant)
     await client.decideGrant(RECORD_ID, 'approve')
     await client.revokeGrant(RECORD_ID)
-    expect(await client.grants()).toEqual([grant])
+    expect(await client.grants({ cursor: 'c' })).toEqual({ grants: [grant] })
     expect(await client.grant(RECORD_ID)).toEqual(grant)
     expect(fromUtf8(await client.evidence({ scope }))).toBe('evidence')
     expect(fromUtf8(await client.report('2026-11', 'html'))).toBe('<!doctype html>')
@@ -386,11 +386,11 @@ describe('what the law asks for', () => {
       ['GET /erasures', ''],
       ['POST /holds', '{"name":"n","reason":"r","scope":{}}'],
       ['POST /holds/n/lift', '{"reason":"settled"}'],
-      ['GET /holds', ''],
+      ['GET /holds?limit=5', ''],
       ['POST /grants', '{"purpose":"p","ticket":"t","scope":{"request_id":"req-1"}}'],
       [`POST /grants/${RECORD_ID}/approve`, ''],
       [`POST /grants/${RECORD_ID}/revoke`, ''],
-      ['GET /grants', ''],
+      ['GET /grants?cursor=c', ''],
       [`GET /grants/${RECORD_ID}`, ''],
       ['POST /evidence', '{"scope":{"request_id":"req-1"}}'],
       ['GET /reports/2026-11', ''],
@@ -541,7 +541,9 @@ describe('the client of the records of a running log', () => {
     const { id, requestedBy } = await client.requestGrant({ purpose: 'p', ticket: 't', scope })
     expect(requestedBy).toBe('admin')
     await expect(client.decideGrant(id, 'approve')).rejects.toMatchObject({ code: 'FORBIDDEN' })
-    expect(await client.grants()).toMatchObject([{ id, state: 'requested', minutes: 60 }])
+    expect(await client.grants()).toMatchObject({
+      grants: [{ id, state: 'requested', minutes: 60 }],
+    })
     expect(await client.decideGrant(id, 'refuse').catch(({ code }) => code)).toBe('FORBIDDEN')
   })
 

@@ -154,7 +154,9 @@ describe('a hold', () => {
     await expect(erase('person-1@example.com')).rejects.toMatchObject({ code: 'HELD' })
     await all.compliance.liftHold(second.id, 'over', administrator)
     await erase('person-1@example.com')
-    expect((await all.compliance.holds(auditor)).map(({ name, state }) => [name, state])).toEqual([
+    expect(
+      (await all.compliance.holds(auditor)).items.map(({ name, state }) => [name, state]),
+    ).toEqual([
       ['third', 'active'],
       ['second', 'lifted'],
       ['first', 'lifted'],
@@ -264,7 +266,7 @@ describe('a hold', () => {
       ).rejects.toMatchObject(forbidden)
     }
     const elsewhere = principal('administrator', ['administrator'], 'other')
-    expect(await all.compliance.holds(elsewhere)).toEqual([])
+    expect(await all.compliance.holds(elsewhere)).toEqual({ items: [] })
     await expect(all.compliance.liftHold('acme-v-smith', 'x', elsewhere)).rejects.toMatchObject({
       code: 'NOT_FOUND',
     })
@@ -323,7 +325,9 @@ describe('an erasure', () => {
     const leaver = principal('leaver', ['administrator'], tenant)
     await all.compliance.placeHold({ ...lawsuit, scope: { session_id: 's-9' } }, leaver)
     const { pseudonym } = await all.compliance.erase({ subject: 'leaver', basis: 'left' }, leaver)
-    expect(await all.compliance.holds(administrator)).toMatchObject([{ placedBy: pseudonym }])
+    expect((await all.compliance.holds(administrator)).items).toMatchObject([
+      { placedBy: pseudonym },
+    ])
   })
 })
 

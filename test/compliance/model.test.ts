@@ -171,7 +171,7 @@ it('grants and holds come to the same, step by step and read from the log anew',
       }
 
       const kept = await all.compliance.grants(as('ann'))
-      const told = [...kept].reverse().map(({ requestedBy, state }) => [requestedBy, state])
+      const told = [...kept.items].reverse().map(({ requestedBy, state }) => [requestedBy, state])
       expect(told).toEqual(
         model.grants.map(({ by, state, until }) => [
           by,
@@ -179,7 +179,7 @@ it('grants and holds come to the same, step by step and read from the log anew',
         ]),
       )
       const holds = await all.compliance.holds(administrator)
-      const active = holds.filter(({ state }) => state === 'active').map(({ name }) => name)
+      const active = holds.items.filter(({ state }) => state === 'active').map(({ name }) => name)
       expect(active.sort()).toEqual([...model.holds.keys()].sort())
 
       const { log, records: service, vault } = all

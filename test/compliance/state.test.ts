@@ -124,7 +124,7 @@ describe('damage', () => {
     damaged.add(lost.id)
     await all.close()
     all = await open()
-    expect((await all.compliance.grants(auditor)).map(({ id }) => id)).toEqual([kept.id])
+    expect((await all.compliance.grants(auditor)).items.map(({ id }) => id)).toEqual([kept.id])
     await expect(all.compliance.grant(lost.id, auditor)).rejects.toMatchObject({
       code: 'NOT_FOUND',
     })
@@ -155,7 +155,9 @@ describe('damage', () => {
     await expect(
       all.compliance.erase({ subject: 'person-1@example.com', basis: 'b' }, administrator),
     ).rejects.toMatchObject({ code: 'HELD', message: expect.stringContaining(id) })
-    expect(await all.compliance.holds(administrator)).toMatchObject([{ name: id, scope: {} }])
+    expect((await all.compliance.holds(administrator)).items).toMatchObject([
+      { name: id, scope: {} },
+    ])
   })
 
   it('to what a hold may cover keeps it', async () => {

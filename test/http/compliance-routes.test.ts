@@ -133,6 +133,10 @@ describe('/v1/holds', () => {
     expect(unknown).toMatchObject({ status: 404, json: { code: 'NOT_FOUND' } })
     expect((await get('oscar', '/v1/holds')).json).toEqual({ holds: [] })
     const { holds } = (await get('ada', '/v1/holds')).json
+    const { json: first } = await get('ada', '/v1/holds?limit=1')
+    expect(first).toEqual({ holds: holds.slice(0, 1), cursor: holds[0].id })
+    const next = await get('ada', `/v1/holds?cursor=${first.cursor}`)
+    expect(next.json).toEqual({ holds: holds.slice(1) })
     const theirs = await post('oscar', `/v1/holds/${holds[0].id}/lift`, { reason: 'r' })
     expect(theirs.status).toBe(404)
   })
@@ -222,6 +226,15 @@ describe('/v1/grants', () => {
       'revoked',
     ])
     expect((await get('oscar', '/v1/grants')).json).toEqual({ grants: [] })
+    const { json: first } = await get('ada', '/v1/grants?limit=2')
+    expect(first.grants).toEqual(grants.slice(0, 2))
+    const next = await get('ada', `/v1/grants?limit=2&cursor=${first.cursor}`)
+    expect(next.json).toEqual({ grants: grants.slice(2) })
+    for (const wrong of ['limit=0', 'limit=1001', 'cursor=abc', `cursor=${first.cursor}&x=1`]) {
+      expect((await get('ada', `/v1/grants?${wrong}`)).status, wrong).toBe(400)
+    }
+    // Somebody else's grants are no place to go on from.
+    expect((await get('oscar', `/v1/grants?cursor=${first.cursor}`)).status).toBe(400)
     const theirs = await get('oscar', `/v1/grants/${grants[0].id}`)
     expect(theirs).toMatchObject({ status: 404, json: { code: 'NOT_FOUND' } })
   })
