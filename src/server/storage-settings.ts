@@ -134,7 +134,10 @@ export function sharedStorageOf(
   }
   const archive = archiveOf(values, prefix)
   const advertise = values.advertise as string | undefined
-  if (advertise !== undefined) mustBeHttp(advertise, `${prefix}advertise`)
+  if (advertise !== undefined) {
+    mustBeHttp(advertise, `${prefix}advertise`)
+    mustBePlain(advertise, `${prefix}advertise`)
+  }
   return {
     database,
     ...(archive && { archive }),
@@ -177,6 +180,13 @@ function mustBeHttp(url: string, name: string): void {
   const parsed = URL.canParse(url) ? new URL(url) : undefined
   if (parsed !== undefined && ['http:', 'https:'].includes(parsed.protocol)) return
   throw usage(`${name} must be a URL such as http://10.0.0.7:6962, not ${JSON.stringify(url)}`)
+}
+
+/** All servers read it in the database, so it is no place for a password; paths are added to its end. */
+function mustBePlain(url: string, name: string): void {
+  const { username, password, search, hash } = new URL(url)
+  if (username + password + search + hash === '') return
+  throw usage(`${name} must have no user, password, query or fragment`)
 }
 
 function archiveOf(values: SettingValues, prefix: string): ArchiveConfig | undefined {

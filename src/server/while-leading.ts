@@ -26,10 +26,12 @@ export function whileLeading<T extends Later<T>>(
       if (typeof method !== 'function') return method
       return (...given: unknown[]) =>
         Promise.resolve(Reflect.apply(method, service, given)).catch((error: unknown) => {
-          if (wasTooLate(error) && whole.includes(name as keyof T)) {
+          const isGone = current() !== service
+          const isWhole = whole.includes(name as keyof T)
+          if (isWhole && (wasTooLate(error) || (isGone && wasNotKept(error)))) {
             throw unavailable('this server does not lead the log any more', { cause: error })
           }
-          throw current() === service ? error : explained(error)
+          throw isGone ? explained(error) : error
         })
     },
   })
@@ -39,6 +41,16 @@ export function whileLeading<T extends Later<T>>(
 function wasTooLate(error: unknown): boolean {
   if (!(error instanceof CairnError) || error.code !== 'UNAVAILABLE') return false
   return error.cause instanceof CairnError && error.cause.code === 'CONFLICT'
+}
+
+/**
+ * Whether what goes along with a submission could not be kept, so that it was not handed to the log: because another
+ * server keeps it by now, or because of an earlier failure.
+ */
+function wasNotKept(error: unknown): boolean {
+  if (!(error instanceof CairnError)) return false
+  const { code, cause } = error
+  return code === 'CONFLICT' || (code === 'STOPPED' && cause instanceof CairnError)
 }
 
 /** What storage and services say that have gone says nothing about the request. */

@@ -89,6 +89,7 @@ describe('requests', () => {
     ['cut off', hangUp, 'IO'],
     ['refused by a proxy', answer(502, ''), 'IO'],
     ['met by a log that stops', problem(503, 'STOPPED', 'it is over'), 'STOPPED'],
+    ['lost with the server that led', problem(503, 'UNAVAILABLE', 'maybe done'), 'UNAVAILABLE'],
   ])('are not repeated if that is not safe and they are %s', async (_, behaviour, code) => {
     const request = await requester({}, behaviour, ok)
     await expect(request({ ...get, once: true })).rejects.toMatchObject({ code })

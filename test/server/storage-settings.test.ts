@@ -103,6 +103,16 @@ describe('where a shared log keeps its data', () => {
       { database: URL_OF_DATABASE, advertise: 'ftp://x' },
       /advertise must be a URL such as http:/,
     ],
+    [
+      'an address with a password',
+      { database: URL_OF_DATABASE, advertise: 'http://me:secret@10.0.0.7:6962' },
+      /^(?!.*secret).*advertise must have no user, password, query/,
+    ],
+    [
+      'an address with a query',
+      { database: URL_OF_DATABASE, advertise: 'http://10.0.0.7:6962/?x' },
+      /advertise must have no user, password, query/,
+    ],
   ]
   it.each(refused)('is not %s', (_, values, message) => {
     expect(() => sharedStorageOf(values, 'logs.a.')).toThrow(message)

@@ -44,6 +44,11 @@ describe('what fails because the term of the service is over', () => {
 
   it('was not done where the log says so, and else may have been', async () => {
     expect(await failing(tooLate, true)).toEqual(['not-done', 'UNAVAILABLE'])
+    const fenced = new CairnError('CONFLICT', 'the term is over')
+    expect(await failing(fenced, true)).toEqual(['not-done', 'unknown'])
+    const failed = new CairnError('STOPPED', 'nothing more is written', { cause: fenced })
+    expect(await failing(failed, true)).toEqual(['not-done', 'unknown'])
+    expect(await failing(fenced, false)).toEqual(['CONFLICT', 'CONFLICT'])
     const closed = new CairnError('STOPPED', 'the vault is closed')
     expect(await failing(closed, true)).toEqual(['unknown', 'unknown'])
     expect(await failing(closed, false)).toEqual(['STOPPED', 'STOPPED'])
