@@ -2,18 +2,19 @@
  * What one server of a shared log does all the time: follows the newest head, or, while it leads, makes the tree grow; shows
  * what may be shown, and stops for good when database, signer and witnesses contradict each other.
  */
-import { equal, fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { treeSize } from '../merkle/position.ts'
-import type { StoredPublication } from '../storage/port.ts'
 import type { LeaderStore } from '../storage/shared-port.ts'
 import { evidenceOf } from './evidence.ts'
-import { checkSignature } from './recover.ts'
 import type { Publication } from './service.ts'
-import { LIMITS as INTEGRATION_LIMITS } from './shared-integrator.ts'
+import { DatabaseHealth, type DatabaseState } from './shared-database.ts'
+import { Headway } from './shared-headway.ts'
+import { Integrating, lostLeaves } from './shared-integrating.ts'
 import { beginLeading, type Leading } from './shared-leading.ts'
 import type { SharedLogEvent, SharedLogOptions } from './shared-log.ts'
 import { Publications } from './shared-publications.ts'
+import { Published } from './shared-published.ts'
+import { Pulse } from './shared-pulse.ts'
 import type { Replica } from './shared-replica.ts'
 import { Sequencer, type SequencerOptions } from './shared-sequencer.ts'
 import { Election, type Term } from './shared-term.ts'
@@ -47,14 +48,6 @@ const SIZE_AGE_MS = 100
 const STUCK_LEASES = 3
 const STUCK_MS = 10_000
 
-/** Why a log is not written to whose database has fewer leaves than were sequenced. */
-function lostLeaves(size: number, known: number): string {
-  return (
-    `the data was rolled back: it holds ${size} leaves, but ${known} were sequenced and acknowledged; ` +
-    'restore the newest copy of the data'
-  )
-}
-
 /** Begins with start(), and goes on by itself. */
 export class Course {
   readonly sequencer: Sequencer
@@ -66,21 +59,14 @@ export class Course {
   readonly #replica: Replica
   #halted: CairnError | undefined
   #leading: Leading | undefined
-  /** The newest publication in the store, shown or not. */
-  #published: Pick<StoredPublication, 'timestamp' | 'checkpoint'> | undefined
-  #database = { errors: 0, error: undefined as string | undefined }
+  readonly #published: Published
+  readonly #database: DatabaseHealth
+  readonly #headway: Headway
+  readonly #integrating: Integrating
+  readonly #pulse = new Pulse(POLL_MS)
   #publicationIsDue = true
   #isLookDue = false
-  /** Whether leaves may have been sequenced that this server does not know of. */
-  #isNoticed = true
-  #isPoked = false
-  #wake: (() => void) | undefined
-  #lastBegun = Number.NEGATIVE_INFINITY
   #sizeAt = performance.now()
-  /** Since when a step of the present turn has been under way. */
-  #stepSince: number | undefined
-  /** Since when every turn has failed. */
-  #failingSince: number | undefined
   #closing = false
   #running: Promise<void> = Promise.resolve()
   readonly #unwatch: () => void
@@ -91,7 +77,13 @@ export class Course {
     this.#options = options
     this.#log = options.log
     this.#replica = replica
-    this.#published = publication && asStored(publication)
+    const onHead = (): void => this.#showHead()
+    this.#published = new Published(publication, { store, signer, replica, onHead })
+    this.#database = new DatabaseHealth(
+      (reason) => this.#closing || this.#tell({ event: 'database-failing', reason }),
+      () => this.#tell({ event: 'database-ok' }),
+    )
+    this.#headway = new Headway(options.log.stuckMs ?? Math.max(STUCK_LEASES * leaseMs, STUCK_MS))
     this.waiters = new HeadWaiters(replica.head)
     this.publications = new Publications(
       publication && mayBeShown(publication, signer, witnesses) ? publication : undefined,
@@ -102,7 +94,7 @@ export class Course {
       if (this.#leading !== undefined && this.election.term !== this.#leading.term) this.#endTerm()
       this.poke()
     }
-    const getsOn = (): boolean => this.#getsOn()
+    const getsOn = (): boolean => this.#headway.isMade
     this.election = new Election({ store, holder, url, leaseMs, getsOn, onChange, onDatabase })
     this.sequencer = new Sequencer({
       ...options.sequencer,
@@ -112,12 +104,22 @@ export class Course {
       onLost: (size, known) => this.halt('read-only', { reason: lostLeaves(size, known) }),
       onDatabase,
     })
+    this.#integrating = new Integrating({
+      replica,
+      sequencer: this.sequencer,
+      intervalMs: options.log.integrateIntervalMs ?? INTEGRATE_INTERVAL_MS,
+      mayGoOn: () => this.#halted === undefined,
+      onDone: () => {
+        this.#headway.step()
+        this.#showHead()
+      },
+    })
     this.#unwatch = store.watch((change) => {
       if (change === 'leadership') void this.election.look()
       else if (change === 'sequenced') {
         // That is for the leader, who in turn knows of its own heads.
         if (this.#leading === undefined || !this.sequencer.notice()) return
-        this.#isNoticed = true
+        this.#integrating.notice()
       } else if (this.#leading !== undefined) return
       else if (change === 'publication') this.#publicationIsDue = true
       this.poke()
@@ -135,7 +137,7 @@ export class Course {
   }
 
   /** Failures of the database, and the last one until it works again. */
-  get database(): { readonly errors: number; readonly error: string | undefined } {
+  get database(): DatabaseState {
     return this.#database
   }
 
@@ -167,20 +169,10 @@ export class Course {
   }
 
   #onDatabase(error: unknown): void {
-    if (error === undefined) {
-      if (this.#database.error !== undefined) this.#tell({ event: 'database-ok' })
-      this.#database.error = undefined
-      return
-    }
-    if (error instanceof CairnError && error.code === 'READ_ONLY') {
+    if (error === undefined) this.#database.works()
+    else if (error instanceof CairnError && error.code === 'READ_ONLY') {
       this.halt('read-only', { reason: error.message })
-      return
-    }
-    this.#database.errors++
-    const isNew = this.#database.error === undefined
-    this.#database.error = messageOf(error)
-    if (!isNew || this.#closing) return
-    this.#tell({ event: 'database-failing', reason: this.#database.error })
+    } else this.#database.fails(error)
   }
 
   /** Signs nothing any more, and takes no submissions; what was there before can still be read. */
@@ -210,23 +202,6 @@ export class Course {
     setImmediate(() => this.#log.onFollowing?.())
   }
 
-  /**
-   * Whether what this server does as a leader gets done: neither does a step hang (in an object store that does not answer),
-   * nor does it begin again and again to no end. Either way it would keep a lease that others could make something of.
-   */
-  #getsOn(): boolean {
-    const { leaseMs } = this.#options
-    const before =
-      performance.now() - (this.#log.stuckMs ?? Math.max(STUCK_LEASES * leaseMs, STUCK_MS))
-    return (this.#stepSince ?? before) >= before && (this.#failingSince ?? before) >= before
-  }
-
-  /** A step is done, and another begins. */
-  #step(): void {
-    this.#stepSince = performance.now()
-    this.#failingSince = undefined
-  }
-
   #showHead(): void {
     this.sequencer.learn(this.#replica.head.size)
     this.waiters.release(this.#replica.head)
@@ -240,24 +215,9 @@ export class Course {
   /** Shows the newest stored publication when its signature, root and cosignatures are right. */
   async #followPublication(): Promise<void> {
     this.#publicationIsDue = false
-    const { store, signer, witnesses } = this.#log
-    const stored = await store.publication()
-    if (stored === undefined || stored.timestamp < (this.#published?.timestamp ?? 0)) return
-    const before = this.#published?.checkpoint
-    if (before !== undefined && equal(stored.checkpoint, before)) return
-    checkSignature(stored, signer, 'published head', [signer.ed25519])
-    if (stored.size > this.#replica.head.size && (await this.#replica.follow())) this.#showHead()
-    if (
-      stored.size > this.#replica.head.size ||
-      !equal(await this.#replica.rootAt(stored.size), stored.root)
-    ) {
-      throw new CairnError(
-        'CORRUPT',
-        `the published head of size ${stored.size} in the database is not one of this log's tree; run cairn fsck`,
-      )
-    }
-    this.#published = stored
-    const publication = { ...stored, checkpoint: fromUtf8(stored.checkpoint) }
+    const { signer, witnesses } = this.#log
+    const publication = await this.#published.follow()
+    if (publication === undefined) return
     if (mayBeShown(publication, signer, witnesses)) this.#showPublication(publication)
   }
 
@@ -274,13 +234,13 @@ export class Course {
       tiles: this.#options.tiles,
       witnesses,
       publication: this.publications.newest,
-      after: this.#published?.timestamp ?? 0,
+      after: this.#published.timestamp,
       consultMs: witnesses?.consultMs ?? this.#options.leaseMs,
       publishIntervalMs: this.#log.publishIntervalMs ?? PUBLISH_INTERVAL_MS,
       renewMs: this.#log.renewMs ?? RENEW_MS,
       now: this.#log.now ?? Date.now,
       onPublished: (publication) => {
-        this.#published = asStored(publication)
+        this.#published.note(publication)
         if (this.#halted === undefined) this.#showPublication(publication)
       },
       onDisagreement: (found) => this.halt('read-only', found),
@@ -291,16 +251,7 @@ export class Course {
     try {
       const sequenced = await store.sequencedSize()
       this.#learnSize(sequenced)
-      while (this.#replica.head.size < sequenced && this.#halted === undefined) {
-        term.mustLast()
-        const count = await begun.integrate()
-        this.#step()
-        this.#showHead()
-        const { size } = this.#replica.head
-        if (count === 0 && size < sequenced) {
-          throw new CairnError('CORRUPT', lostLeaves(size, sequenced))
-        }
-      }
+      await this.#integrating.upTo(sequenced, begun)
       term.mustLast()
       const { publisher } = begun
       if (this.publications.newest?.size === this.#replica.head.size) publisher.notify()
@@ -324,7 +275,7 @@ export class Course {
 
   /** Leads or follows, as far as there is something to do. Never rejects. */
   async #turn(opening = false): Promise<boolean> {
-    this.#stepSince = performance.now()
+    this.#headway.begin()
     const { term } = this.election
     try {
       if (this.#leading !== undefined && term !== this.#leading.term) this.#endTerm()
@@ -332,22 +283,20 @@ export class Course {
       const lead = this.#leading
       if (lead !== undefined) {
         if (this.#isLookDue) await this.#mustBeOwn()
-        await this.#integrate(lead)
+        await this.#integrating.newest(lead, () => lead === this.#leading && lead.term.lasts())
       } else {
         if (await this.#replica.follow()) this.#showHead()
         if (this.#publicationIsDue) await this.#followPublication()
       }
-      this.#step()
+      this.#headway.step()
       this.#onDatabase(undefined)
       return true
     } catch (error) {
-      // What a server without a lease cannot do keeps nobody from anything.
-      if (this.election.term === undefined) this.#failingSince = undefined
-      else this.#failingSince ??= performance.now()
+      this.#headway.fail(this.election.term !== undefined)
       this.#failed(error, term)
       return false
     } finally {
-      this.#stepSince = undefined
+      this.#headway.end()
     }
   }
 
@@ -358,30 +307,6 @@ export class Course {
     if (!(await this.#replica.follow())) return
     this.#showHead()
     throw new CairnError('CONFLICT', 'another server has led meanwhile')
-  }
-
-  async #integrate(lead: Leading): Promise<void> {
-    const interval = this.#log.integrateIntervalMs ?? INTEGRATE_INTERVAL_MS
-    let more = this.#isNoticed
-    this.#isNoticed = false
-    while (lead === this.#leading && lead.term.lasts()) {
-      if (!more && this.sequencer.size <= this.#replica.head.size) return
-      const wait = this.#lastBegun + interval - performance.now()
-      // Nobody gains by waiting when nothing is on its way here.
-      if (wait > 0 && this.sequencer.busy) await new Promise((resolve) => setTimeout(resolve, wait))
-      const begun = performance.now()
-      const known = this.sequencer.size
-      const count = await lead.integrate()
-      this.#step()
-      // Also when there was nothing new: an earlier attempt may have got through.
-      this.#showHead()
-      if (count === 0 && known > this.#replica.head.size) {
-        throw new CairnError('CORRUPT', lostLeaves(this.#replica.head.size, known))
-      }
-      more = count >= INTEGRATION_LIMITS.maxLeaves
-      if (count === 0) return
-      this.#lastBegun = begun
-    }
   }
 
   /** `term` is the one that the turn has begun with. */
@@ -419,37 +344,22 @@ export class Course {
 
   /** There may be something to do. */
   poke(): void {
-    this.#isPoked = true
-    this.#wake?.()
+    this.#pulse.poke()
   }
 
   async #run(): Promise<void> {
     while (!this.#closing) {
-      if (!this.#isPoked) {
-        await new Promise<void>((resolve) => {
-          const timer = setTimeout(resolve, POLL_MS)
-          this.#wake = () => {
-            clearTimeout(timer)
-            resolve()
-          }
-        })
-        this.#wake = undefined
-        // What no notice has told is looked for.
-        if (!this.#isPoked) this.#publicationIsDue = this.#isNoticed = this.#isLookDue = true
+      // What no notice has told is looked for.
+      if (!(await this.#pulse.next())) {
+        this.#publicationIsDue = this.#isLookDue = true
+        this.#integrating.notice()
       }
-      this.#isPoked = false
       this.waiters.expire()
       if (this.#closing || this.#halted !== undefined) continue
       if (await this.#turn()) continue
       await new Promise((resolve) => setTimeout(resolve, PAUSE_MS))
-      this.#isPoked = this.#isNoticed = true
+      this.#integrating.notice()
+      this.poke()
     }
   }
-}
-
-function asStored({
-  timestamp,
-  checkpoint,
-}: Publication): Pick<StoredPublication, 'timestamp' | 'checkpoint'> {
-  return { timestamp, checkpoint: utf8(checkpoint) }
 }

@@ -10,15 +10,13 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { CairnError } from '../errors.ts'
 import { type LeafIndex, type TreeSize, treeSize } from '../merkle/position.ts'
 import type { IdempotencyRecord } from '../storage/port.ts'
-import type { SequencedRequest, SequenceOutcome, SharedLogStore } from '../storage/shared-port.ts'
-import { isFor, keyIsInUse, keyWasUsed, nameOf, replay, requestDigest } from './idempotency.ts'
-import { type QueueLimits, type Submission, SubmissionQueue } from './queue.ts'
-import { type HashedLeaves, hashLeaves, pick } from './sequence.ts'
+import type { SequenceOutcome, SharedLogStore } from '../storage/shared-port.ts'
+import { isFor, keyIsInUse, keyWasUsed, nameOf, replay } from './idempotency.ts'
+import { type QueueLimits, SubmissionQueue } from './queue.ts'
 import type { Accepted, LogMode, LogStatistics, SubmitOptions } from './service.ts'
+import { byKey, type Prepared, prepareBatch, type Sequencing } from './shared-batch.ts'
+import { Notices } from './shared-notices.ts'
 import { bytesOf, queueIsFull, refusalOf, refusalOfLeaves } from './submission-rules.ts'
-
-/** A submission whose answer is indices. */
-type Sequencing = Submission<readonly Accepted[]>
 
 export interface SequencerOptions {
   readonly store: Pick<SharedLogStore, 'sequence' | 'find'>
@@ -42,21 +40,6 @@ export interface SequencerOptions {
 const PATIENCE_MS = 10_000
 const FIRST_PAUSE_MS = 50
 const LONGEST_PAUSE_MS = 1_000
-/** A notice that is later than this was lost. */
-const NOTICE_MS = 1_000
-const EXPECTED = 16
-
-/** A batch ready to be sent. */
-interface Prepared {
-  readonly submissions: readonly Sequencing[]
-  readonly hashed: HashedLeaves
-  /** The leaves that are sent: each once. */
-  readonly unique: HashedLeaves
-  /** For each leaf the place of the one that is sent for it. */
-  readonly placeOf: Uint32Array
-  readonly requests: readonly SequencedRequest[]
-}
-
 type Sequenced = Extract<SequenceOutcome, { kind: 'sequenced' }>
 
 export class Sequencer {
@@ -70,9 +53,7 @@ export class Sequencer {
   #drained: (() => void) | undefined
   /** From when to when the database was away, as far as batches have met it. */
   #away: { readonly since: number; readonly last: number } | undefined
-  #noticed = false
-  /** Notices of own batches that are still to come, by when they are given up. */
-  readonly #expected: number[] = []
+  readonly #notices = new Notices()
   readonly #counters = { accepted: 0, duplicates: 0, refused: 0, commits: 0 }
 
   constructor(options: SequencerOptions) {
@@ -104,14 +85,9 @@ export class Sequencer {
    * knows by itself, and sooner or later is told of as well.
    */
   notice(): boolean {
-    if (this.#running) {
-      // The answer to the batch on its way is as good as the notice, whoever it is about.
-      this.#noticed = true
-      return false
-    }
-    const now = performance.now()
-    while (this.#expected.length > 0) if (this.#expected.shift()! > now) return false
-    return true
+    if (!this.#running) return this.#notices.isOthers()
+    this.#notices.cameMeanwhile()
+    return false
   }
 
   /** Refuses all further submissions. The first reason stays. */
@@ -188,7 +164,7 @@ export class Sequencer {
     const tries = { uncertain: false, until: this.#awaySince() + PATIENCE_MS }
     let { first: left, repeated } = byKey(submissions)
     while (left.length > 0) {
-      const prepared = this.#prepare(left)
+      const prepared = prepareBatch(left, this.#options.dedup)
       let outcome: SequenceOutcome
       try {
         outcome = await this.#send(prepared, tries)
@@ -210,36 +186,6 @@ export class Sequencer {
       repeated = await this.#answerReplays(repeated, outcome.records, since)
     }
     rejectAll(repeated, keyIsInUse())
-  }
-
-  #prepare(submissions: readonly Sequencing[]): Prepared {
-    const { dedup } = this.#options
-    const hashed = hashLeaves(
-      submissions.length === 1
-        ? submissions[0]!.leaves
-        : submissions.flatMap(({ leaves }) => leaves),
-    )
-    const placeOf = new Uint32Array(hashed.count)
-    const places: number[] = []
-    const first = new Map<string, number>()
-    for (let i = 0; i < hashed.count; i++) {
-      const known = dedup ? first.get(hashed.keys[i]!) : undefined
-      placeOf[i] = known ?? places.length
-      if (known !== undefined) continue
-      if (dedup) first.set(hashed.keys[i]!, places.length)
-      places.push(i)
-    }
-    const requests: SequencedRequest[] = []
-    let at = 0
-    for (const submission of submissions) {
-      const { idempotencyKey: key, leaves } = submission
-      if (key !== undefined) {
-        const own = [...placeOf.subarray(at, at + leaves.length)]
-        requests.push({ key, request: requestDigest(submission), places: own })
-      }
-      at += leaves.length
-    }
-    return { submissions, hashed, unique: pick(hashed, places), placeOf, requests }
   }
 
   /** Sends a batch, again and again while the database is away, as far as that adds nothing twice. */
@@ -279,9 +225,7 @@ export class Sequencer {
   #answer({ submissions, hashed, placeOf }: Prepared, outcome: Sequenced, known: number): void {
     const { indices, size, previousSize } = outcome
     this.learn(size)
-    if (size > previousSize && !this.#noticed) this.#expected.push(performance.now() + NOTICE_MS)
-    if (this.#expected.length > EXPECTED) this.#expected.shift()
-    this.#noticed = false
+    this.#notices.answered(size > previousSize)
     const answered = new Set<number>()
     const answers: (readonly Accepted[])[] = []
     let at = 0
@@ -345,27 +289,6 @@ export class Sequencer {
     const isOwn = leaves.every(({ index }, i) => index >= before && found[i] === index)
     return isOwn ? leaves.map((leaf) => ({ ...leaf, duplicate: false })) : []
   }
-}
-
-/** Sets apart what repeats an idempotency key of the same batch. */
-function byKey(submissions: readonly Sequencing[]): {
-  readonly first: readonly Sequencing[]
-  readonly repeated: readonly Sequencing[]
-} {
-  if (submissions.every(({ idempotencyKey }) => idempotencyKey === undefined)) {
-    return { first: submissions, repeated: [] }
-  }
-  const seen = new Set<string>()
-  const first: Sequencing[] = []
-  const repeated: Sequencing[] = []
-  for (const submission of submissions) {
-    const { idempotencyKey: key } = submission
-    const name = key && nameOf(key)
-    if (name !== undefined && seen.has(name)) repeated.push(submission)
-    else first.push(submission)
-    if (name !== undefined) seen.add(name)
-  }
-  return { first, repeated }
 }
 
 function lostLeaves(): CairnError {
