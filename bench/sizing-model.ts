@@ -48,6 +48,8 @@ export const CHECKPOINT_BYTES = 3_457
 const PUBLISH_SECONDS = 0.25
 /** How long what is in the archive stays in the database, too. */
 export const SETTLE_SECONDS = 60
+/** Least time between two heads that are kept under their sizes. */
+const HEAD_SECONDS = 60
 
 /** What a tree of 10 billion leaves has: levels 0 to 4. */
 const HIGHEST_LEVEL = 4
@@ -75,10 +77,14 @@ export interface ArchiveWork {
 }
 
 /**
- * The work for one checkpoint of each of these sizes, which grow, for leaves of `leafBytes`; all of them have settled. The
- * marker is not among it.
+ * The work for one checkpoint of each of these sizes, which grow, for leaves of `leafBytes`; all of them have settled, and
+ * one in `headEvery` is kept under its size. The marker is not among it.
  */
-export function archiveWork(sizes: readonly number[], leafBytes: number): ArchiveWork {
+export function archiveWork(
+  sizes: readonly number[],
+  leafBytes: number,
+  headEvery = 1,
+): ArchiveWork {
   const none = (): Objects => ({ count: 0, bytes: 0 })
   const work = {
     full: none(),
@@ -89,7 +95,7 @@ export function archiveWork(sizes: readonly number[], leafBytes: number): Archiv
   }
   const last = sizes.at(-1) ?? 0
   let from = 0
-  for (const to of sizes) {
+  for (const [n, to] of sizes.entries()) {
     for (let level = 0; hashesAt(level, to) > 0; level++) {
       const [known, hashes] = [hashesAt(level, from), hashesAt(level, to)]
       if (hashes === known) continue
@@ -105,7 +111,7 @@ export function archiveWork(sizes: readonly number[], leafBytes: number): Archiv
         if (isFullLater) work.removed++
       }
     }
-    add(work.heads, 1, CHECKPOINT_BYTES)
+    if (n % headEvery === 0) add(work.heads, 1, CHECKPOINT_BYTES)
     add(work.checkpoints, 1, CHECKPOINT_BYTES)
     from = to
   }
@@ -149,10 +155,11 @@ export function steadyWork(pace: Pace, leaves: number): ArchiveWork {
   }
   // One time in 256 it ends where a tile does.
   const cut = (WIDTH - 1) / WIDTH
+  const heads = Math.min(checkpoints, leaves / pace.rate / HEAD_SECONDS)
   return {
     full: { count: full, bytes: fullBytes },
     partial: { count: partial * cut, bytes: partialBytes * cut },
-    heads: { count: checkpoints, bytes: checkpoints * CHECKPOINT_BYTES },
+    heads: { count: heads, bytes: heads * CHECKPOINT_BYTES },
     checkpoints: { count: checkpoints, bytes: checkpoints * CHECKPOINT_BYTES },
     removed: partial * cut,
   }

@@ -51,17 +51,18 @@ describe('the work of an archive', () => {
     for (const step of [3, 100, 1_000, 7_777]) {
       const first = 2 ** 24
       const sizes = [first]
-      const before = archiveWork(sizes, LEAF)
+      const before = archiveWork(sizes, LEAF, 60)
       // Not always at the same place of a tile.
       for (let size: number = first, n = 0; n < 20_000; n++) {
         size += step + ((n % 5) - 2) * Math.floor(step / 7)
         sizes.push(size)
       }
-      const work = archiveWork(sizes, LEAF)
+      const work = archiveWork(sizes, LEAF, 60)
       const grown = sizes.at(-1)! - first
       const pace = { rate: grown / (sizes.length - 1), interval: 1, leafBytes: LEAF }
       const steady = steadyWork(pace, grown)
-      expect(steady.heads.count).toBeCloseTo(work.heads.count - 1, 6)
+      expect(steady.checkpoints.count).toBeCloseTo(work.checkpoints.count - 1, 6)
+      expect(Math.abs(steady.heads.count - work.heads.count)).toBeLessThan(1)
       within(puts(steady), puts(work) - puts(before), 0.01)
       within(bytesUp(steady), bytesUp(work) - bytesUp(before), 0.01)
       within(steady.removed, work.removed, 0.01)
@@ -134,11 +135,14 @@ describe('a log of 100,000 leaves', () => {
         `SELECT release_archived(coalesce(begin_term('sizing', 'http://a', 60000), epoch), $1, $1) FROM leadership`,
         [size],
       )
-      // Without FULL the files of the tables stay as large as they were, with room for what comes.
-      await client.query('VACUUM FULL entry_runs')
-      return databaseBytes(place.database)
+      // Without FULL the files of the tables stay as large as they were, with room for what comes. What a transaction of
+      // another test may still see stays as well, until that is over.
+      return until(async () => {
+        await client.query('VACUUM FULL entry_runs')
+        const found = await databaseBytes(place.database)
+        return found.entries / size < 5 ? found : undefined
+      }, PATIENCE_MS)
     })
-    expect(left.entries / size).toBeLessThan(5)
     within((left.leafIndex + left.leafIndexKey) / size, LEAF_FOR_GOOD, 0.1)
   })
 

@@ -3,7 +3,7 @@
  *
  *     cairn-log.json          whose archive this is; created first
  *     tile/…, tile/entries/…  tiles and entry bundles by their tlog-tiles paths; partial ones until the full one has settled
- *     heads/<size>            the checkpoint of that size as it was first archived
+ *     heads/<size>            the checkpoint of that size as it was first archived, of one a minute
  *     checkpoint              the newest one; the only object that is ever replaced
  */
 import { parseTilePath, type TilePath } from '../formats/tile.ts'

@@ -33,6 +33,11 @@ export interface ArchiverOptions {
    * their partial ones in the archive: a minute.
    */
   readonly settleMs?: number
+  /**
+   * Least time between two heads that are kept under their sizes, a minute: what they are for, to be locked and to hold the
+   * log to what it once published, needs no more of them than that. A log that comes to rest has its last one kept.
+   */
+  readonly headIntervalMs?: number
   /** How often the checkpoint is read back: once a minute. */
   readonly lookMs?: number
   /** Objects on their way at once: 16. */

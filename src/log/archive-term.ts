@@ -1,7 +1,7 @@
 /**
  * One server's work on the archive, while it leads. A round brings what the newest published head needs:
  *
- *     tiles and bundles, full and partial  →  heads/<size>  →  checkpoint  →  the mark in the database
+ *     tiles and bundles, full and partial  →  heads/<size>, now and then  →  checkpoint  →  the mark in the database
  *
  * The checkpoint is replaced only once everything that it commits to is there, so that the archive is a whole log at
  * every moment. When the head has moved far, the mark moves in stretches, whose tiles are traced to the signed root of
@@ -58,8 +58,9 @@ export class ArchiveTerm {
   readonly #settling: { readonly size: TreeSize; readonly at: number }[] = []
   /** The partial ones of this size's full tiles are gone. */
   #cleared = treeSize(0)
-  /** The size whose `heads/<size>` is known to be there. */
+  /** The size whose `heads/<size>` is known to be there, and since when. */
   #headed: TreeSize | undefined
+  #headedAt = Number.NEGATIVE_INFINITY
   /** What the checkpoint is, as far as is known. */
   #shown: Head | undefined
   #shownSize: TreeSize | undefined
@@ -141,7 +142,10 @@ export class ArchiveTerm {
     if (!this.#isTiered) await this.#tier()
     // An earlier term may have shown it, and ended before it could tell the database.
     const isDone = head.checkpoint === this.#shown?.checkpoint && this.#size === head.size
-    if (isDone || (await this.#show(head))) await this.#settle()
+    if (!isDone && !(await this.#show(head))) return
+    // One that no later head came after.
+    await this.#keepHead(head)
+    await this.#settle()
   }
 
   /** Reads the checkpoint back: an older server, or a hand, may have put another there. */
@@ -166,7 +170,7 @@ export class ArchiveTerm {
     }
     mustSay(head)
     if (!(await this.#grow(head))) return false
-    if (this.#headed !== head.size) await this.#keepHead(head)
+    await this.#keepHead(head)
     const bytes = utf8(head.checkpoint)
     for (let round = 1; ; round++) {
       // The last thing that is asked before the one thing that is replaced.
@@ -244,8 +248,10 @@ export class ArchiveTerm {
     if (outcome === 'created') this.#tally.createdBytes += bytes
   }
 
-  /** Keeps the checkpoint of a size. One that is renewed, or cosigned by more witnesses later, stays as it was first. */
+  /** Keeps the checkpoint of a size, unless one was kept a moment ago. One that is renewed, or cosigned by more witnesses later, stays as it was first. */
   async #keepHead(head: Head): Promise<void> {
+    const isDue = performance.now() - this.#headedAt >= this.#settings.headIntervalMs
+    if (this.#headed === head.size || !isDue) return
     const bytes = utf8(head.checkpoint)
     try {
       const outcome = await this.#archive.keep(headName(head.size), bytes, HEAD_METADATA)
@@ -257,6 +263,7 @@ export class ArchiveTerm {
       this.#tally.there++
     }
     this.#headed = head.size
+    this.#headedAt = performance.now()
   }
 
   /** The archive has the tree of this size. */

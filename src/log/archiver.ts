@@ -9,13 +9,13 @@
  *     full      10^6/256 bundles of 256·b bytes, 10^6/255 tiles of 8 KiB
  *     partial   (2 + s)·10^6/g: a bundle, a tile of level 0, and those of the levels above that have grown; they have
  *               128·b and 4 KiB, taking one with the other, and are removed by as many requests once they are full
- *     heads     2·10^6/g of c bytes: heads/<size>, and the checkpoint
+ *     heads     10^6/g of c bytes: the checkpoint; and heads/<size>, one a minute
  *
  * Two servers may archive at once for a moment, when a leader was paused and does not know yet that its term is over. They
- * write the same bytes, since the tree is the same, but for the checkpoint: there the older one can be put back. Whether
- * the term lasts is asked right before each write, which leaves the time of one request; an older checkpoint that gets
- * through is replaced with the next head, or within a minute on an idle log, whichever comes first. It is a valid head of
- * the same log all the while.
+ * write the same bytes, since the tree is the same, but for the checkpoint. That is replaced by compare and swap, where the
+ * store can do that. Elsewhere the older one can be put back: whether the term lasts is asked right before each write, which
+ * leaves the time of one request; an older checkpoint that gets through is replaced with the next head, or within a minute on
+ * an idle log, whichever comes first. It is a valid head of the same log all the while.
  */
 import { CairnError, messageOf } from '../errors.ts'
 import type { Archiver, ArchiverOptions, ArchiveStatus } from './archive-port.ts'
@@ -25,6 +25,7 @@ const DEFAULTS = {
   mayWrite: () => true,
   intervalMs: 1_000,
   settleMs: 60_000,
+  headIntervalMs: 60_000,
   lookMs: 60_000,
   concurrency: 16,
   stretch: 65_536,

@@ -173,6 +173,7 @@ export function archive(
     },
     intervalMs: 2,
     settleMs: 60_000,
+    headIntervalMs: 0,
     firstPauseMs: 5,
     longestPauseMs: 50,
     onEvent: (event) => events.push(event),

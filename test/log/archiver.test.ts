@@ -71,6 +71,35 @@ describe('an archive', () => {
     expect(await objects.list('')).toEqual(['cairn-log.json', 'checkpoint', 'heads/0'])
   })
 
+  it('keeps heads under their sizes now and then, and the last one of a log that rests', async () => {
+    const test = await newTestLog()
+    const seldom = { headIntervalMs: 60_000 }
+    await test.grow(5)
+    const archiver = archive(test, objects, cell, seldom)
+    for (const size of [5, 6, 300, 310]) {
+      await test.grow(size)
+      await archiver.has(size)
+    }
+    await archiver.close()
+    expect(await objects.list('heads/')).toEqual(['heads/5'])
+    // A new term begins with one, though nothing has grown.
+    const next = archive(test, objects, cell, seldom)
+    expect(await until(() => textOf('heads/310'))).toBe(await textOf('checkpoint'))
+    await test.grow(320)
+    await next.has(320)
+    await next.close()
+    await test.grow(330)
+    const last = archive(test, objects, cell, { headIntervalMs: 200 })
+    await last.has(330)
+    await test.grow(340)
+    await last.has(340)
+    // Nothing comes after it.
+    expect(await until(() => textOf('heads/340'))).toBe(await textOf('checkpoint'))
+    await last.close()
+    const kept = ['heads/310', 'heads/330', 'heads/340', 'heads/5']
+    expect(await objects.list('heads/')).toEqual(kept)
+  })
+
   it('has every path of the tree as the log serves it, at random sizes', {
     timeout: 60_000,
   }, async () => {
