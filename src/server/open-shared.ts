@@ -2,6 +2,7 @@
 import { randomBytes } from 'node:crypto'
 import { hostname } from 'node:os'
 import { join } from 'node:path'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { publicationOf } from '../compliance/published-head.ts'
 import { mlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { CairnError } from '../errors.ts'
@@ -50,6 +51,8 @@ import { whileLeading } from './while-leading.ts'
 const PATIENCE_LEASES = 3
 /** A leader that is stopped in good order takes some seconds to finish what it has. */
 const MIN_PATIENCE_MS = 10_000
+/** How long a server that starts waits for a bucket that does not answer. */
+const FIRST_ANSWER_MS = 5_000
 /** Addresses that mean all of a machine's, and that nobody else can connect to. */
 const WILDCARDS = ['0.0.0.0', '::']
 
@@ -261,8 +264,11 @@ async function openArchiveOf(
   const opened = await openObjects(place)
   const { objects } = opened
   const open = (): Promise<Archive> => openArchive({ objects, ...identity, lock, privateEntries })
+  const first = open()
+  first.catch(() => undefined)
   try {
-    await open()
+    // Nobody could lead meanwhile, and the log does not need it to go on.
+    await Promise.race([first, sleep(FIRST_ANSWER_MS, undefined, { ref: false })])
   } catch (error) {
     if (!(error instanceof CairnError) || error.code !== 'UNAVAILABLE') {
       await objects.close()

@@ -2,6 +2,7 @@
  * An object store in S3 or a server that speaks its protocol: AWS, Ceph, versitygw and others. An object's key is the
  * prefix and its name. docs/object-storage.md says which servers were tried, and what the credentials must allow.
  */
+import { setTimeout as sleep } from 'node:timers/promises'
 import { fromUtf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { checkNamePrefix, checkObjectName } from './object-name.ts'
@@ -55,6 +56,8 @@ export interface S3Store extends ObjectStore {
   ensureTransition(transition: ObjectTransition): Promise<'set' | 'there'>
 }
 
+/** How long a bucket that does not answer is waited for when it is opened. */
+const FIRST_ANSWER_MS = 5_000
 /** The most names that servers give at once. */
 const PAGE = 1_000
 /** Every object is given with one of these. */
@@ -75,8 +78,11 @@ export async function openS3Store(options: S3Options): Promise<S3Store> {
     ...(authorities && { authorities }),
   })
   const store = s3Store(client, options.storageClass)
+  const listed = store.list('', { limit: 1 })
+  listed.catch(() => undefined)
   try {
-    await store.list('', { limit: 1 })
+    // One that does not answer is waited for by those who need it, and not by a server that starts.
+    await Promise.race([listed, sleep(FIRST_ANSWER_MS, undefined, { ref: false })])
   } catch (error) {
     if (!(error instanceof CairnError && error.code === 'UNAVAILABLE')) {
       client.close()

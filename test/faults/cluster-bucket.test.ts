@@ -138,17 +138,20 @@ describe.skipIf(PREPARED_S3.length === 0)('a bucket', () => {
     await eventually('it says so', async () => /"event":"archive-ok"/.test(server.output()))
   })
 
-  it('that is away while the log starts is caught up with later', async () => {
-    const bucket = await newBucket()
-    s3.become('closed')
-    try {
-      const server = await servers.start(await testDatabase(), { flags: bucket.flags })
-      await fill(server, 0, 3)
-      await publishedAt(server, 3)
-      s3.become('open')
-      await archivedAt(bucket, 3)
-    } finally {
-      s3.become('open')
-    }
-  })
+  it.each(['closed', 'silent'] as const)(
+    'that is away (%s) while the log starts is caught up with later',
+    async (mode) => {
+      const bucket = await newBucket()
+      s3.become(mode)
+      try {
+        const server = await servers.start(await testDatabase(), { flags: bucket.flags })
+        await fill(server, 0, 3)
+        await publishedAt(server, 3)
+        s3.become('open')
+        await archivedAt(bucket, 3)
+      } finally {
+        s3.become('open')
+      }
+    },
+  )
 })
