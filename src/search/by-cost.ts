@@ -1,9 +1,18 @@
 /** Finds the first records of an answer by cost. */
+import type { IndexStore } from '../storage/index-port.ts'
 import { BestByCost, type Found } from './best-by-cost.ts'
 import { type Candidates, candidates, type IndexView } from './candidates.ts'
 import { decodeRung, stepOf } from './cost-ladder.ts'
 import type { Cursor } from './cursor.ts'
-import { inSegment, ladderRange, segmentOf, stepOfKey, unpricedPrefix } from './keys.ts'
+import {
+  inSegment,
+  inSegments,
+  ladderRange,
+  type Prefix,
+  segmentOf,
+  stepOfKey,
+  unpricedPrefix,
+} from './keys.ts'
 import {
   decodePositions,
   has,
@@ -18,11 +27,18 @@ import { readRows } from './read-rows.ts'
 import { costOf } from './record-row.ts'
 import { keepInTime } from './refine.ts'
 
-/** So many rows are read one by one rather than looked for on the ladder. */
-const FEW = 300
+/** So many rows are read one by one whatever they cost. */
+const FEW_IN_ALL = 100
+/**
+ * So many rows with a cost are read rather than looked for on the ladder, which takes the longer the fewer match: over a
+ * million records both take as long at about this number.
+ */
+const FEW = 400
 /** Entries of the ladder that are read at first, and at the most. */
 const FIRST_WINDOW = 64
 const LARGEST_WINDOW = 1024
+/** Segments are read in a row when no more than this many times the wanted ones are in between. */
+const SPARSE = 8
 
 const HIGHEST_STEP = 2 ** 14 - 1
 
@@ -40,22 +56,23 @@ export async function findByCost(
   cursor: Cursor | undefined,
 ): Promise<readonly Found[]> {
   const best = new BestByCost(plan, cursor)
-  const priced: Matches = new Map()
-  const unpriced: Matches = new Map()
+  const matches: Matches = new Map()
   for await (const group of candidates(view, plan, { from: 0, to: below }, true)) {
     await keepInTime(view, plan, group)
-    for (const one of group) if (one.tail !== undefined) offerTail(one, best)
-    await split(
-      view,
-      plan,
-      group.filter(({ tail }) => tail === undefined),
-      priced,
-      unpriced,
-    )
+    for (const one of group) {
+      if (one.tail !== undefined) offerTail(one, best)
+      else matches.set(one.segment, one.positions)
+    }
   }
-  const indices = indicesOf(priced, FEW)
+  const all = indicesOf(matches, FEW_IN_ALL)
+  if (all !== undefined) {
+    await offerRows(view, plan, all, best)
+    return best.found
+  }
+  const unpriced = await takeUnpriced(view, plan, matches)
+  const indices = indicesOf(matches, FEW)
   if (indices !== undefined) await offerRows(view, plan, indices, best)
-  else await offerLadder(view, plan, cursor, priced, best)
+  else await offerLadder(view, plan, cursor, matches, best)
   if (plan.minimumCost === undefined) offerUnpriced(unpriced, best)
   return best.found
 }
@@ -66,28 +83,46 @@ function offerTail({ segment, positions, tail }: Candidates, best: BestByCost): 
   }
 }
 
-/** Parts candidates into those that have a cost and those that have none. */
-async function split(
+/** Takes those without a cost out of matches, and gives them. */
+async function takeUnpriced(
   { store }: IndexView,
   { id }: Plan,
-  group: readonly Candidates[],
-  priced: Matches,
-  unpriced: Matches,
-): Promise<void> {
-  if (group.length === 0) return
-  const prefix = unpricedPrefix(id)
-  const values = await store.get(group.map(({ segment }) => inSegment(prefix, segment)))
-  for (const [i, { segment, positions }] of group.entries()) {
-    const value = values[i]
-    if (value !== undefined) {
+  matches: Matches,
+): Promise<Matches> {
+  const unpriced: Matches = new Map()
+  const segments = [...matches.keys()]
+  for (let at = 0; at < segments.length; at += LARGEST_WINDOW) {
+    const some = segments.slice(at, at + LARGEST_WINDOW)
+    for (const [segment, value] of await readUnpriced(store, unpricedPrefix(id), some)) {
+      const positions = matches.get(segment)
+      if (positions === undefined) continue
       const without = decodePositions(value)
-      const having = positions.slice()
-      keepOthers(having, without)
       keepCommon(without, positions)
-      priced.set(segment, having)
+      keepOthers(positions, without)
       unpriced.set(segment, without)
-    } else priced.set(segment, positions)
+    }
   }
+  return unpriced
+}
+
+/** What is stored of segments, the newest first; maybe also of others between them. */
+async function readUnpriced(
+  store: IndexStore,
+  prefix: Prefix,
+  segments: readonly number[],
+): Promise<[segment: number, value: Uint8Array][]> {
+  const [last, first] = [segments[0]!, segments.at(-1)!]
+  const limit = last - first + 1
+  // In a row they are read much faster, unless most of them are not wanted.
+  if (limit <= SPARSE * segments.length) {
+    const entries = await store.scan(inSegments(prefix, first, last), { limit, reverse: true })
+    return entries.map(([key, value]) => [segmentOf(key), value])
+  }
+  const values = await store.get(segments.map((segment) => inSegment(prefix, segment)))
+  return segments.flatMap((segment, i) => {
+    const value = values[i]
+    return value === undefined ? [] : [[segment, value]]
+  })
 }
 
 /** All indices of matches, unless there are more than `most`. */
@@ -145,18 +180,18 @@ async function offerLadder(
 }
 
 function offerRung(segment: number, matches: Positions, value: Uint8Array, best: BestByCost): void {
-  const { positions, costs } = decodeRung(value)
+  const { positions, costAt } = decodeRung(value)
   for (const [i, position] of positions.entries()) {
-    if (has(matches, position)) best.offer(segment * SEGMENT_WIDTH + position, costs[i]!)
+    if (has(matches, position)) best.offer(segment * SEGMENT_WIDTH + position, costAt(i))
   }
 }
 
 /** Those without a cost come last, the newest first. */
 function offerUnpriced(matches: Matches, best: BestByCost): void {
   for (const [segment, positions] of matches) {
+    if (best.isFull) return
     for (const position of listOf(positions).reverse()) {
       best.offer(segment * SEGMENT_WIDTH + position, Number.NaN)
     }
-    if (best.isFull) return
   }
 }

@@ -5,7 +5,7 @@
  *   length[2] ‖ positions ‖ the cost of all, or the cost of each, as f64
  */
 import { CairnError } from '../errors.ts'
-import { decodePositions, encodePositions, listOf } from './positions.ts'
+import { decodeToList, encodePositions } from './positions.ts'
 
 const F64 = 8
 
@@ -51,15 +51,21 @@ export function encodeRung({ positions, costs }: Rung): Uint8Array {
   return out
 }
 
+/** The records of a stored step, each with its cost once it is asked for: most are not. */
+export interface StoredRung {
+  readonly positions: readonly number[]
+  /** The cost of positions[i]. */
+  costAt(i: number): number
+}
+
 /** @throws CORRUPT */
-export function decodeRung(bytes: Uint8Array): Rung {
+export function decodeRung(bytes: Uint8Array): StoredRung {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length)
   const at = bytes.length < 2 ? bytes.length : 2 + view.getUint16(0)
-  const positions = listOf(decodePositions(bytes.subarray(2, at)))
+  const positions = decodeToList(bytes.subarray(2, at))
   const kept = (bytes.length - at) / F64
   if (kept !== 1 && kept !== positions.length) {
     throw new CairnError('CORRUPT', 'the costs of the search index are damaged; build it again')
   }
-  const costs = positions.map((_, i) => view.getFloat64(at + (kept === 1 ? 0 : F64 * i)))
-  return { positions, costs }
+  return { positions, costAt: (i) => view.getFloat64(at + (kept === 1 ? 0 : F64 * i)) }
 }

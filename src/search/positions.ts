@@ -118,7 +118,7 @@ function bitmapOf(list: readonly number[]): Uint8Array {
 export function decodePositions(bytes: Uint8Array): Positions {
   switch (bytes[0]) {
     case LIST:
-      return decodeList(bytes)
+      return positionsOf(membersOf(bytes))
     case BITMAP:
       return decodeBitmap(bytes)
     case RUN:
@@ -128,8 +128,14 @@ export function decodePositions(bytes: Uint8Array): Positions {
   }
 }
 
-function decodeList(bytes: Uint8Array): Positions {
-  const set = new Uint32Array(WORDS)
+/** The members of a stored set, rising. @throws CORRUPT */
+export function decodeToList(bytes: Uint8Array): number[] {
+  return bytes[0] === LIST ? membersOf(bytes) : listOf(decodePositions(bytes))
+}
+
+/** The members of a set in the first shape. */
+function membersOf(bytes: Uint8Array): number[] {
+  const members: number[] = []
   let position = -1
   let at = 1
   while (at < bytes.length) {
@@ -137,10 +143,10 @@ function decodeList(bytes: Uint8Array): Positions {
     const gap = low < 128 ? low : (low & 127) | ((bytes[at++] ?? 128) << 7)
     position += gap + 1
     if (position >= SEGMENT_WIDTH) throw unreadable()
-    set[position >>> 5]! |= 1 << (position & 31)
+    members.push(position)
   }
-  if (position < 0) throw unreadable()
-  return set
+  if (members.length === 0) throw unreadable()
+  return members
 }
 
 function decodeBitmap(bytes: Uint8Array): Positions {

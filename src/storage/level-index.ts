@@ -20,6 +20,8 @@ import {
 const REMEDY = 'build it again with cairn fsck --reindex'
 /** Enough for a scan to come in one trip to the engine. */
 const SCAN_BYTES = 2 ** 24
+/** Keys that are read by one thread of the engine, one after the other. */
+const A_LOT = 64
 
 /** Behind every key. */
 const BEYOND = new Uint8Array(64).fill(0xff)
@@ -63,8 +65,14 @@ class LevelIndexStore implements IndexStore {
 
   get(keys: readonly Uint8Array[]): Promise<(Uint8Array | undefined)[]> {
     return this.#read(async () => {
-      const values = await this.#database.getMany([...keys])
-      return values.map((value) => (value === undefined ? undefined : plain(value)))
+      const values: (Uint8Array | undefined)[] = []
+      const lots = Array.from({ length: Math.ceil(keys.length / A_LOT) }, (_, i) =>
+        this.#database.getMany(keys.slice(i * A_LOT, (i + 1) * A_LOT)),
+      )
+      for (const lot of await Promise.all(lots)) {
+        for (const value of lot) values.push(value === undefined ? undefined : plain(value))
+      }
+      return values
     })
   }
 
