@@ -224,6 +224,32 @@ describe('searching', () => {
     },
   )
 
+  it.each([
+    ['close together', 3],
+    ['far apart', 70_000],
+  ])(
+    'is right for few matches and many, with a cost and without, in segments %s',
+    async (_, gap) => {
+      const here = await testIndex()
+      const records = Array.from({ length: 1_400 }, (_, i) =>
+        recordAt(gap * Math.floor(i / 40) + i, {
+          session_id: i % 9 === 0 ? 'few' : 'many',
+          ...(i % 4 > 1 && { metrics: { cost: (i * 7) % 300 } }),
+        }),
+      )
+      const next = records.at(-1)!.index + 20_000
+      await here.take(records, next)
+      const model = new ModelIndex()
+      model.apply(records, next)
+      for (const session of ['few', 'many']) {
+        for (const order of ['costliest', 'cheapest'] as const) {
+          const query = { tenant: 'acme', session, order }
+          expect(indicesIn(await allPages(here.index, query)), session).toEqual(model.search(query))
+        }
+      }
+    },
+  )
+
   it('sees each record once while others are taken in and sealed', async () => {
     const here = await testIndex()
     const records = Array.from({ length: 30_000 }, (_, i) =>
