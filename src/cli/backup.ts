@@ -160,7 +160,7 @@ async function* partsOfStopped(
     )
   })
   try {
-    yield* backupParts(source, { signal })
+    yield* backupParts(source, signal)
   } finally {
     await source.close()
   }

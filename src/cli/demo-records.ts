@@ -1,11 +1,13 @@
 /**
- * The records that `cairn demo` submits: an invented bank's AI systems at work, request by request. The same seed
- * gives the same records, so that a demonstration can be repeated.
+ * The records that `cairn demo` submits: an invented bank's AI systems at work, request by request. They are the same
+ * every time, so that a demonstration can be repeated.
  */
 import type { SubmittedRecord } from '../formats/record.ts'
 
 /** Whose complaint the demonstration follows. */
 export const CUSTOMER = { person: 'marta.lindqvist@example.com', request: 'req-4711' } as const
+
+const SEED = 6962
 
 /** A source of numbers from 0 to 1 that depends on nothing but its seed (mulberry32). */
 function seededRandom(seed: number): () => number {
@@ -180,8 +182,8 @@ function change(draw: Draw, request: string): SubmittedRecord {
 }
 
 /** `count` records of some dozens of people, and of the customer who complains: a loan declined, and two chats. */
-export function demoRecords(count: number, seed = 6962): SubmittedRecord[] {
-  const draw = drawFrom(seededRandom(seed))
+export function demoRecords(count: number): SubmittedRecord[] {
+  const draw = drawFrom(seededRandom(SEED))
   const records: SubmittedRecord[] = []
   let number = 4_640
   while (records.length < count) {

@@ -5,7 +5,6 @@ import { baseUrl, networkError, saidBy } from './request.ts'
 export interface FetchBackupOptions {
   readonly url: string
   readonly token?: string | undefined
-  readonly fetch?: typeof fetch
   readonly signal?: AbortSignal
 }
 
@@ -13,14 +12,13 @@ export interface FetchBackupOptions {
 export async function fetchBackup(options: FetchBackupOptions): Promise<AsyncIterable<Uint8Array>> {
   const { token, signal } = options
   const url = `${baseUrl(options.url, 'a log')}v1/backup`
-  const send = options.fetch ?? fetch
   const failed = (error: unknown): unknown => {
     signal?.throwIfAborted()
     return error instanceof CairnError ? error : networkError(error, url).error
   }
   let response: Response
   try {
-    response = await send(url, {
+    response = await fetch(url, {
       redirect: 'error',
       ...(token !== undefined && { headers: { authorization: `Bearer ${token}` } }),
       ...(signal && { signal }),

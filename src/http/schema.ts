@@ -45,9 +45,9 @@ export const Receipt: TObject = Type.Object(
   closed,
 )
 
-export const Receipts: TObject = Type.Object({ receipts: Type.Array(Receipt) }, closed)
-export const Index: TObject = Type.Object({ index: Size }, closed)
-export const Indices: TObject = Type.Object({ indices: Type.Array(Size) }, closed)
+const Receipts: TObject = Type.Object({ receipts: Type.Array(Receipt) }, closed)
+const Index: TObject = Type.Object({ index: Size }, closed)
+const Indices: TObject = Type.Object({ indices: Type.Array(Size) }, closed)
 
 export const Accepted: TUnion = Type.Union([Receipt, Receipts, Index, Indices])
 

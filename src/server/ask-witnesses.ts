@@ -29,14 +29,13 @@ export async function askWitnesses(
   vkeys: readonly VerifierKey[],
   head: Head,
   store: LogStore,
-  patienceMs: number = PATIENCE_MS,
 ): Promise<WhatWitnessesSay> {
   const mlDsa = mlDsaThread()
   const tiles = storedTiles(store)
   const options = witnessesOf(policy, {
     logKeys: vkeys,
     hurriedIntervalMs: 0,
-    timeoutMs: patienceMs,
+    timeoutMs: PATIENCE_MS,
     mlDsa,
   })
   const witnessing = new Witnessing({
@@ -53,7 +52,7 @@ export async function askWitnesses(
     onDisagreement: () => undefined,
   })
   try {
-    const { disagreement } = await witnessing.consult(head, patienceMs)
+    const { disagreement } = await witnessing.consult(head, PATIENCE_MS)
     const { witnesses } = witnessing.report()
     const agreed = witnesses.filter(({ state }) => state === 'cosigning')
     const urls = new Set(agreed.map(({ url }) => url))

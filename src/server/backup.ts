@@ -37,17 +37,10 @@ export interface BackupSource {
   idempotency(): AsyncIterable<IdempotencyRecord> | undefined
 }
 
-export interface BackupProgress {
-  readonly progress?: (what: 'payloads' | 'entries', done: number, total?: number) => void
-  readonly signal?: AbortSignal
-  /** Milliseconds since 1970. */
-  readonly now?: () => number
-}
-
 /** @throws what the storages throw; the signal's reason */
 export async function* backupParts(
   from: BackupSource,
-  { progress = () => undefined, signal, now = Date.now }: BackupProgress = {},
+  signal?: AbortSignal,
 ): AsyncGenerator<BackupPart> {
   const { head, publication, isNewest } = await from.heads()
   const size = head?.size ?? 0
@@ -56,20 +49,15 @@ export async function* backupParts(
     name: 'log.json',
     bytes: formatSavedLog({
       vkeys: from.vkeys.map(formatVkey),
-      made: now(),
+      made: Date.now(),
       head: head && savedHead(head),
       publication: publication && { ...publication, ...savedHead(publication) },
       isNewest,
     }),
   }
   if (from.vault !== undefined) {
-    let rows = 0
-    const count = (): void => {
-      signal?.throwIfAborted()
-      progress('payloads', ++rows)
-    }
-    yield* rowParts('payloads', from.vault.payloads(), count)
-    yield* rowParts('vault', from.vault.keys(), count)
+    yield* rowParts('payloads', from.vault.payloads(), signal)
+    yield* rowParts('vault', from.vault.keys(), signal)
   }
   if (from.policy !== undefined) yield { name: 'policy', bytes: from.policy }
   const tokens = await from.tokens()
@@ -85,7 +73,6 @@ export async function* backupParts(
     const { bytes, next } = await entriesFrom(from.source, first, size)
     yield { name: `entries/${numbered(first)}`, bytes }
     first = next
-    progress('entries', first, size)
   }
 }
 
@@ -110,11 +97,11 @@ async function* keptHeads({ kept }: BackupSource): AsyncGenerator<BackupPart> {
 async function* rowParts(
   name: string,
   rows: AsyncIterable<VaultRow>,
-  count: () => void,
+  signal: AbortSignal | undefined,
 ): AsyncGenerator<BackupPart> {
   const formatted = (async function* () {
     for await (const row of rows) {
-      count()
+      signal?.throwIfAborted()
       yield formatRow(row)
     }
   })()
