@@ -7,13 +7,12 @@
  */
 import { Agent, type IncomingMessage, type ServerResponse } from 'node:http'
 import { Agent as TlsAgent } from 'node:https'
-import { CairnError } from '../errors.ts'
-import { MAX_SUBMITTED_BYTES } from '../records/read-submissions.ts'
 import { attempt, type Outcome, targetAt, type WholeRequest } from './forward-attempt.ts'
 import { FORWARDED, passedOn } from './forwarded-headers.ts'
+import { heldBodies } from './held-bodies.ts'
 import { type LeaderPlace, NotLeading, unavailable } from './leader.ts'
 import { type Found, leaderWaiters } from './leader-waiters.ts'
-import { dropBody, inviteBody, send } from './node-server.ts'
+import { dropBody, send } from './node-server.ts'
 import { problemOf } from './problem.ts'
 import type { Observe } from './request-metrics.ts'
 
@@ -105,7 +104,8 @@ export function forwarder(options: ForwarderOptions): Forwarder {
   const agents = { http: new Agent({ keepAlive: true }), https: new TlsAgent({ keepAlive: true }) }
   const waiters = leaderWaiters(leader, limits.waiting)
   const outcomes = { passed: 0, here: 0, refused: 0, unknown: 0, gone: 0 }
-  const counts = { heldBytes: 0, waits: 0, waitedMs: 0, repeats: 0 }
+  const bodies = heldBodies(limits.heldBytes)
+  const counts = { waits: 0, waitedMs: 0, repeats: 0 }
   /** The address that failed last: until then it is left alone by all, and after that tried by one. */
   let failing: { readonly url: string; readonly until: number } | undefined
   let complainedOf: string | undefined
@@ -142,38 +142,6 @@ export function forwarder(options: ForwarderOptions): Forwarder {
     } finally {
       counts.waitedMs += performance.now() - began
     }
-  }
-
-  /** Reads a body. @throws TOO_LARGE, OVERLOADED */
-  function bodyOf({ request, response }: Held): Promise<Uint8Array> {
-    inviteBody(request, response)
-    return new Promise((resolve, reject) => {
-      const chunks: Uint8Array[] = []
-      let size = 0
-      const release = (): void => {
-        counts.heldBytes -= size
-        size = 0
-      }
-      response.once('close', release)
-      const refuse = (code: 'TOO_LARGE' | 'OVERLOADED', message: string): void => {
-        request.off('data', take)
-        chunks.length = 0
-        release()
-        reject(new CairnError(code, message))
-      }
-      const take = (chunk: Uint8Array): void => {
-        size += chunk.length
-        counts.heldBytes += chunk.length
-        chunks.push(chunk)
-        if (size > MAX_SUBMITTED_BYTES) {
-          refuse('TOO_LARGE', `a body has at most ${MAX_SUBMITTED_BYTES} bytes`)
-        } else if (counts.heldBytes > limits.heldBytes) {
-          refuse('OVERLOADED', 'too much is being passed on at once; try again in a second')
-        }
-      }
-      request.on('data', take)
-      request.on('end', () => resolve(Buffer.concat(chunks)))
-    })
   }
 
   /** Tries once. */
@@ -219,7 +187,7 @@ export function forwarder(options: ForwarderOptions): Forwarder {
         serveHere(request, response, held.body)
         return
       }
-      held.body ??= await bodyOf(held)
+      held.body ??= await bodies.read(request, response)
       const { url } = place as Exclude<Found, 'here'>
       const outcome = await tryAt(url, held, mayRepeat)
       if (held.gone.aborted) return
@@ -303,7 +271,7 @@ export function forwarder(options: ForwarderOptions): Forwarder {
     },
     report: () => ({
       waiting: waiters.count,
-      heldBytes: counts.heldBytes,
+      heldBytes: bodies.bytes,
       waits: counts.waits,
       waitedMs: counts.waitedMs,
       repeats: counts.repeats,
