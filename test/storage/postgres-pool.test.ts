@@ -205,6 +205,13 @@ describe('the place of a database', () => {
   )
 })
 
+it('names one host, since who is the primary is for one place to know', async () => {
+  await expect(opened({ url: 'postgres://u@a:5432,b:5432/d' })).rejects.toMatchObject({
+    code: 'USAGE',
+    message: expect.stringMatching(/names several hosts/),
+  })
+})
+
 describe('a network that swallows what it is given', () => {
   /** A pool whose connections can be cut. */
   async function behindWire(options: Partial<PoolOptions> = {}) {
