@@ -33,6 +33,9 @@ export function webImports({ small = false } = {}) {
   }
 }
 
+/** What browsers understand of the last years; the oldest that are looked after are Firefox ESR 115 and Safari 16. */
+export const BROWSERS = ['es2022', 'chrome109', 'firefox115', 'safari16']
+
 /** The options of esbuild for one of the modules. */
 export function browserModule(file) {
   return {
@@ -42,7 +45,7 @@ export function browserModule(file) {
     minify: true,
     platform: 'browser',
     format: 'esm',
-    target: 'es2022',
+    target: BROWSERS,
     legalComments: 'eof',
     plugins: [webImports({ small: SMALL.includes(file) })],
     logLevel: 'warning',

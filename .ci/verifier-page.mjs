@@ -5,12 +5,10 @@ import { readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { build, transform } from 'esbuild'
-import { webImports } from './build-browser.mjs'
+import { BROWSERS, webImports } from './build-browser.mjs'
 
 const ROOT = fileURLToPath(new URL('..', import.meta.url))
 const PAGE = join(ROOT, 'src/web/verifier')
-/** What current browsers and those of the last three years understand. */
-const TARGET = ['es2022', 'chrome109', 'firefox115', 'safari16.4']
 
 /** The page's text. */
 export async function verifierPage() {
@@ -20,7 +18,7 @@ export async function verifierPage() {
     await transform(readFileSync(join(PAGE, 'page.css'), 'utf8'), {
       loader: 'css',
       minify: true,
-      target: TARGET,
+      target: BROWSERS,
     })
   ).code.trim()
   // What would end a script or hide its end, and what browsers change before they hash.
@@ -63,7 +61,7 @@ async function scriptOf() {
     write: false,
     platform: 'browser',
     format: 'iife',
-    target: TARGET,
+    target: BROWSERS,
     legalComments: 'inline',
     plugins: [webImports()],
     logLevel: 'warning',

@@ -10,6 +10,7 @@ import { verdictJson } from '../../src/client/verdict-json.ts'
 import { verifyFile } from '../../src/client/verify-file.ts'
 import type * as Full from '../../src/verify.ts'
 import type * as AnyFile from '../../src/verify-file.ts'
+import { newerThanBrowsers } from '../support/newer-than-browsers.ts'
 import { ROOT, readText } from '../support/sources.ts'
 import { trustOf, verifierCases } from '../support/verifier-cases.ts'
 
@@ -39,6 +40,10 @@ describe.runIf(built).each([
 
   it('makes no code of text, which the policies of careful pages forbid', () => {
     expect(code).not.toMatch(/\bnew Function\(|\bFunction\(|\beval\(/)
+  })
+
+  it('needs nothing that Firefox ESR 115 and Safari 16 lack', () => {
+    expect(newerThanBrowsers(code)).toBe(undefined)
   })
 
   it(`weighs at most ${limit} bytes, compressed`, () => {

@@ -18,6 +18,7 @@ import { verifierRoute } from '../../src/http/verifier-route.ts'
 import { accessibilityViolations, BROWSER, openBrowser } from '../support/browser.ts'
 import { EVIDENCE_POLICY, evidenceFile, forged, recordLog, withLines } from '../support/evidence.ts'
 import { jsonReceiptAt, LEAVES, LOG_KEY, tlogProofAt } from '../support/example-log.ts'
+import { newerThanBrowsers } from '../support/newer-than-browsers.ts'
 import { LEAST } from '../support/records.ts'
 import { trustOf, type VerifierCase, verifierCases } from '../support/verifier-cases.ts'
 
@@ -84,6 +85,7 @@ it('is one file whose policy lets in what it consists of, and nothing else', asy
   expect(text.replace(/<script>[\s\S]*<\/script>/, '')).not.toMatch(
     /\bon[a-z]+=|\bstyle=|src=|@import|url\(/,
   )
+  expect(newerThanBrowsers(text)).toBe(undefined)
   expect(text).not.toMatch(/\b(XMLHttpRequest|WebSocket|EventSource|sendBeacon)\b|\bfetch\(/)
 })
 
