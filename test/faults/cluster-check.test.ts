@@ -1,7 +1,8 @@
 /** That the faults run would notice: the load and the check, on a log of this process, and on what was made wrong. */
-import { expect, it, vi } from 'vitest'
+import { describe, expect, it, vi } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
 import { createLogClient } from '../../src/client/log-client.ts'
+import type { RecordLeaf } from '../../src/formats/record.ts'
 import { parseVkey, type VerifierKey } from '../../src/formats/vkey.ts'
 import { localSigner } from '../../src/log/local-signer.ts'
 import type { LogOptions } from '../../src/log/log.ts'
@@ -13,6 +14,8 @@ import { checkLog, type Findings, holds, lastLine } from './cluster/check-log.ts
 import { type Journal, newJournal } from './cluster/journal.ts'
 import { leavesOf } from './cluster/leaves.ts'
 import { startLoad } from './cluster/load.ts'
+import { checkRecords, type RecordFindings } from './cluster/records-check.ts'
+import { RECORD_TYPE, type RecordsLoad } from './cluster/records-load.ts'
 import { SABOTAGES, sabotage } from './cluster/sabotage.ts'
 
 const SEED = 7
@@ -130,4 +133,101 @@ it('makes leaves of numbers, and finds the numbers again', () => {
   expect(leaves.of(499).length).toBeGreaterThan(400)
   expect(leaves.serialOf(utf8('cairn 7 01\n'))).toBeUndefined()
   expect(leaves.serialOf(utf8('something'))).toBeUndefined()
+})
+
+describe('records', () => {
+  /** Three of them, about two people, the second of whom is erased; a test makes something of it wrong. */
+  function recorded() {
+    const record = (id: string, request_id: string, subject: string): RecordLeaf =>
+      ({ id, type: RECORD_TYPE, tenant: 'default', request_id, subject }) as RecordLeaf
+    const found = new Map([
+      [4, record('a', 'r-0', 'p_1')],
+      [6, record('b', 'r-1', 'p_2')],
+      [7, record('c', 'r-2', 'p_1')],
+      [9, { id: 'd', type: 'erasure', tenant: 'default', subject: 'p_2' } as RecordLeaf],
+    ])
+    const kept = (prompt: string) => [
+      { pointer: '/input/prompt', json: utf8(JSON.stringify(['', '/input/prompt', prompt])) },
+    ]
+    const payloads = new Map<string, ReturnType<typeof kept> | 'erased'>([
+      ['a', kept('first')],
+      ['b', 'erased'],
+      ['c', kept('third')],
+    ])
+    const load = {
+      jobs: [
+        { requests: ['r-0'], placed: [{ id: 'a', index: 4 }] },
+        {
+          requests: ['r-1', 'r-2'],
+          placed: [
+            { id: 'b', index: 6 },
+            { id: 'c', index: 7 },
+          ],
+        },
+      ],
+      prompts: new Map([
+        ['r-0', 'first'],
+        ['r-1', 'second'],
+        ['r-2', 'third'],
+      ]),
+      subjects: new Map([['r-1', 'ann']]),
+      erased: new Set(['p_2']),
+      held: new Set<string>(),
+      counts: { acknowledged: 3 },
+    }
+    const indexed = ['a', 'b', 'c']
+    const check = (): Promise<RecordFindings> =>
+      checkRecords(load as unknown as RecordsLoad, { found, claim: () => true }, indexed, {
+        get: async (_, id) => payloads.get(id),
+      })
+    return { found, payloads, load, indexed, record, kept, check }
+  }
+
+  it('are in order where they are', async () => {
+    expect(await recorded().check()).toMatchObject({
+      ...{ lost: 0, duplicated: 0, foreign: 0, readable: 2, gone: 1, people: 1, words: [] },
+    })
+  })
+
+  type Recorded = ReturnType<typeof recorded>
+  it.each<[string, keyof RecordFindings, (all: Recorded) => unknown]>([
+    [
+      'one is not where it was said to be',
+      'lost',
+      ({ load }) => (load.jobs[0]!.placed[0]!.index = 5),
+    ],
+    ['one is not found', 'lost', ({ indexed }) => indexed.pop()],
+    ['one is found twice', 'duplicated', ({ indexed }) => indexed.push('a')],
+    [
+      'one is in the log twice',
+      'duplicated',
+      ({ found, indexed, payloads, record, kept }) => {
+        found.set(8, record('e', 'r-0', 'p_1'))
+        indexed.push('e')
+        payloads.set('e', kept('first'))
+      },
+    ],
+    [
+      'a payload that was erased is back',
+      'lost',
+      ({ payloads, kept }) => payloads.set('b', kept('second')),
+    ],
+    ['a payload is gone', 'lost', ({ payloads }) => payloads.set('c', 'erased')],
+    ['a payload is another', 'lost', ({ payloads, kept }) => payloads.set('c', kept('first'))],
+    ['an erasure is forgotten', 'lost', ({ load }) => load.erased.add('p_3')],
+    ['somebody who is held is erased', 'lost', ({ load }) => load.held.add('ann')],
+    [
+      'nobody submitted one',
+      'foreign',
+      ({ load }) => {
+        load.prompts.delete('r-1')
+      },
+    ],
+  ])('are wrong when %s', async (_, what, change) => {
+    const all = recorded()
+    change(all)
+    const findings = await all.check()
+    expect(findings[what]).toBe(1)
+    expect(findings.words.length).toBeGreaterThan(0)
+  })
 })

@@ -22,7 +22,7 @@ import { startLine } from './progress-line.ts'
 import { seededRandom } from './random.ts'
 import { checkRecords, recordEntries, searchAll, withRecords } from './records-check.ts'
 import { startRecords } from './records-load.ts'
-import { withVault } from './records-vault.ts'
+import { inspectAll, withVault } from './records-vault.ts'
 import { closeConnections } from './request.ts'
 import { printRun } from './run-table.ts'
 import { SABOTAGES, type Sabotage, sabotage } from './sabotage.ts'
@@ -148,8 +148,7 @@ async function run(stage: Stage): Promise<{ findings: Findings; ok: boolean }> {
     checkRecords(records, entries, indexed, vault),
   )
   const findings = withRecords(leafFindings, recordFindings)
-  const wrong = await stage.fsck(members[0]!)
-  if (wrong !== undefined) complaints.push(wrong)
+  complaints.push(...(await inspectAll(stage)))
   await postgres.stop()
   // All that is left is the bucket.
   complaints.push(...(await auditArchive(stage)))

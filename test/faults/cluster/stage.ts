@@ -34,8 +34,6 @@ export interface Stage {
   wireOf(member: Member): Wire | undefined
   /** The token of the administrator. */
   token(): Promise<string>
-  /** Runs a command on the data directory of a stopped server and the database. Resolves to what it says unless all is well. */
-  fsck(member: Member): Promise<string | undefined>
   /** How many leaves the database has given an index. */
   sequencedSize(): Promise<number>
   /** Who leads and what is under way, for whoever looks for the cause of something. */
@@ -123,14 +121,6 @@ export async function setStage(options: StageOptions): Promise<Stage> {
           if (text !== undefined) return text.trim()
         }
         throw new Error('no server has the token of the administrator')
-      },
-      fsck: ({ data }) => {
-        const args = [CLI, 'fsck', data, '--database', postgres.url, '--database-schema', SCHEMA]
-        return run(process.execPath, args, withoutSettings()).then(
-          () => undefined,
-          (error: Error & { stdout?: string; stderr?: string }) =>
-            `cairn fsck finds something:\n${error.stdout ?? ''}${error.stderr ?? error.message}`,
-        )
       },
       memberAt: (url) => members.find((member) => member.url === url),
       sequencedSize: () =>
