@@ -62,11 +62,14 @@ async function sizeOf(place: LogPlace): Promise<number | undefined> {
 }
 
 describe('a log in a database, moved while servers of it run on', () => {
-  /** Opens it as a move does, whose term begins right when that of the leader is over. */
+  /** Opens it as a move does whose term begins the moment that the leader's is over: none of the servers can be faster. */
   async function openNow(place: LogPlace, to: string): Promise<MovedLog> {
     const { url, schema } = place.shared!.database
     await withClient(url, (client) =>
-      client.query(`UPDATE ${schema}.leadership SET expires = '-infinity'`),
+      client.query(
+        `UPDATE ${schema}.leadership SET epoch = epoch + 1, holder = 'cairn on a stopped log', url = '',
+           expires = clock_timestamp() + interval '30 s'`,
+      ),
     )
     return openStoppedLog(place, to)
   }
@@ -148,6 +151,12 @@ describe('a log in a database, moved while servers of it run on', () => {
         await new Promise((resolve) => setTimeout(resolve, (name * 7 + i * 3) % 11))
       }
     }
+    await expect(
+      pool.query('mark', `SELECT mark_moved($1, 0, 'another', 'was moved')`, [term!.epoch]),
+    ).rejects.toMatchObject({ code: 'CONFLICT' })
+    await expect(
+      pool.query('mark', `SELECT mark_moved($1, 0, '', 'was moved')`, [term!.epoch - 1]),
+    ).rejects.toMatchObject({ code: 'CONFLICT', message: expect.stringMatching(/is over/) })
     const writers = [0, 1, 2].map(writer)
     const mark = async (): Promise<number | undefined> => {
       const known = await store.sequencedSize()
