@@ -30,6 +30,8 @@ export interface Tenure {
 }
 
 const RETRY_MS = 1_000
+/** How long an archiver may take to finish what it has on its way. */
+const PARTING_MS = 3_000
 
 /** Opens everything, in the background. */
 export function beginTenure(work: TermWork): Tenure {
@@ -93,7 +95,9 @@ export function beginTenure(work: TermWork): Tenure {
     async close() {
       closing.abort()
       await opening
-      await archiver?.close().catch(() => undefined)
+      const archived = archiver?.close().catch(() => undefined)
+      // One whose object store does not answer would keep a server that is stopped from handing on its lease.
+      await Promise.race([archived, sleep(PARTING_MS, undefined, { ref: false })])
       await gossip?.close().catch(() => undefined)
       await records?.close().catch(() => undefined)
     },

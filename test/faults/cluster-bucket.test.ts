@@ -138,6 +138,24 @@ describe.skipIf(PREPARED_S3.length === 0)('a bucket', () => {
     await eventually('it says so', async () => /"event":"archive-ok"/.test(server.output()))
   })
 
+  it('that does not answer does not keep a server from ending', async () => {
+    const bucket = await newBucket()
+    const server = await servers.start(await testDatabase(), { flags: bucket.flags })
+    await fill(server, 0, 3)
+    await archivedAt(bucket, 3)
+    s3.become('silent')
+    try {
+      await fill(server, 3, 6)
+      await publishedAt(server, 6)
+      const asked = performance.now()
+      expect(await server.stop()).toBe(0)
+      // Of one request alone the client would wait for longer.
+      expect(performance.now() - asked).toBeLessThan(9_000)
+    } finally {
+      s3.become('open')
+    }
+  })
+
   it.each(['closed', 'silent'] as const)(
     'that is away (%s) while the log starts is caught up with later',
     async (mode) => {
