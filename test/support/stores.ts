@@ -5,6 +5,7 @@
  * what is opened again is what was written.
  */
 import { createHash } from 'node:crypto'
+import { existsSync } from 'node:fs'
 import { readFile, rm } from 'node:fs/promises'
 import { basename, dirname, resolve } from 'node:path'
 import type { LogOptions } from '../../src/log/log.ts'
@@ -30,6 +31,7 @@ import { databaseUrl, withClient } from './postgres.ts'
 import { filesHolding, holds } from './stored-bytes.ts'
 import { openAt, type TestLogPlace } from './test-log.ts'
 import { openServer } from './test-shared-log.ts'
+import { giveBack, rememberMigrated, takeUsed } from './used-schemas.ts'
 
 const STORAGES = ['level', 'postgres', 'postgres+directory', 'postgres+s3'] as const
 
@@ -49,32 +51,55 @@ export const isInFiles: boolean = STORAGE === 'level'
 
 const PARTS = ['vault', 'index', 'map', 'heads']
 
-function schemaOf(directory: string): string {
+function placeOf(directory: string): string {
   const path = resolve(directory)
-  const place = PARTS.includes(basename(path)) ? dirname(path) : path
-  return `test_${createHash('sha256').update(place).digest('hex').slice(0, 24)}`
+  return PARTS.includes(basename(path)) ? dirname(path) : path
 }
 
-const pools = new Map<string, Promise<PostgresPool>>()
+function schemaOf(directory: string): string {
+  return `test_${createHash('sha256').update(placeOf(directory)).digest('hex').slice(0, 24)}`
+}
 
-/** The pool of a directory's schema, which ends with the file. */
-function poolOf(directory: string): Promise<PostgresPool> {
+interface Opened {
+  readonly pool: Promise<PostgresPool>
+  /** Closes it, and leaves the schema to others; once. */
+  leave(): Promise<void>
+  /** Whether the test has thrown the directory away. */
+  isOver(): boolean
+}
+
+const pools = new Map<string, Opened>()
+
+/** The pool of a directory's schema, which ends with the file, or once the directory is gone. */
+async function poolOf(directory: string): Promise<PostgresPool> {
   const schema = schemaOf(directory)
   const known = pools.get(schema)
-  if (known !== undefined) return known
-  const opened = (async () => {
-    const url = await databaseUrl()
-    const pool = openPool({ url, schema, maxConnections: 4 })
-    afterThisFile(async () => {
+  if (known !== undefined) return known.pool
+  const over = [...pools.values()].filter((opened) => opened.isOver())
+  const place = placeOf(directory)
+  const wasThere = existsSync(place)
+  const opened: Opened = {
+    pool: Promise.all(over.map((each) => each.leave())).then(() => openSchema(schema)),
+    async leave() {
+      if (pools.get(schema) !== opened) return
       pools.delete(schema)
-      await pool.close()
-      await drop(url, schema)
-    })
-    await migrateSchema(pool)
-    return pool
-  })()
+      await (await opened.pool).close()
+      await giveBack(await databaseUrl(), schema)
+    },
+    isOver: () => wasThere && !existsSync(place),
+  }
   pools.set(schema, opened)
-  return opened
+  afterThisFile(opened.leave)
+  return opened.pool
+}
+
+async function openSchema(schema: string): Promise<PostgresPool> {
+  const url = await databaseUrl()
+  const isUsed = await takeUsed(url, schema)
+  const pool = openPool({ url, schema, maxConnections: 4 })
+  const { from } = await migrateSchema(pool)
+  if (!isUsed && from === 0) await rememberMigrated(url, schema)
+  return pool
 }
 
 async function drop(url: string, schema: string): Promise<void> {
