@@ -100,10 +100,11 @@ export async function placeOf(flags: PlaceFlags, side: Side): Promise<LogPlace> 
 /** Where all the logs of a configuration are, by their names; that of the one at / is empty. @throws USAGE */
 export async function placesIn(config: string): Promise<ReadonlyMap<string, LogPlace>> {
   const whole = await loadConfig({ flags: { config }, env: {} })
-  const placeIn = ({ data, shared, signerState, policy }: LogConfig): LogPlace => ({
+  const placeIn = ({ data, shared, signerState, vaultKey, policy }: LogConfig): LogPlace => ({
     data,
     shared,
     signerState,
+    vaultKey,
     policy,
   })
   return new Map([

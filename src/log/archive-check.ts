@@ -37,10 +37,14 @@ export interface CheckArchiveOptions {
   readonly concurrency?: number
   /** Told how many entries are behind, of how many. */
   readonly progress?: (entries: number, total: number) => void
+  /** Told how many objects were listed, which comes first. */
+  readonly listed?: (objects: number) => void
   readonly signal?: AbortSignal
 }
 
 export interface ArchiveSummary {
+  /** The head that it shows, where that is one of this log. */
+  readonly head: Head | undefined
   /** Leaves of the head that it shows. */
   readonly size: TreeSize
   /** Bytes of all entries together. */
@@ -54,18 +58,20 @@ export interface ArchiveSummary {
 
 /**
  * Yields what is wrong with an archive, and returns what was looked at. Needs memory for a few bundles, and 8 bytes a head.
+ * It may be written meanwhile: what comes after the checkpoint that is read first is counted, and looked at no further.
  * @throws what the object store throws that is not about its data; the signal's reason
  */
 export async function* checkArchive(
   objects: ObjectStore,
   options: CheckArchiveOptions,
 ): AsyncGenerator<ArchiveFinding, ArchiveSummary> {
-  const { vkeys, signal } = options
+  const { vkeys } = options
   const origin = vkeys[0]?.name ?? ''
-  yield* await checkMarker(objects, vkeys, origin)
   const head = yield* readHead(objects, CHECKPOINT, 'checkpoint', vkeys, origin)
+  // It is written before any checkpoint: of an archive that is begun meanwhile it is not missed.
+  yield* await checkMarker(objects, vkeys, origin)
   const size = head?.size ?? treeSize(0)
-  const found = yield* sort(objects, size, signal)
+  const found = yield* sort(objects, size, options)
 
   let bytes = 0
   if (head !== undefined) {
@@ -73,7 +79,8 @@ export async function* checkArchive(
     bytes = yield* checkWhole(objects, source, head, found.heads, options, origin)
     yield* checkPartials(objects, source, found.partials, size)
   }
-  return { size, bytes, objects: found.count, heads: found.heads.length, ahead: found.ahead }
+  const { count, heads, ahead } = found
+  return { head, size, bytes, objects: count, heads: heads.length, ahead }
 }
 
 async function checkMarker(
@@ -128,7 +135,7 @@ interface Names {
 async function* sort(
   objects: ObjectStore,
   size: TreeSize,
-  signal: AbortSignal | undefined,
+  { listed, signal }: CheckArchiveOptions,
 ): AsyncGenerator<ArchiveFinding, Names> {
   const heads: TreeSize[] = []
   const partials: string[] = []
@@ -137,6 +144,7 @@ async function* sort(
   for await (const name of listAll(objects, '')) {
     signal?.throwIfAborted()
     count++
+    listed?.(count)
     const parsed = parseArchivedName(name)
     if (parsed === undefined) {
       yield { kind: 'object', name, detail: 'does not belong to an archive' }

@@ -11,8 +11,10 @@ import {
   openDataDirectory,
 } from '../storage/data-directory.ts'
 import { openLevelStore } from '../storage/level.ts'
+import type { ObjectStore } from '../storage/object-port.ts'
 import type { LogStore, StoredHead } from '../storage/port.ts'
 import type { LogIdentity } from '../storage/postgres-settings.ts'
+import type { ArchiveMark } from '../storage/shared-port.ts'
 import type { TokenStore } from '../storage/token-port.ts'
 import { tokensInFile } from '../storage/tokens-file.ts'
 import { type RecordStores, recordStoresIn } from './record-stores.ts'
@@ -26,6 +28,8 @@ export interface LogPlace {
   readonly shared?: SharedStorageConfig | undefined
   /** Path of the signer's state; without it, one beside the data directory. */
   readonly signerState?: string | undefined
+  /** Path of the vault's master key; without it, one in the data directory. */
+  readonly vaultKey?: string | undefined
   /** Path of the policy that names its witnesses, where a configuration says so. */
   readonly policy?: string | undefined
 }
@@ -39,11 +43,19 @@ export interface OpenStorageOptions {
   readonly identity?: LogIdentity
 }
 
+/** The archive of a log, and what its database says of it. */
+export interface StoredArchive {
+  readonly objects: ObjectStore
+  mark(): Promise<ArchiveMark>
+}
+
 export interface LogStorage {
   readonly directory: DataDirectory
   readonly log: LogStore
   readonly stores: RecordStores
   readonly tokens: TokenStore
+  /** Of a log that has one. */
+  readonly archive?: StoredArchive
   /** For messages. */
   readonly place: string
   mark(name: DirectoryMark): Promise<string | undefined>

@@ -46,7 +46,12 @@ export async function openStoppedDatabase(
     await assertMayRun(pool, despite)
     const archive = shared.archive && (await openObjects(shared.archive.place))
     if (archive !== undefined) opened.push(archive.objects)
-    const log = await openPostgresLogStore({ pool, archive: archive?.objects, identity: known })
+    const log = await openPostgresLogStore({
+      pool,
+      archive: archive?.objects,
+      identity: known,
+      toRead: !create,
+    })
     opened.push(log)
     const term = await log.lead({ holder: 'cairn on a stopped log', url: '', leaseMs: LEASE_MS })
     if (term === undefined) {
@@ -65,6 +70,7 @@ export async function openStoppedDatabase(
       log,
       stores: recordStoresDuring(pool, term.epoch),
       tokens: tokensInPostgres(pool),
+      ...(archive && { archive: { objects: archive.objects, mark: () => log.archive() } }),
       place: pool.place,
       mark: (name: DirectoryMark) => databaseMark(pool, name),
       setUnfinished: (text) => markUnfinished(pool, text),

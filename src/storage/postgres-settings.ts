@@ -73,16 +73,27 @@ export async function readIdentity(pool: PostgresPool): Promise<LogIdentity | un
     : { origin, vkeys: vkeys === '' ? [] : vkeys.split('\n') }
 }
 
+const IN_ARCHIVE_ALONE = 'entries and tiles of this log are in its archive alone'
+
 /**
- * Demands that the log has an archive or has none, as its owner has said; who is the owner says so by opening it.
+ * Demands that the log has an archive or has none, as its owner has said; who is the owner says so by opening it, unless
+ * it is only opened to be read.
  * @throws USAGE when it cannot do without one any more, and when it is for somebody else to say
  */
-export async function checkArchive(pool: PostgresPool, hasArchive: boolean): Promise<void> {
-  const [row] = await pool.query<{ wanted: boolean }>(
+export async function checkArchiveWanted(
+  pool: PostgresPool,
+  hasArchive: boolean,
+  toRead: boolean,
+): Promise<void> {
+  const [row] = await pool.query<{ wanted: boolean; released: number }>(
     'read whether the log has an archive',
-    'SELECT wanted FROM archive',
+    'SELECT wanted, released FROM archive',
   )
   if (row?.wanted === hasArchive) return
+  if (toRead) {
+    if (hasArchive || row?.released === 0) return
+    throw usage(`${pool.place}: ${IN_ARCHIVE_ALONE}; give the bucket as well`)
+  }
   try {
     await setArchive(pool, hasArchive)
   } catch (error) {

@@ -18,7 +18,12 @@ import { beginTerm, writeHead, writePublication } from './postgres-leader.ts'
 import type { PostgresConnection, PostgresPool } from './postgres-pool.ts'
 import { migrateSchema } from './postgres-schema.ts'
 import { idempotencyOf, sequenceBatch } from './postgres-sequence.ts'
-import { checkArchive, checkIdentity, checkServer, type LogIdentity } from './postgres-settings.ts'
+import {
+  checkArchiveWanted,
+  checkIdentity,
+  checkServer,
+  type LogIdentity,
+} from './postgres-settings.ts'
 import {
   readBundle,
   readLeafHashes,
@@ -46,6 +51,8 @@ export interface PostgresLogOptions {
   readonly identity?: LogIdentity
   /** Accepts a server that may lose what it acknowledged: fsync or full_page_writes is off. Default false. */
   readonly allowUnsafe?: boolean
+  /** Nothing is to be added: what is said of its archive stays as it is. Default false. */
+  readonly toRead?: boolean
 }
 
 /**
@@ -58,7 +65,7 @@ export async function openPostgresLogStore(options: PostgresLogOptions): Promise
   await checkServer(pool, options.allowUnsafe ?? false)
   await migrateSchema(pool)
   if (identity !== undefined) await checkIdentity(pool, identity)
-  await checkArchive(pool, archive !== undefined)
+  await checkArchiveWanted(pool, archive !== undefined, options.toRead ?? false)
   return new PostgresLogStore(pool, archive)
 }
 

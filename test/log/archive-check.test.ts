@@ -114,6 +114,31 @@ describe('the check of an archive', () => {
     },
   )
 
+  it('takes no notice of what is archived, and removed, meanwhile', async () => {
+    const made = await finishedArchive(SIZE, EARLIER)
+    let isAsked = false
+    const objects: typeof made.objects = {
+      ...made.objects,
+      async get(name) {
+        const object = await made.objects.get(name)
+        if (name !== 'checkpoint' || isAsked) return object
+        isAsked = true
+        await made.test.grow(1_500)
+        const archiver = archive(made.test, made.objects, made.cell, { settleMs: 0 })
+        await until(async () => {
+          const partials = await made.objects.list('tile/entries/002.p/')
+          return partials.length === 0 ? true : undefined
+        })
+        await archiver.close()
+        return object
+      },
+    }
+    const { findings, summary } = await check({ test: made.test, objects })
+    expect(findings).toEqual([])
+    expect(summary).toMatchObject({ size: SIZE, heads: 3 })
+    expect(summary.ahead).toBeGreaterThan(5)
+  })
+
   it('names a head under the wrong size, and one of another history', async () => {
     const made = await finishedArchive(SIZE, EARLIER)
     const [five, other] = await Promise.all(
@@ -138,8 +163,8 @@ describe('the check of an archive', () => {
     ])
     // The other way round: the wrong keys for a good archive.
     expect(names(await check({ ...(await finishedArchive(5)), test: other }))).toEqual([
-      'cairn-log.json',
       'checkpoint',
+      'cairn-log.json',
     ])
   })
 
