@@ -76,7 +76,7 @@ export async function checkBucket(
 
 /**
  * As checkBucket, for the bucket of a log that nobody runs, which has to be of the same history.
- * @returns undefined when nothing was archived yet
+ * @returns undefined when there is none to check; a note says why, where one would expect it
  * @throws as checkBucket
  */
 export async function checkBucketOf(
@@ -86,12 +86,17 @@ export async function checkBucketOf(
   report: Report,
   signal: AbortSignal,
 ): Promise<CheckedArchive | undefined> {
-  const { released } = await archive.mark()
-  if (released === 0 && !(await hasShown(archive.objects))) {
-    note(`${archive.objects.place} is not checked: no checkpoint was archived yet`)
+  const { objects } = archive
+  const { size, released } = await archive.mark()
+  if (objects === undefined) {
+    if (size > 0) note('the bucket of the log is not checked: name it in --config')
     return undefined
   }
-  const checked = await checkBucket(archive.objects, vkeys, quiet, report, signal)
+  if (released === 0 && !(await hasShown(objects))) {
+    note(`${objects.place} is not checked: no checkpoint was archived yet`)
+    return undefined
+  }
+  const checked = await checkBucket(objects, vkeys, quiet, report, signal)
   if (checked.head !== undefined) await compare(store, checked.head, released, report)
   return checked
 }

@@ -38,7 +38,7 @@ const COMMANDS: Readonly<
   witness: { summary: 'cosign the heads of logs', load: () => import('./witness.ts') },
   key: { summary: 'show, make and encrypt signing keys', load: () => import('./key.ts') },
   token: { summary: 'say who may use a log, and what for', load: () => import('./token.ts') },
-  fsck: { summary: 'check a data directory, value by value', load: () => import('./fsck.ts') },
+  fsck: { summary: 'check the data of a log, value by value', load: () => import('./fsck.ts') },
   schema: {
     summary: 'make the tables of a log in a database',
     load: () => import('./schema.ts'),

@@ -45,7 +45,8 @@ export interface OpenStorageOptions {
 
 /** The archive of a log, and what its database says of it. */
 export interface StoredArchive {
-  readonly objects: ObjectStore
+  /** Undefined when nobody has said where it is, or there is none. */
+  readonly objects: ObjectStore | undefined
   mark(): Promise<ArchiveMark>
 }
 
@@ -54,7 +55,7 @@ export interface LogStorage {
   readonly log: LogStore
   readonly stores: RecordStores
   readonly tokens: TokenStore
-  /** Of a log that has one. */
+  /** Of a log in a database. */
   readonly archive?: StoredArchive
   /** For messages. */
   readonly place: string

@@ -70,7 +70,7 @@ export async function openStoppedDatabase(
       log,
       stores: recordStoresDuring(pool, term.epoch),
       tokens: tokensInPostgres(pool),
-      ...(archive && { archive: { objects: archive.objects, mark: () => log.archive() } }),
+      archive: { objects: archive?.objects, mark: () => log.archive() },
       place: pool.place,
       mark: (name: DirectoryMark) => databaseMark(pool, name),
       setUnfinished: (text) => markUnfinished(pool, text),

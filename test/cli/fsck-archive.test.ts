@@ -182,7 +182,9 @@ describe('fsck of a log with a bucket', () => {
     const flags = ['--database', database.url, '--database-schema', database.schema]
     const without = ['fsck', at('data'), ...flags]
     const [row] = await wanted()
-    expect((await cairn(without)).code).toBe(0)
+    const unseen = await cairn(without)
+    expect(unseen.code).toBe(0)
+    expect(unseen.stderr).toMatch(/the bucket of the log is not checked: name it in --config/)
     // To check is not to say that the log has no bucket.
     expect(await wanted()).toEqual([row])
     expectRefusal(await cairn([...without, '--archive-only']), /this one has none/)
