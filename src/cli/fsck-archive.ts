@@ -153,7 +153,7 @@ export async function checkBucketAlone(
   }
   const vkeys = vkey === undefined ? await keysIn(place.data) : (await readTrust({ vkey })).logKeys
   const { openObjects } = await import('../server/object-place.ts')
-  const { objects } = await openObjects(archive.place)
+  const { objects } = await openObjects(archive.place, process.env, { toRead: true })
   try {
     return await checkBucket(objects, vkeys, quiet, report, signal)
   } finally {

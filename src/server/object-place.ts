@@ -17,14 +17,16 @@ export interface OpenedObjects {
 
 /**
  * @param environment where credentials are when no file has them
+ * @param options `toRead`: nothing is to be written to it
  * @throws USAGE; NOT_FOUND when the bucket or directory is missing; FORBIDDEN; IO
  */
 export async function openObjects(
   place: ArchivePlace,
   environment: Readonly<Record<string, string | undefined>> = process.env,
+  options: { readonly toRead?: boolean } = {},
 ): Promise<OpenedObjects> {
   if (place.kind === 'directory') {
-    return { objects: await openObjectDirectory(place.path), requests: () => undefined }
+    return { objects: await openObjectDirectory(place.path, options), requests: () => undefined }
   }
   const { bucket, prefix, region, endpoint, credentialsFile, caFile } = place
   const store = await openS3Store({

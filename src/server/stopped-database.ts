@@ -44,7 +44,8 @@ export async function openStoppedDatabase(
       throw new CairnError('NOT_FOUND', `there is no log in ${pool.place}`)
     }
     await assertMayRun(pool, despite)
-    const archive = shared.archive && (await openObjects(shared.archive.place))
+    const archive =
+      shared.archive && (await openObjects(shared.archive.place, process.env, { toRead: !create }))
     if (archive !== undefined) opened.push(archive.objects)
     const log = await openPostgresLogStore({
       pool,

@@ -42,12 +42,16 @@ const READ = constants.O_RDONLY | constants.O_NOFOLLOW
  * write-once files (SnapLock, SmartLock and others) are told to keep one; others do not hold it against an administrator.
  * They know no legal hold, so that one is refused with USAGE.
  * @param path absolute
+ * @param options `toRead`: nothing is to be written, so nothing is made ready for it, nor what a crash has left removed
  * @throws NOT_FOUND, FORBIDDEN, IO
  */
-export async function openObjectDirectory(path: string): Promise<ObjectStore> {
+export async function openObjectDirectory(
+  path: string,
+  { toRead = false }: { readonly toRead?: boolean } = {},
+): Promise<ObjectStore> {
   const place = pathToFileURL(path).href
   const failure = (what: string, error: unknown): CairnError => directoryFailure(place, what, error)
-  const root = await openRoot(path).catch((error: unknown) => {
+  const root = await (toRead ? realpath(path) : openRoot(path)).catch((error: unknown) => {
     throw failure('the directory', error)
   })
   const durable = new Set<string>([root])

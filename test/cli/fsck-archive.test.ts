@@ -1,4 +1,5 @@
 /** `cairn fsck` of the bucket of a log in a database: with it, without it, and alone. */
+import { existsSync } from 'node:fs'
 import { chmod, mkdir, mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -112,6 +113,8 @@ describe('fsck of a log with a bucket', () => {
     expect(run.stdout).toMatch(
       /nothing wrong: 900 entries, .*, the archive of 900 entries in \d+ objects of .*bucket/,
     )
+    // A read-only copy of a bucket can be checked.
+    await rm(bucket('.unfinished'), { recursive: true })
     const gone = await configured('gone', {
       ...settings,
       data: at('nowhere'),
@@ -121,6 +124,7 @@ describe('fsck of a log with a bucket', () => {
     expectRefusal(await cairn(alone), /log\.vkey; give them with --vkey/)
     const keyed = await cairn([...alone, '--vkey', at('data', 'log.vkey'), '--json'])
     expect(keyed).toMatchObject({ code: 0, stderr: '' })
+    expect(existsSync(bucket('.unfinished'))).toBe(false)
     expect(JSON.parse(keyed.stdout)).toEqual({
       ok: true,
       archive: {
