@@ -1,6 +1,7 @@
 /** What operators ask: is it up, does it take submissions, how is it doing; and a first page for people. */
 
 import type { LogService } from '../log/service.ts'
+import type { ClusterReport } from '../log/shared-log.ts'
 import { type Answer, answer, jsonAnswer, UNCACHED } from './answer.ts'
 import { negotiate } from './negotiate.ts'
 import type { RequestMetrics } from './request-metrics.ts'
@@ -38,16 +39,26 @@ export function indexRoute(
   })
 }
 
-/** A log, and why it takes no records though it takes leaves. */
+/** A log, why it takes no records though it takes leaves, and how it stands with the database that it shares. */
 interface Watched {
   readonly log: Pick<LogService, 'mode'>
   readonly recordsFault?: () => string | undefined
+  readonly shared?: { cluster(): Pick<ClusterReport, 'databaseFailingMs'> }
 }
 
-/** What a load balancer goes by: a server whose vault has stopped is of no use, though it takes leaves. */
-function stateOf({ log, recordsFault }: Watched): { mode: string; reason?: string } {
+/** A database that restarts is away for less, and a submission is held for as long. */
+const DATABASE_PATIENCE_MS = 10_000
+
+/** What a load balancer goes by: a server without its database or its vault is of no use, though it would go on with them. */
+function stateOf({ log, recordsFault, shared }: Watched): { mode: string; reason?: string } {
   const mode = log.mode()
-  const reason = mode.mode === 'writable' ? recordsFault?.() : undefined
+  if (mode.mode !== 'writable') return mode
+  const failingMs = shared?.cluster().databaseFailingMs ?? 0
+  if (failingMs > DATABASE_PATIENCE_MS) {
+    const reason = `the database has failed for ${Math.floor(failingMs / 1_000)} s`
+    return { mode: 'database-failing', reason }
+  }
+  const reason = recordsFault?.()
   return reason === undefined ? mode : { mode: 'records-stopped', reason }
 }
 

@@ -6,6 +6,8 @@ export interface DatabaseState {
   readonly errors: number
   /** The last of them, until it works again. */
   readonly error: string | undefined
+  /** Milliseconds since the first failure after it last worked; undefined while it works. */
+  readonly failingMs: number | undefined
 }
 
 export class DatabaseHealth implements DatabaseState {
@@ -13,6 +15,7 @@ export class DatabaseHealth implements DatabaseState {
   readonly #onOk: () => void
   #errors = 0
   #error: string | undefined
+  #failingSince = 0
 
   /** Told of the first failure, and of the first success after it. */
   constructor(onFailing: (reason: string) => void, onOk: () => void) {
@@ -28,6 +31,10 @@ export class DatabaseHealth implements DatabaseState {
     return this.#error
   }
 
+  get failingMs(): number | undefined {
+    return this.#error === undefined ? undefined : performance.now() - this.#failingSince
+  }
+
   works(): void {
     if (this.#error === undefined) return
     this.#error = undefined
@@ -38,6 +45,8 @@ export class DatabaseHealth implements DatabaseState {
     this.#errors++
     const isNew = this.#error === undefined
     this.#error = messageOf(error)
-    if (isNew) this.#onFailing(this.#error)
+    if (!isNew) return
+    this.#failingSince = performance.now()
+    this.#onFailing(this.#error)
   }
 }

@@ -70,6 +70,8 @@ export interface ClusterReport {
   readonly databaseErrors: number
   /** The last of them, until it works again. */
   readonly databaseError: string | undefined
+  /** Milliseconds since the first failure after it last worked; undefined while it works. */
+  readonly databaseFailingMs: number | undefined
 }
 
 export interface SharedLog extends LogService {
@@ -215,6 +217,7 @@ export async function openSharedLog(options: SharedLogOptions): Promise<SharedLo
       integrated: replica.head.size,
       databaseErrors: course.database.errors,
       databaseError: course.database.error,
+      databaseFailingMs: course.database.failingMs,
     }),
 
     async close() {

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'
+import type { Answer } from '../../src/http/answer.ts'
 import { createApp, prefixOf } from '../../src/http/app.ts'
 import { allowAnyone } from '../../src/http/authenticate.ts'
+import { readinessRoute } from '../../src/http/operation-routes.ts'
 import type { LogService } from '../../src/log/service.ts'
 import { exchange, type LiveServer, liveServer } from '../support/live-server.ts'
 import { discard, newKeys, newPlace, openAt, type TestLogPlace } from '../support/test-log.ts'
@@ -61,6 +63,30 @@ it('a log whose vault has stopped is not ready, though it takes leaves', async (
   })
   fault = undefined
   expect((await app.request('/readyz')).status).toBe(200)
+})
+
+it('a log whose database is away for longer than a restart takes is not ready', async () => {
+  let databaseFailingMs: number | undefined = 9_000
+  const shared = { cluster: () => ({ databaseFailingMs }) }
+  const { handle } = readinessRoute(new Map([['', { log, shared }]]))
+  const ask = async () =>
+    (await handle({
+      params: {},
+      path: 'readyz',
+      query: '',
+      rawQuery: '',
+      headers: {},
+      body: async () => new Uint8Array(),
+    })) as Answer
+  expect((await ask()).status).toBe(200)
+  databaseFailingMs = 12_345
+  const away = await ask()
+  expect(away.status).toBe(503)
+  expect(JSON.parse(String(away.body))).toEqual({
+    logs: [{ name: 'main', mode: 'database-failing', reason: 'the database has failed for 12 s' }],
+  })
+  databaseFailingMs = undefined
+  expect((await ask()).status).toBe(200)
 })
 
 describe('/metrics', () => {

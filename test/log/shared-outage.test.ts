@@ -90,10 +90,12 @@ describe('a database that is killed and started again', () => {
     expect(await codeOf(log.submit(leaves(1)))).toBe('UNAVAILABLE')
     expect(log.mode().mode).toBe('writable')
     expect(log.cluster().databaseError).toContain('cannot')
+    expect(log.cluster().databaseFailingMs).toBeGreaterThan(0)
     await server.restart()
     const { leaves: accepted } = await log.submit(leaves(1))
     expect(accepted[0]!.index).toBeGreaterThan(0)
     await expect.poll(() => log.cluster().databaseError).toBeUndefined()
+    expect(log.cluster().databaseFailingMs).toBeUndefined()
   }, 30_000)
 })
 
