@@ -1,6 +1,6 @@
 /** `cairn append --records`: what AI systems did, as audit records; receipts and records are kept. */
 import { randomUUID } from 'node:crypto'
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import { createLogClient } from '../client/log-client.ts'
 import type { RecordPlace, RecordReceipt } from '../client/record-answers.ts'
 import { namedRecord } from '../client/record-lines.ts'
@@ -8,6 +8,7 @@ import { createRecordsClient } from '../client/records-client.ts'
 import type { SubmitRecordOptions } from '../client/submit-records.ts'
 import { CairnError, malformed } from '../errors.ts'
 import { formatTlogProof } from '../formats/tlog-proof.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import { newOutcome, type Outcome, type OutcomeFlags, report, summary } from './append-outcome.ts'
 import { type Connection, interruptible, note, printJson } from './command.ts'
 import { clientOptions } from './connect.ts'
@@ -42,7 +43,7 @@ export async function appendRecords(file: string, flags: AppendRecordsFlags): Pr
       '--idempotency-key takes 1 to 200 visible ASCII characters, and no space',
     )
   }
-  if (flags.receipts !== undefined) await mkdir(flags.receipts, { recursive: true })
+  if (flags.receipts !== undefined) await makeDirectory(flags.receipts)
   const started = performance.now()
   const run = await submitAll(file, key, flags)
   const { outcome, ids, refusal } = run

@@ -1,5 +1,5 @@
 /** `cairn append`: a file, or each of its lines, becomes a leaf or an audit record; the receipts are kept. */
-import { mkdir, stat } from 'node:fs/promises'
+import { stat } from 'node:fs/promises'
 import type { Command } from 'commander'
 import {
   createLogClient,
@@ -12,6 +12,7 @@ import { parseCheckpoint } from '../formats/checkpoint.ts'
 import type { ParsedJsonReceipt } from '../formats/json-receipt.ts'
 import { parseNote } from '../formats/note.ts'
 import { formatTlogProof } from '../formats/tlog-proof.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import {
   incomplete,
   newOutcome,
@@ -90,7 +91,7 @@ async function append(file: string, flags: AppendFlags): Promise<void> {
   }
   if (flags.signKey !== undefined) throw new CairnError('USAGE', '--sign-key goes with --records')
   const client = createLogClient(await clientOptions(flags))
-  if (flags.receipts !== undefined) await mkdir(flags.receipts, { recursive: true })
+  if (flags.receipts !== undefined) await makeDirectory(flags.receipts)
   const started = performance.now()
   const outcome = await submitAll(client, file, flags)
   if (flags.json === true) return printJson(summary(outcome, flags))

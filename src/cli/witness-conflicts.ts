@@ -1,8 +1,9 @@
 /** `cairn witness conflicts`: heads that logs have signed and that the witness found not to fit. */
-import { mkdir, writeFile } from 'node:fs/promises'
+import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { WitnessAdmin, WitnessConflict } from '../client/witness-admin.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import { note, printJson, terminal, withCommonHelp } from './command.ts'
 import { age, count, plural, printable } from './style.ts'
 import { formatTable } from './table.ts'
@@ -42,7 +43,7 @@ async function showConflicts(flags: ConflictFlags): Promise<void> {
   const conflicts = await admin.conflicts().catch(explainRefusal)
   const files = new Map<string, readonly string[]>()
   if (flags.out !== undefined) {
-    await mkdir(flags.out, { recursive: true })
+    await makeDirectory(flags.out)
     for (const conflict of conflicts) {
       files.set(conflict.id, await writeConflict(admin, conflict, flags.out))
     }

@@ -7,8 +7,8 @@ import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { toBase64, utf8 } from '../bytes.ts'
 import { syncDirectory } from '../storage/durable-file.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import { headName, keepFile, writing } from './head-files.ts'
-import { makeDirectory } from './make-directory.ts'
 import type { HeadSink, PublishedHead } from './sink.ts'
 
 export interface FileSinkOptions {

@@ -4,7 +4,7 @@ import { sha256 } from '#sha256'
 import { toHex, utf8 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
-import { makeDirectory } from './make-directory.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import { reasonCode } from './reason.ts'
 import type { PublishedHead } from './sink.ts'
 

@@ -9,7 +9,7 @@ import { CairnError, malformed, messageOf } from '../errors.ts'
 import { HASH_SIZE, type RootHash, rootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
-import { makeDirectory } from './make-directory.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 
 const VERSION = 'cairn-gossip-state/v1'
 /** A target may be an address that only the operator should know. */

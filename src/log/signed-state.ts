@@ -7,13 +7,14 @@
  * `cairn-signed-head/v1 <sequence> <key> <size> <root> <checksum>`, padded with spaces, one line each.
  */
 import { constants, readSync } from 'node:fs'
-import { type FileHandle, mkdir, open } from 'node:fs/promises'
+import { type FileHandle, open } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { sha256 } from '#sha256'
 import { equal, fromBase64, fromDecimal, toBase64, toHex, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { type RootHash, rootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 
 const SLOT_SIZE = 512
 const MAGIC = 'cairn-signed-head/v1'
@@ -106,7 +107,7 @@ async function openOrCreate(path: string): Promise<{ file: FileHandle; existed: 
     if ((error as NodeJS.ErrnoException).code !== 'ENOENT') throw cannotUse(path, error)
   }
   try {
-    await mkdir(dirname(path), { recursive: true })
+    await makeDirectory(dirname(path))
     const flags = constants.O_RDWR | constants.O_DSYNC | constants.O_CREAT | constants.O_EXCL
     const file = await open(path, flags, 0o600)
     await file.sync()

@@ -1,11 +1,11 @@
 /** Evidence that the server comes upon, kept in `DIR/evidence`. */
-import { mkdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { sha256 } from '#sha256'
 import { toHex, utf8 } from '../bytes.ts'
 import type { Evidence } from '../log/evidence.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 
 const PUBLIC_FILE = 0o644
 
@@ -15,7 +15,7 @@ export async function keepEvidence(
   { kind, text }: Evidence,
 ): Promise<string> {
   const folder = join(path, 'evidence')
-  await mkdir(folder, { recursive: true })
+  await makeDirectory(folder)
   const bytes = utf8(text)
   const file = join(folder, `${toHex(sha256(bytes)).slice(0, 16)}.${kind}`)
   await durableWriteFile(file, bytes, PUBLIC_FILE)

@@ -1,9 +1,10 @@
 /** The small files of a log's data directory, which go with it wherever it goes: not its keys. */
-import { mkdir, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { dirname, join, relative } from 'node:path'
 import { CairnError, messageOf } from '../errors.ts'
 import type { DataDirectory } from '../storage/data-directory.ts'
-import { durableWriteFile, syncDirectory } from '../storage/durable-file.ts'
+import { durableWriteFile } from '../storage/durable-file.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import { readIfThere } from '../storage/read-if-there.ts'
 
 const PRIVATE_FILE = 0o600
@@ -49,9 +50,7 @@ export async function writePrivateFile(
 ): Promise<void> {
   const file = join(root, name)
   try {
-    const folder = dirname(file)
-    const made = await mkdir(folder, { recursive: true, mode: PRIVATE_DIRECTORY })
-    if (made !== undefined) await syncDirectory(dirname(made))
+    await makeDirectory(dirname(file), PRIVATE_DIRECTORY)
     await durableWriteFile(file, bytes, PRIVATE_FILE)
   } catch (cause) {
     throw new CairnError('IO', `cannot write ${file}: ${messageOf(cause)}`, { cause })

@@ -2,7 +2,7 @@
  * Makes a log again from a backup, in a place of its own. The backup is whole before anything is written; the place is
  * no log before everything is there, the tree leads to its signed head, and its witnesses know nothing later.
  */
-import { mkdir, readFile } from 'node:fs/promises'
+import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
@@ -11,6 +11,7 @@ import { parseEntries, parseRows, parseUses } from '../formats/backup-rows.ts'
 import { formatVkey, parseVkey, type VerifierKey } from '../formats/vkey.ts'
 import { checkCopy, copyTree, type TreeToCopy } from '../log/copy-tree.ts'
 import { treeSize } from '../merkle/position.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import type { IdempotencyRecord, StoredHead } from '../storage/port.ts'
 import { putRows } from '../vault/copy-rows.ts'
 import { askWitnesses, type WhatWitnessesSay } from './ask-witnesses.ts'
@@ -184,7 +185,7 @@ async function restoreKeys(
     await writePrivateFile(directory.keys, name, await backup.read(part))
   }
   if (keys === undefined) return
-  await mkdir(directory.keys, { recursive: true, mode: 0o700 })
+  await makeDirectory(directory.keys, 0o700)
   const found = keyFilesIn(keys)
   if (found.length === 0) {
     throw new CairnError('USAGE', `there are no keys of a log in ${keys}`)

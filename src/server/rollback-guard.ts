@@ -5,11 +5,11 @@
  *
  * The file is one line, `cairn-witness-guard/v1 <seconds since 1970>`, replaced as a whole and a second late at most.
  */
-import { mkdir } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fromDecimal, fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import { readIfThere } from '../storage/read-if-there.ts'
 import type { WitnessChange, WitnessStore } from '../storage/witness-port.ts'
 
@@ -103,7 +103,7 @@ async function read(file: string): Promise<number | undefined> {
 
 async function write(file: string, seconds: number): Promise<void> {
   try {
-    await mkdir(dirname(file), { recursive: true, mode: 0o700 })
+    await makeDirectory(dirname(file), 0o700)
     await durableWriteFile(file, utf8(`${MAGIC}${seconds}\n`), PRIVATE_FILE)
   } catch (cause) {
     throw new CairnError(

@@ -4,11 +4,12 @@
  * armored age, in it a line of base64.
  */
 import { existsSync } from 'node:fs'
-import { mkdir, readFile, stat } from 'node:fs/promises'
+import { readFile, stat } from 'node:fs/promises'
 import { dirname } from 'node:path'
 import { fromBase64, toBase64, utf8 } from '../bytes.ts'
 import { CairnError, messageOf, usage } from '../errors.ts'
 import { durableWriteFile } from '../storage/durable-file.ts'
+import { makeDirectory } from '../storage/make-directory.ts'
 import { localMasterKey, type MasterKey } from '../vault/master-key.ts'
 import {
   createMasterKeyFile,
@@ -46,7 +47,7 @@ export async function findOrMakeVaultKey(place: VaultKeyPlace): Promise<MasterKe
         `the master key of the vault is missing from ${file}; put its backup back, or say where it is with --vault-key`,
       )
     }
-    await mkdir(dirname(file), { recursive: true, mode: PRIVATE_DIRECTORY })
+    await makeDirectory(dirname(file), PRIVATE_DIRECTORY)
     const made = await (passphrase === undefined
       ? createMasterKeyFile(file)
       : createPassphraseMasterKey({ file, passphrase }))

@@ -22,10 +22,11 @@
  */
 import { constants } from 'node:fs'
 import { access, mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { durableWriteFile, syncDirectory, UNFINISHED } from './durable-file.ts'
+import { makeDirectory } from './make-directory.ts'
 
 /** Whose data a directory holds. One of another kind is refused: the two must never share keys or a place. */
 export type DirectoryKind = 'log' | 'witness'
@@ -128,8 +129,7 @@ export async function markDirectory(
   const root = resolve(path)
   try {
     if ((await kindOf(root)) === undefined) {
-      await mkdir(root, { recursive: true, mode: PRIVATE_DIRECTORY })
-      await syncDirectory(dirname(root))
+      await makeDirectory(root, PRIVATE_DIRECTORY)
     }
     if (text !== undefined)
       return await durableWriteFile(join(root, mark), utf8(`${text}\n`), 0o644)
@@ -171,8 +171,7 @@ export async function directoryKind(path: string): Promise<DirectoryKind | undef
 async function complete(directory: DataDirectory, kind: DirectoryKind): Promise<void> {
   const { path } = directory
   if ((await kindOf(path)) === undefined) {
-    await mkdir(path, { recursive: true, mode: PRIVATE_DIRECTORY })
-    await syncDirectory(dirname(path))
+    await makeDirectory(path, PRIVATE_DIRECTORY)
   }
   if (!(await isMarked(path, kind))) {
     await durableWriteFile(join(path, 'format'), utf8(`cairn-${kind} ${FORMAT}\n`), 0o644)

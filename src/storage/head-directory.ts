@@ -2,13 +2,14 @@
  * Heads in a directory, a file each: `2026-11-21T120000.000Z.checkpoint`, named by the time at which it was published.
  * It holds the signed note to the byte, so that any program which reads such can check it.
  */
-import { mkdir, readdir, readFile, rm, stat } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { readdir, readFile, rm, stat } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
 import { fromUtf8, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { MAX_NOTE_SIZE } from '../formats/note.ts'
-import { durableWriteFile, syncDirectory, UNFINISHED } from './durable-file.ts'
+import { durableWriteFile, UNFINISHED } from './durable-file.ts'
 import type { HeadStore } from './heads-port.ts'
+import { makeDirectory } from './make-directory.ts'
 
 const NAME = /^(\d{4}-\d{2}-\d{2}T\d{2})(\d{2})(\d{2}\.\d{3}Z)\.checkpoint$/
 
@@ -17,9 +18,7 @@ export async function openHeadDirectory(path: string): Promise<HeadStore> {
   const root = resolve(path)
   const fileOf = (time: number): string => join(root, nameOf(time))
   const times = await inDirectory(root, async () => {
-    if ((await mkdir(root, { recursive: true, mode: 0o700 })) !== undefined) {
-      await syncDirectory(dirname(root))
-    }
+    await makeDirectory(root, 0o700)
     const names = await readdir(root)
     const unfinished = names.filter((name) => name.endsWith(UNFINISHED))
     for (const name of unfinished) await rm(join(root, name), { force: true })

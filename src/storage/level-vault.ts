@@ -8,13 +8,14 @@
  * waits for it: the key it was encrypted with is gone, and it was never used for anything else. To merge it away at once
  * would move up to megabytes for each record, and would reach no copy of these files that was made before.
  */
-import { access, mkdir } from 'node:fs/promises'
+import { access } from 'node:fs/promises'
 import { join } from 'node:path'
 import { CairnError } from '../errors.ts'
 import { directoryBytes, freeBytes } from './disk-space.ts'
 import { engineFailure, openDatabase } from './level-engine.ts'
 import { type LevelVaultKeys, openLevelVaultKeys } from './level-vault-keys.ts'
 import { LevelVaultRows } from './level-vault-rows.ts'
+import { makeDirectory } from './make-directory.ts'
 import type { VaultStore } from './vault-port.ts'
 
 const PRIVATE_DIRECTORY = 0o700
@@ -33,7 +34,7 @@ export async function openLevelVaultStore(
   { createIfMissing = true }: LevelVaultStoreOptions = {},
 ): Promise<VaultStore> {
   const [payloadsIn, keysIn] = [join(directory, 'payloads'), join(directory, 'keys')]
-  if (createIfMissing) await makeDirectory(directory)
+  if (createIfMissing) await makeFolder(directory)
   else await assertThere(directory)
   await assertPayloadsAreThere(payloadsIn, keysIn)
   // First the payloads: their lock stays with this process while the keys are opened anew.
@@ -104,9 +105,9 @@ async function assertPayloadsAreThere(payloadsIn: string, keysIn: string): Promi
   throw new CairnError('CORRUPT', `${payloadsIn} is missing; restore a backup of the vault`)
 }
 
-async function makeDirectory(directory: string): Promise<void> {
+async function makeFolder(directory: string): Promise<void> {
   try {
-    await mkdir(directory, { recursive: true, mode: PRIVATE_DIRECTORY })
+    await makeDirectory(directory, PRIVATE_DIRECTORY)
   } catch (error) {
     throw engineFailure(`make ${directory}`, error)
   }

@@ -9,22 +9,13 @@
  * Nothing here locks the directory: see level-lock.ts.
  */
 import { constants } from 'node:fs'
-import {
-  access,
-  type FileHandle,
-  link,
-  mkdir,
-  open,
-  readdir,
-  readFile,
-  rm,
-  stat,
-} from 'node:fs/promises'
+import { access, type FileHandle, link, open, readdir, readFile, rm, stat } from 'node:fs/promises'
 import { dirname, join, resolve } from 'node:path'
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { HASH_SIZE } from '../merkle/hash.ts'
 import { durableWriteFile, syncDirectory, UNFINISHED } from './durable-file.ts'
+import { makeDirectory } from './make-directory.ts'
 import type { MonitoredLogStore, MonitorStore } from './monitor-port.ts'
 
 const FORMAT = 'cairn-monitor 1\n'
@@ -49,7 +40,7 @@ export interface MonitorDirectoryOptions {
 export async function claimMonitorDirectory(path: string): Promise<string> {
   const root = resolve(path)
   try {
-    await mkdir(root, { recursive: true, mode: PRIVATE_DIRECTORY })
+    await makeDirectory(root, PRIVATE_DIRECTORY)
     const names = (await readdir(root)).filter((name) => !isHarmless(name))
     if (names.includes('format')) checkFormat(root, await readFile(join(root, 'format'), 'utf8'))
     else if (names.length > 0) throw foreign(root, `holds other files (${names.sort()[0]})`)
@@ -98,7 +89,7 @@ export async function openMonitorDirectory(
 ): Promise<MonitorStore> {
   const evidence = resolve(options.evidence ?? join(root, 'evidence'))
   try {
-    await mkdir(evidence, { recursive: true })
+    await makeDirectory(evidence)
     await access(evidence, constants.W_OK | constants.X_OK)
   } catch (error) {
     throw failure(`keep evidence in ${evidence}`, error)
@@ -152,8 +143,7 @@ async function openLogFiles(place: string): Promise<MonitoredLogStore> {
   }
 
   const levels = await attempt('use', async () => {
-    await mkdir(place, { recursive: true, mode: PRIVATE_DIRECTORY })
-    await syncDirectory(dirname(place))
+    await makeDirectory(place, PRIVATE_DIRECTORY)
     return Promise.all(
       Array.from({ length: LEVELS }, async (_, level): Promise<LevelFile> => {
         const path = join(place, `hashes-${level}`)
