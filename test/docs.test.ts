@@ -273,11 +273,11 @@ describe('what the documents say', () => {
   })
 
   it('lists every route', () => {
-    const readme = readText('README.md')
+    const document = readText('docs/http.md')
     const { paths } = JSON.parse(readText('spec/openapi.json')) as { paths: object }
     const missing = Object.keys(paths).filter((path) => {
       const name = path.replace(/\{.*/, '').replace('/ct/v1/', '')
-      return !readme.includes(name)
+      return !document.includes(name)
     })
     expect(missing).toEqual([])
   })
@@ -306,7 +306,7 @@ describe('what the documents say', () => {
     const help = readText('src/cli/program.ts').matchAll(/^ {2}(\w+): \{\s*summary:/gm)
     const names = [...help].map(([, name]) => name)
     expect(names.length).toBeGreaterThan(5)
-    for (const name of names) expect(readText('README.md')).toContain(`| \`cairn ${name}`)
+    for (const name of names) expect(readText('docs/commands.md')).toContain(`| \`cairn ${name}`)
   })
 })
 

@@ -82,11 +82,16 @@ describe('dependencies', () => {
     expect(loose).toEqual([])
   })
 
-  it('are those that the README lists', () => {
-    const readme = readText('README.md')
-    const listed = [...readme.matchAll(/^\| `([^`]+)` \| (\d+\.\d+\.\d+) \|/gm)]
+  it('are those that are listed, and the README says what each is for', () => {
+    const listed = [
+      ...readText('docs/dependencies.md').matchAll(/^\| `([^`]+)` \| (\d+\.\d+\.\d+) \|/gm),
+    ]
     const table = Object.fromEntries(listed.map(([, name, version]) => [name!, version!]))
     expect(table).toEqual(manifest.dependencies)
+    const [, said = ''] = readText('README.md').split('\n## Dependencies\n')
+    expect(
+      Object.keys(table).filter((name) => !said.replaceAll('\n', ' ').includes(`\`${name}\` `)),
+    ).toEqual([])
   })
 
   it('are locked by hash, with no address to fetch them from', () => {

@@ -1,4 +1,4 @@
-/** Every example in the README, run or compiled as it stands there. */
+/** Every example in the README, and in what was too long for it, run or compiled as it stands there. */
 import { type ChildProcess, spawn, spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import {
@@ -18,7 +18,7 @@ import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
 import { ROOT, readText } from './support/sources.ts'
 
-const README = readText('README.md')
+const PAGES = ['README.md', 'docs/http.md', 'docs/typescript.md']
 const COMMAND = join(ROOT, 'dist/cli/main.js')
 const built = existsSync(COMMAND)
 if (!built) console.warn('dist is not here: the examples are not run; run npm run build')
@@ -37,7 +37,7 @@ function examplesIn(markdown: string): Example[] {
   }))
 }
 
-const examples = examplesIn(README)
+const examples = PAGES.flatMap((path) => examplesIn(readText(path)))
 const typescript = examples.filter(({ language }) => language === 'ts')
 const shell = examples.filter(({ language }) => language === 'sh').map(({ text }) => text)
 const [start, ...commands] = shell.filter((text) => !text.startsWith('npm '))
