@@ -23,6 +23,7 @@ import { openDatabaseClock } from './database-clock.ts'
 import { assertMayRun } from './database-marks.ts'
 import type { OnEvent } from './events.ts'
 import { openGossip } from './gossip.ts'
+import { assertKeptInDatabase } from './kept-where.ts'
 import { beginTenure, type Tenure } from './leading.ts'
 import {
   logEvents,
@@ -69,6 +70,7 @@ export async function openSharedHostedLog(
 ): Promise<OpenedLog> {
   const files = await readLogFiles(own)
   const directory = await openDataDirectory(own.data, { create: true })
+  assertKeptInDatabase(directory)
   const lock = await lockData(directory)
   const opened: { close(): Promise<void> | void }[] = [{ close: lock.release }]
   try {

@@ -12,6 +12,7 @@ import { backupOf } from './backup-running.ts'
 import type { Config, LogConfig } from './config.ts'
 import type { OnEvent } from './events.ts'
 import { openGossip } from './gossip.ts'
+import { assertKeptHere } from './kept-where.ts'
 import {
   logEvents,
   logSettings,
@@ -42,6 +43,7 @@ export async function openHostedLog(
 ): Promise<OpenedLog> {
   const files = await readLogFiles(own)
   const directory = await openDataDirectory(own.data, { create: true })
+  assertKeptHere(directory)
   // The store goes first: it is what keeps another process from doing the same at the same time.
   const store = await openLevelStore(directory.store, { leavesAreNew: config.dedup })
   const opened: { close(): Promise<void> }[] = [store]

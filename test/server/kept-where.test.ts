@@ -1,0 +1,67 @@
+/** A directory of a log that is in a database is not started without, nor one that holds a log with one. */
+import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { beforeAll, expect, it } from 'vitest'
+import { loadConfig } from '../../src/server/config.ts'
+import { serve } from '../../src/server/serve.ts'
+import { afterThisFile } from '../support/endings.ts'
+import { testDatabase, withClient } from '../support/postgres.ts'
+
+let folder: string
+beforeAll(async () => {
+  folder = await mkdtemp(join(tmpdir(), 'cairn-kept-where-'))
+  afterThisFile(() => rm(folder, { recursive: true, force: true }))
+})
+
+type Flags = Readonly<Record<string, string>>
+
+/** Started and stopped; nothing is signed meanwhile. */
+async function started(data: string, more: Flags = {}): Promise<void> {
+  const config = await loadConfig({
+    flags: { data, port: '0', origin: 'where.example/log', ...more },
+    env: {},
+  })
+  const server = await serve(config)
+  await server.close()
+}
+
+async function database(): Promise<Flags> {
+  const { url, schema } = await testDatabase()
+  return { database: url, 'database-schema': schema }
+}
+
+it('refuses a database for a directory that holds a log, and makes nothing', async () => {
+  const [data, place] = [join(folder, 'embedded'), await database()]
+  await started(data)
+  const before = (await readdir(data)).sort()
+  await expect(started(data, place)).rejects.toMatchObject({
+    code: 'USAGE',
+    message: `${data} holds a log itself; cairn migrate --from ${data} --to NEW --to-database URL moves it into a database; for another log choose another directory`,
+  })
+  expect((await readdir(data)).sort()).toEqual(before)
+  const tables = await withClient(place.database!, (client) =>
+    client.query('SELECT FROM pg_tables WHERE schemaname = $1', [place['database-schema']]),
+  )
+  expect(tables.rowCount).toBe(0)
+  await started(data)
+})
+
+it('refuses to begin a second log with the keys of one that is in a database', async () => {
+  const [data, place] = [join(folder, 'shared'), await database()]
+  await started(data, place)
+  await expect(started(data)).rejects.toMatchObject({
+    code: 'USAGE',
+    message: `${data} has the keys of a log that is in a database; say with --database which, as before: a second log with these keys would contradict it; for another log choose another directory`,
+  })
+  expect(await readdir(join(data, 'store'))).toEqual([])
+  await started(data, place)
+})
+
+it('lets a directory that has no keys yet be started either way', async () => {
+  const data = join(folder, 'never')
+  const nowhere = { database: 'postgres://cairn@127.0.0.1:9/cairn' }
+  await expect(started(data, nowhere)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  await started(data)
+  expect(await readFile(join(data, 'log.vkey'), 'utf8')).toContain('where.example/log')
+})
