@@ -8,7 +8,9 @@ import { completenessRoute } from './completeness-route.ts'
 import { ctRoutes } from './ct-routes.ts'
 import { erasureRoutes } from './erasure-routes.ts'
 import { evidenceRoute } from './evidence-route.ts'
+import { problemAsPage } from './explorer-answers.ts'
 import { explorer } from './explorer-routes.ts'
+import { frameOf } from './explorer-visits.ts'
 import { gossipRoute, type ReportedGossip } from './gossip-route.ts'
 import { grantRoutes } from './grant-routes.ts'
 import { holdRoutes } from './hold-routes.ts'
@@ -21,6 +23,7 @@ import {
   type LogMetrics,
   type ReportedParts,
 } from './metrics.ts'
+import { negotiate } from './negotiate.ts'
 import { type ApiDescription, openApiRoute } from './openapi.ts'
 import { indexRoute, processRoutes, readinessRoute } from './operation-routes.ts'
 import { otlpRoute } from './otlp-route.ts'
@@ -30,7 +33,7 @@ import type { HostedRecords } from './record-submission.ts'
 import { type RecordsGuard, recordsGuard } from './records-guard.ts'
 import { reportRoutes } from './report-routes.ts'
 import type { Route } from './route.ts'
-import { emptyApp, register } from './router.ts'
+import { type EmptyAppOptions, emptyApp, register } from './router.ts'
 import { submissionRoutes, submissionsTo } from './submission-routes.ts'
 import { tlogRoutes } from './tlog-routes.ts'
 import { VERIFIER_PATH } from './verifier-route.ts'
@@ -122,7 +125,7 @@ export function createApp({ logs, metrics, histories, onError = () => {} }: AppO
   const services = servicesOf(logs)
   const measured = metrics ?? createMetrics(services, reportedParts(logs))
   const options = { metrics: measured, onError }
-  const app = emptyApp(options)
+  const app = emptyApp({ ...options, restateStray: strayPages(logs) })
   for (const [name, hosted] of logs) {
     const prefix = prefixOf(name)
     const routes = logRoutes(hosted, prefix, {
@@ -138,6 +141,24 @@ export function createApp({ logs, metrics, histories, onError = () => {} }: AppO
     }
   }
   return app
+}
+
+/** A wrong path in a browser is a page, of the log that it is below. */
+function strayPages(
+  logs: ReadonlyMap<string, HostedLog>,
+): NonNullable<EmptyAppOptions['restateStray']> {
+  return (refusal, { path, headers }) => {
+    const accept = headers.accept as string | undefined
+    const type = negotiate(accept, ['application/problem+json', 'text/html'])
+    const [, below = ''] = /^\/logs\/([^/]+)/.exec(path) ?? []
+    const name = logs.has(below) ? below : ''
+    const hosted = logs.get(name)
+    if (type !== 'text/html' || hosted === undefined) return refusal
+    const { log, records } = hosted
+    const frame = frameOf({ log, records, prefix: prefixOf(name), verifier: VERIFIER_PATH })
+    const page = problemAsPage(frame, refusal)
+    return { ...page, headers: { ...page.headers, Vary: 'Accept' } }
+  }
 }
 
 /** What is counted of a log, and kept for its page. */

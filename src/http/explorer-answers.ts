@@ -1,5 +1,6 @@
 /** What the explorer answers with: pages that nothing else can run in, redirections, and files. */
-import { PAGE_POLICY } from '../web/explorer/page.tsx'
+import { type Frame, PAGE_POLICY } from '../web/explorer/page.tsx'
+import { problemPage } from '../web/explorer/sign-in-page.tsx'
 import { type Answer, UNCACHED } from './answer.ts'
 
 export const HTML = 'text/html; charset=utf-8'
@@ -20,6 +21,15 @@ export function pageAnswer(
   headers: Readonly<Record<string, string>> = {},
 ): Answer {
   return { status, headers: { ...HEADERS, ...headers }, body }
+}
+
+/** A problem document as a page; anything else as it is. */
+export function problemAsPage(frame: Frame, refusal: Answer): Answer {
+  const { status, headers, body } = refusal
+  if (headers['Content-Type'] !== 'application/problem+json') return refusal
+  const { title, detail } = JSON.parse(body as string) as { title: string; detail: string }
+  const { 'Content-Type': _type, 'Access-Control-Allow-Origin': _cors, ...rest } = headers
+  return pageAnswer(problemPage(frame, { title, detail }), status, rest)
 }
 
 /** To another page, to be read with GET. */

@@ -11,9 +11,9 @@ import { entryPage } from '../web/explorer/entry-page.tsx'
 import { listPage } from '../web/explorer/list-page.tsx'
 import { overviewPage } from '../web/explorer/overview-page.tsx'
 import { searchPage } from '../web/explorer/search-page.tsx'
-import { problemPage, signInPage } from '../web/explorer/sign-in-page.tsx'
+import { signInPage } from '../web/explorer/sign-in-page.tsx'
 import type { Answer } from './answer.ts'
-import { fileAnswer, HTML, pageAnswer, redirect } from './explorer-answers.ts'
+import { fileAnswer, HTML, pageAnswer, problemAsPage, redirect } from './explorer-answers.ts'
 import { mustBeFromHere, PLACES, placeIn, smallEnough } from './explorer-forms.ts'
 import { askedSearch, searchWith } from './explorer-search.ts'
 import { explorerSessions } from './explorer-sessions.ts'
@@ -54,12 +54,8 @@ export function explorer(options: ExplorerOptions): Explorer {
   const writeJson = jsonReceiptWriter(log.origin)
   const signIn = `${prefix}/explore/sign-in`
 
-  const asProblemPage: NonNullable<Route['restate']> = ({ status, headers, body }) => {
-    if (headers['Content-Type'] !== 'application/problem+json') return { status, headers, body }
-    const { title, detail } = JSON.parse(body as string) as { title: string; detail: string }
-    const { 'Content-Type': _type, 'Access-Control-Allow-Origin': _cors, ...rest } = headers
-    return pageAnswer(problemPage(visits.frame(undefined), { title, detail }), status, rest)
-  }
+  const asProblemPage: NonNullable<Route['restate']> = (refusal) =>
+    problemAsPage(visits.frame(undefined), refusal)
 
   const routes = [
     route({

@@ -31,6 +31,8 @@ export interface ExplorerOptions {
   readonly verifier?: string
 }
 
+export type FrameOptions = Pick<ExplorerOptions, 'log' | 'records' | 'prefix' | 'verifier'>
+
 /** Somebody who looks at a page. */
 export interface Visit {
   readonly by: Principal | undefined
@@ -51,17 +53,25 @@ export interface Visits {
   ): Promise<{ readonly content: EntryContent; readonly refusedGrant?: string }>
 }
 
-/** The visits to the pages of a log. */
-export function visitsTo(options: ExplorerOptions, sessions: ExplorerSessions): Visits {
-  const { log, authenticate, access, records, prefix, verifier } = options
-  const frame = (by: Principal | undefined): Frame => ({
+/** What the pages of a log say to somebody, or to anybody. */
+export function frameOf(
+  { log, records, prefix, verifier }: FrameOptions,
+  by?: Principal | undefined,
+): Frame {
+  return {
     origin: log.origin,
     prefix,
     now: Date.now(),
     keepsRecords: records !== undefined,
     ...(verifier !== undefined && { verifier }),
     ...(by !== undefined && { person: by.name }),
-  })
+  }
+}
+
+/** The visits to the pages of a log. */
+export function visitsTo(options: ExplorerOptions, sessions: ExplorerSessions): Visits {
+  const { log, authenticate, access, records } = options
+  const frame = (by: Principal | undefined): Frame => frameOf(options, by)
   return {
     frame,
     async of(headers) {

@@ -17,12 +17,32 @@ export interface RouterOptions {
   readonly onError: (error: unknown) => void
 }
 
+/** What is not for any route. */
+export interface Stray {
+  /** As it was sent, without the query. */
+  readonly path: string
+  readonly headers: HeaderFields
+}
+
+export interface EmptyAppOptions extends Pick<RouterOptions, 'onError'> {
+  /** The refusal of what is not for any route in other words, for who asked for such. */
+  readonly restateStray?: (refusal: Answer, stray: Stray) => Answer
+}
+
 /** An app without routes, which refuses everything with a problem. */
-export function emptyApp({ onError }: Pick<RouterOptions, 'onError'>): Hono {
+export function emptyApp({ onError, restateStray }: EmptyAppOptions): Hono {
   const app = new Hono()
-  app.notFound(() => toResponse(problem('NOT_FOUND', 'no resource has this path')))
+  const refuse = (context: Context, refusal: Answer): Response => {
+    const stray = { path: targetOf(context).path, headers: headersOf(context) }
+    return toResponse(restateStray?.(refusal, stray) ?? refusal)
+  }
+  app.notFound((context) => refuse(context, problem('NOT_FOUND', 'no resource has this path')))
   app.onError((error) => toResponse(problemOf(error, onError)))
-  app.use(checkTarget)
+  app.use(async (context, next) => {
+    if (!PLAIN_PATH.test(targetOf(context).path)) return refuse(context, BAD_TARGET)
+    await next()
+    return undefined
+  })
   return app
 }
 
@@ -60,19 +80,10 @@ export function register(
 
 // No path here needs anything else, so each resource has one spelling.
 const PLAIN_PATH = /^[A-Za-z0-9/._-]*$/
-
-async function checkTarget(
-  context: Context,
-  next: () => Promise<void>,
-): Promise<Response | undefined> {
-  if (PLAIN_PATH.test(targetOf(context).path)) {
-    await next()
-    return undefined
-  }
-  return toResponse(
-    problem('BAD_REQUEST_TARGET', 'paths here have letters, digits, ".", "_", "-" and "/" only'),
-  )
-}
+const BAD_TARGET = problem(
+  'BAD_REQUEST_TARGET',
+  'paths here have letters, digits, ".", "_", "-" and "/" only',
+)
 
 /** Path and query as they were sent. */
 function targetOf(context: Context): { path: string; query: string } {

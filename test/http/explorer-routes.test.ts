@@ -344,6 +344,40 @@ describe('bad input', () => {
   })
 })
 
+describe('a path that nothing has', () => {
+  it('is a page for browsers, and a problem document for programs', async () => {
+    for (const [path, status] of [
+      ['/nowhere', 404],
+      ['/explore', 404],
+      ['/a%20b', 400],
+    ] as const) {
+      const { response, status: shown, text } = await get(open, path)
+      expect([shown, response.headers.get('content-type')]).toEqual([
+        status,
+        'text/html; charset=utf-8',
+      ])
+      expect(response.headers.get('vary')).toBe('Accept')
+      expect(text).toContain('<a href="/">To the overview</a>')
+      for (const accept of ['application/json', '*/*', undefined]) {
+        const headers = accept === undefined ? {} : { accept }
+        const answer = await open.request(path, { headers })
+        expect([answer.status, answer.headers.get('content-type')]).toEqual([
+          status,
+          'application/problem+json',
+        ])
+      }
+    }
+  })
+
+  it('is a page of the log that it is below', async () => {
+    const hosted = { log: place.log, authenticate }
+    const several = createApp({ logs: new Map([['payments', hosted]]) })
+    const { text } = await get(several, '/logs/payments/nowhere')
+    expect(text).toContain('<a href="/logs/payments/">To the overview</a>')
+    expect((await get(several, '/nowhere')).text).toMatch(/^\{/)
+  })
+})
+
 describe('a log below a prefix', () => {
   it('leads to itself only', async () => {
     const { text } = await get(place as never, '/logs/second/explore/entries/1')
