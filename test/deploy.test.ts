@@ -390,7 +390,7 @@ describe('deploy/kubernetes.yaml', () => {
     await script(prepare!, folders)
     await script(prepare!, folders)
     const { url, schema } = await testDatabase()
-    const env = { CAIRN_DATABASE: url, CAIRN_OBJECT_LOCK: settings.data!.CAIRN_OBJECT_LOCK! }
+    const env = { CAIRN_DATABASE: url }
     const data = join(here, 'state/log')
     const server = await served(['--data', data, '--open', '--database-schema', schema], { env })
     await ready(server)
