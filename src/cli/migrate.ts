@@ -62,10 +62,20 @@ export function configure(command: Command): void {
 async function migrate(flags: MigrateFlags): Promise<void> {
   if (flags.allLogs === true) return moveAll(flags)
   if (flags.undo === true) return undo(flags)
+  if (isNowhere(flags, 'from') && isNowhere(flags, 'to')) {
+    throw usage(
+      'say where the log is and where it is to be: --from DIR, URL or --from-config FILE, and --to DIR or --to-config FILE',
+    )
+  }
   const to = await placeOf(placeFlags({ ...flags }, 'to', flags.to), 'to')
   const moved = await moveOne((signal) => sourceOf(flags, to.data, signal), to, flags)
   if (flags.json === true) printJson(jsonOf(moved, to.data))
   else report(moved, to.data)
+}
+
+function isNowhere(flags: MigrateFlags, side: 'from' | 'to'): boolean {
+  const said = placeFlags({ ...flags }, side, flags[side])
+  return Object.values(said).every((value) => value === undefined)
 }
 
 async function moveOne(
@@ -140,6 +150,8 @@ async function undo(flags: MigrateFlags): Promise<void> {
   }
   const { style, line } = terminal()
   line(`${style.green('✓')} ${style.bold('undone')}: the log goes on in ${source.data}`)
+  if (source.shared !== undefined)
+    line('  a server that ran here when it was moved stays read-only until it is started anew')
   line(
     closed ? '  the new place is closed: no server starts there' : '  nothing was at the new place',
   )

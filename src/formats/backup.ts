@@ -22,6 +22,7 @@ import { BLOCK, header, padded, readHeader } from './ustar.ts'
 
 export const BACKUP_FORMAT = 'cairn-backup/v1\n'
 const MANIFEST = 'manifest'
+const NO_BACKUP = 'it is a file of another kind'
 /** Bytes that are put into one part, unless a single value is larger. */
 export const PART_BYTES: number = 8 * 2 ** 20
 /** Bytes of a part at most: a bundle of the longest entries behind almost a part. */
@@ -70,11 +71,14 @@ export interface FoundPart extends BackupPart {
  */
 export async function* parseBackup(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<FoundPart> {
   const input = reader(chunks)
+  if (await input.isAtEnd()) throw malformed('it is empty')
   const lines: string[] = []
   for (let number = 1; ; number++) {
-    const block = await input.take(BLOCK, number === 1 ? 'it is empty' : 'it ends too soon')
-    if (block.every((byte) => byte === 0)) throw malformed('it ends without a manifest')
-    const { name, size } = readHeader(block, number)
+    const block = await input.take(BLOCK, number === 1 ? NO_BACKUP : 'it ends too soon')
+    if (block.every((byte) => byte === 0)) {
+      throw malformed(number === 1 ? NO_BACKUP : 'it ends without a manifest')
+    }
+    const { name, size } = headerOf(block, number)
     const limit = name === MANIFEST ? MAX_MANIFEST : MAX_PART
     if (size > limit) throw malformed(`${name} has ${size} bytes, more than any part`)
     const at = input.at
@@ -94,6 +98,15 @@ export async function* parseBackup(chunks: AsyncIterable<Uint8Array>): AsyncGene
   const end = await input.take(2 * BLOCK, 'it ends too soon')
   if (end.some((byte) => byte !== 0) || !(await input.isAtEnd())) {
     throw malformed('something follows its manifest')
+  }
+}
+
+/** The first one tells whether it is an archive at all. */
+function headerOf(block: Uint8Array, number: number) {
+  try {
+    return readHeader(block, number)
+  } catch (error) {
+    throw number === 1 ? malformed(NO_BACKUP) : error
   }
 }
 

@@ -3,7 +3,9 @@ import { readdir, rm } from 'node:fs/promises'
 import { join, resolve } from 'node:path'
 import { CairnError, messageOf, usage } from '../errors.ts'
 import { directoryKind, markDirectory, markOf } from '../storage/data-directory.ts'
-import type { LogStorage } from './log-storage.ts'
+import type { LogIdentity } from '../storage/postgres-settings.ts'
+import { type LogPlace, type LogStorage, openStorage } from './log-storage.ts'
+import { newPlace } from './new-place.ts'
 
 /** What writes a place. */
 export type Writing = 'migrate' | 'restore'
@@ -21,6 +23,35 @@ const ENDING =
 
 /** What was found of the same work where a place is taken. */
 export type Begun = 'nothing' | 'some' | 'all but the last step'
+
+/**
+ * Takes a place for a log, with its database where it has one, durably, before anything is written to it. A refusal
+ * leaves nothing that was not there.
+ * @throws USAGE when it holds a log, or other work in it is unfinished; FOREIGN_DIRECTORY when it holds other files; as
+ *   openStorage
+ */
+export async function openTakenPlace(
+  to: LogPlace,
+  work: Writing,
+  identity: LogIdentity,
+): Promise<LogStorage> {
+  const place = await newPlace(to.data)
+  try {
+    const begun = await takePlace(to.data, work)
+    if (begun !== 'nothing' && work === 'restore') await emptyPlace(to.data)
+    const storage = await openStorage(to, { create: true, despite: ['unfinished'], identity })
+    try {
+      await takeStorage(storage, work, begun)
+      return storage
+    } catch (error) {
+      await storage.close().catch(() => undefined)
+      throw error
+    }
+  } catch (error) {
+    await place.leave()
+    throw error
+  }
+}
 
 /**
  * Takes a place, durably, before anything is written to it.
@@ -48,7 +79,7 @@ export async function takePlace(data: string, work: Writing): Promise<Begun> {
 }
 
 /** Removes what unfinished work has left of a data directory, and keeps the mark. @throws IO */
-export async function emptyPlace(data: string): Promise<void> {
+async function emptyPlace(data: string): Promise<void> {
   const path = resolve(data)
   for (const name of await namesIn(path)) {
     if (name !== 'unfinished') await rm(join(path, name), { recursive: true, force: true })
@@ -59,7 +90,7 @@ export async function emptyPlace(data: string): Promise<void> {
  * Takes the database of a place as well, where it has one.
  * @throws USAGE when it holds a log already, or other work in it is unfinished; UNAVAILABLE, IO
  */
-export async function takeStorage(storage: LogStorage, work: Writing, begun: Begun): Promise<void> {
+async function takeStorage(storage: LogStorage, work: Writing, begun: Begun): Promise<void> {
   if (begun === 'all but the last step') return
   const mark = await storage.mark('unfinished')
   if (mark === REMEDIES[work]) {

@@ -20,10 +20,10 @@ import type { VaultStore } from '../storage/vault-port.ts'
 import { copyVault } from '../vault/copy-rows.ts'
 import { HEADER_KEY } from '../vault/row-keys.ts'
 import { decodeHeader } from '../vault/row-values.ts'
-import { releasePlace, takePlace, takeStorage } from './empty-place.ts'
+import { openTakenPlace, releasePlace } from './empty-place.ts'
 import { keepVkeys } from './key-place.ts'
 import { logFilesIn, readLogFile, writePrivateFile } from './log-files.ts'
-import { type LogPlace, type LogStorage, openStorage } from './log-storage.ts'
+import type { LogPlace, LogStorage } from './log-storage.ts'
 import { keyFilesIn, type MovedLog, signerStateOf } from './moved-log.ts'
 
 /** What is being done, and what is counted meanwhile. */
@@ -56,15 +56,9 @@ export interface Migrated {
  */
 export async function migrateLog(options: MigrateOptions): Promise<Migrated> {
   const { from, to, progress = () => undefined, signal } = options
-  const begun = await takePlace(to.data, 'migrate')
-  const storage = await openStorage(to, {
-    create: true,
-    despite: ['unfinished'],
-    identity: identityOf(from.vkeys),
-  })
+  const storage = await openTakenPlace(to, 'migrate', identityOf(from.vkeys))
   try {
     const { log, directory } = storage
-    await takeStorage(storage, 'migrate', begun)
     await keepKeys(from, directory)
     const resumedAt = (await log.head())?.size ?? 0
     const vault = from.storage && (await moveRecords(from.storage, storage, options))

@@ -34,6 +34,7 @@ import {
   recordRules,
   witnessesIn,
 } from './log-parts.ts'
+import { newPlace } from './new-place.ts'
 import { type OpenedObjects, openObjects } from './object-place.ts'
 import type { OpenedLog } from './open.ts'
 import { openHostedRecords, vaultFault } from './records.ts'
@@ -69,6 +70,7 @@ export async function openSharedHostedLog(
   onEvent: OnEvent,
 ): Promise<OpenedLog> {
   const files = await readLogFiles(own)
+  const place = await newPlace(own.data)
   const directory = await openDataDirectory(own.data, { create: true })
   assertKeptInDatabase(directory)
   const lock = await lockData(directory)
@@ -245,7 +247,12 @@ export async function openSharedHostedLog(
       },
     }
   } catch (error) {
-    for (const part of opened.reverse()) await Promise.resolve(part.close()).catch(() => undefined)
+    // The lock goes last, and is held until nothing is left to be locked.
+    for (const part of opened.slice(1).reverse()) {
+      await Promise.resolve(part.close()).catch(() => undefined)
+    }
+    await place.leave()
+    await lock.release().catch(() => undefined)
     throw error
   }
 }

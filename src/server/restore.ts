@@ -5,22 +5,21 @@
 import { readFile } from 'node:fs/promises'
 import { basename } from 'node:path'
 import { fromUtf8, utf8 } from '../bytes.ts'
-import { CairnError, messageOf } from '../errors.ts'
+import { CairnError, messageOf, usage } from '../errors.ts'
 import { parseSavedLog, type SavedHead, type SavedLog } from '../formats/backup-log.ts'
 import { parseEntries, parseRows, parseUses } from '../formats/backup-rows.ts'
 import { formatVkey, parseVkey, type VerifierKey } from '../formats/vkey.ts'
 import { checkCopy, copyTree, type TreeToCopy } from '../log/copy-tree.ts'
 import { treeSize } from '../merkle/position.ts'
-import { makeDirectory } from '../storage/make-directory.ts'
 import type { IdempotencyRecord, StoredHead } from '../storage/port.ts'
 import { putRows } from '../vault/copy-rows.ts'
 import { askWitnesses, type WhatWitnessesSay } from './ask-witnesses.ts'
 import type { BackupFile, PartInFile } from './backup-file.ts'
 import { type CatchUpFrom, catchUp, laterLog } from './catch-up.ts'
-import { emptyPlace, releasePlace, takePlace, takeStorage } from './empty-place.ts'
+import { openTakenPlace, releasePlace } from './empty-place.ts'
 import { keepVkeys } from './key-place.ts'
 import { isLogFile, writePrivateFile } from './log-files.ts'
-import { type LogPlace, type LogStorage, openStorage } from './log-storage.ts'
+import type { LogPlace, LogStorage } from './log-storage.ts'
 import { identityOf, noteVaultOf, rememberHead } from './migrate.ts'
 import { keyFilesIn, mustBeSigned } from './moved-log.ts'
 import { parseTokens } from './tokens.ts'
@@ -69,18 +68,13 @@ export async function restoreBackup(options: RestoreOptions): Promise<Restored> 
   const later =
     options.catchUp &&
     (await laterLog(options.catchUp, vkeys, saved.head?.size ?? treeSize(0), signal))
-  const begun = await takePlace(to.data, 'restore')
-  if (begun !== 'nothing') await emptyPlace(to.data)
-  const storage = await openStorage(to, {
-    create: true,
-    despite: ['unfinished'],
-    identity: identityOf(vkeys),
-  })
+  // Before anything is made: to name another folder is a common mistake.
+  const keys = options.keys === undefined ? [] : keysToAdd(options.keys)
+  const storage = await openTakenPlace(to, 'restore', identityOf(vkeys))
   try {
     const { log, directory } = storage
-    await takeStorage(storage, 'restore', begun)
     await keepVkeys(directory, vkeys.map(formatVkey))
-    await restoreKeys(options, storage)
+    await restoreKeys(backup, keys, storage)
     await restoreVault(options, storage)
     await restoreSmall(backup, storage)
     const head = saved.head && storedHead(saved.head)
@@ -175,8 +169,16 @@ function partsBelow({ parts }: BackupFile, folder: string): PartInFile[] {
   return parts.filter(({ name }) => name.startsWith(`${folder}/`))
 }
 
+/** @throws USAGE when a folder has none */
+function keysToAdd(folder: string): string[] {
+  const found = keyFilesIn(folder)
+  if (found.length === 0) throw usage(`there are no keys of a log in ${folder}`)
+  return found
+}
+
 async function restoreKeys(
-  { backup, keys }: RestoreOptions,
+  backup: BackupFile,
+  keys: readonly string[],
   { directory }: LogStorage,
 ): Promise<void> {
   for (const part of partsBelow(backup, 'keys')) {
@@ -184,13 +186,7 @@ async function restoreKeys(
     if (!['log.key', 'log.key.age', 'vault.key'].includes(name)) continue
     await writePrivateFile(directory.keys, name, await backup.read(part))
   }
-  if (keys === undefined) return
-  await makeDirectory(directory.keys, 0o700)
-  const found = keyFilesIn(keys)
-  if (found.length === 0) {
-    throw new CairnError('USAGE', `there are no keys of a log in ${keys}`)
-  }
-  for (const file of found) {
+  for (const file of keys) {
     await writePrivateFile(directory.keys, basename(file), await readFile(file))
   }
 }

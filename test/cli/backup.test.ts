@@ -135,6 +135,13 @@ describe('a backup of a stopped log', () => {
     })
   })
 
+  it('is restored nowhere without the keys that are named', async () => {
+    const file = await backUp(await copy('other-keys'), 'other-keys.backup')
+    const refused = await restore(file, at('other-keys-restored'), '--keys', at('no-keys'))
+    expectRefusal(refused, /there are no keys of a log in .*no-keys/)
+    await expect(stat(at('other-keys-restored'))).rejects.toMatchObject({ code: 'ENOENT' })
+  })
+
   it('is refused where it is cut off, or changed anywhere', async () => {
     const data = await copy('damaged')
     const whole = await readFile(await backUp(data, 'damaged.backup'))
@@ -144,6 +151,15 @@ describe('a backup of a stopped log', () => {
       expect(run).toMatchObject({ code: 1, stdout: '' })
       expect(run.stderr).toMatch(/^cairn: .*is no whole backup: .*\n$/)
       await expect(stat(at('spoilt'))).rejects.toMatchObject({ code: 'ENOENT' })
+      return run
+    }
+    for (const [bytes, what] of [
+      ['', 'it is empty'],
+      ['hello\n', 'it is a file of another kind'],
+      ['hello\n'.repeat(1_000), 'it is a file of another kind'],
+      ['\0'.repeat(1_024), 'it is a file of another kind'],
+    ] as const) {
+      expect((await spoilt(Buffer.from(bytes))).stderr).toContain(`no whole backup: ${what}\n`)
     }
     for (const part of [0, 0.001, 0.3, 0.9]) {
       await spoilt(whole.subarray(0, Math.floor(part * whole.length)))

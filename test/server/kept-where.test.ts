@@ -1,5 +1,5 @@
 /** A directory of a log that is in a database is not started without, nor one that holds a log with one. */
-import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises'
+import { mkdir, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
@@ -61,7 +61,21 @@ it('refuses to begin a second log with the keys of one that is in a database', a
 it('lets a directory that has no keys yet be started either way', async () => {
   const data = join(folder, 'never')
   const nowhere = { database: 'postgres://cairn@127.0.0.1:9/cairn' }
+  await mkdir(join(data, 'lock'), { recursive: true })
+  await writeFile(join(data, 'format'), 'cairn-log 1\n')
   await expect(started(data, nowhere)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  expect((await readdir(data)).sort()).toEqual(['format', 'keys', 'lock', 'store'])
   await started(data)
   expect(await readFile(join(data, 'log.vkey'), 'utf8')).toContain('where.example/log')
+})
+
+it('leaves nothing where it is refused before there is anything', async () => {
+  const above = join(folder, 'made', 'by', 'nobody')
+  const nowhere = { database: 'postgres://cairn@127.0.0.1:9/cairn' }
+  await expect(started(above, nowhere)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  expect(await readdir(folder)).not.toContain('made')
+  const empty = join(folder, 'empty')
+  await mkdir(empty)
+  await expect(started(empty, nowhere)).rejects.toMatchObject({ code: 'UNAVAILABLE' })
+  expect(await readdir(empty)).toEqual([])
 })
