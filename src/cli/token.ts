@@ -18,7 +18,12 @@ import {
   type KnownToken,
   parseRoles,
 } from '../server/tokens.ts'
-import { type DirectoryKind, directoryKind, openDataDirectory } from '../storage/data-directory.ts'
+import {
+  checkMarks,
+  type DirectoryKind,
+  directoryKind,
+  openDataDirectory,
+} from '../storage/data-directory.ts'
 import { note, printJson, terminal, withCommonHelp } from './command.ts'
 import { printable } from './style.ts'
 import { formatTable } from './table.ts'
@@ -101,7 +106,7 @@ export function configure(command: Command): void {
 
 async function addOne(name: string, flags: AddFlags): Promise<void> {
   const { tenant, expires, another = false } = flags
-  const { token, known } = await withTokens(flags, (tokens, kind) =>
+  const { token, known } = await withTokens(flags, CHANGE, (tokens, kind) =>
     addToken(tokens, {
       name,
       roles: flags.roles ?? DEFAULT_ROLES[kind],
@@ -117,7 +122,7 @@ async function addOne(name: string, flags: AddFlags): Promise<void> {
 }
 
 async function listAll(flags: TokenFlags): Promise<void> {
-  const tokens = await withTokens(flags, listTokens)
+  const tokens = await withTokens(flags, READ, listTokens)
   if (flags.json === true) return printJson({ tokens: tokens.map(described) })
   const { style, columns, line, text } = terminal()
   if (tokens.length === 0) return line('nobody has a token')
@@ -142,7 +147,7 @@ async function listAll(flags: TokenFlags): Promise<void> {
 }
 
 async function revokeOne(which: string, flags: TokenFlags): Promise<void> {
-  const revoked = await withTokens(flags, (tokens) => revokeToken(tokens, which))
+  const revoked = await withTokens(flags, CHANGE, (tokens) => revokeToken(tokens, which))
   if (flags.json === true) return printJson({ revoked: described(revoked) })
   terminal().line(`the token ${tokenId(revoked)} of ${revoked.name} is good for nothing any more`)
 }
@@ -158,9 +163,18 @@ function described(token: KnownToken) {
   }
 }
 
+interface TokenUse {
+  readonly toRead: boolean
+}
+
+const READ: TokenUse = { toRead: true }
+/** Those of a log that was moved away are changed where it is now. */
+const CHANGE: TokenUse = { toRead: false }
+
 /** Does something with the tokens that the flags lead to. @throws USAGE */
 async function withTokens<T>(
   flags: TokenFlags,
+  { toRead }: TokenUse,
   work: (tokens: TokensPlace, kind: DirectoryKind) => Promise<T>,
 ): Promise<T> {
   const { data, databaseSchema: schema, databasePasswordFile: passwordFile } = flags
@@ -178,13 +192,14 @@ async function withTokens<T>(
       throw usage('say where the tokens are: --data DIR, or --database URL for those in a database')
     }
     const kind = (await directoryKind(data)) ?? 'log'
-    const { tokensFile } = await openDataDirectory(data, { create: false, kind })
+    const { path, tokensFile } = await openDataDirectory(data, { create: false, kind })
+    if (!toRead) await checkMarks(path, ['moved'])
     return work(tokensFile, kind)
   }
   if (data !== undefined) throw usage('the tokens are in --data or in --database; give one of them')
   // Others need no driver.
   const { openDatabaseTokens } = await import('../server/database-tokens.ts')
-  const tokens = await openDatabaseTokens(database)
+  const tokens = await openDatabaseTokens(database, { toRead })
   try {
     return await work(tokens.store, 'log')
   } finally {

@@ -140,10 +140,11 @@ export async function markDirectory(
   }
 }
 
-async function checkMarks(
+/** @throws NOT_FOUND while the log is not whole; USAGE when it was moved away */
+export async function checkMarks(
   root: string,
   marks: readonly DirectoryMark[],
-  despite: readonly DirectoryMark[],
+  despite: readonly DirectoryMark[] = [],
 ): Promise<void> {
   for (const mark of marks.filter((one) => !despite.includes(one))) {
     const text = await markOf(root, mark)

@@ -1,4 +1,4 @@
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
+import { cp, mkdir, mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { afterAll, beforeAll, describe, expect, it } from 'vitest'
@@ -75,6 +75,8 @@ describe('cairn migrate from one data directory to another', () => {
   it('lets nobody run the log from its old place, nor move it twice', async () => {
     const [from, to] = [await copy('old'), at('old-moved')]
     expect((await cairn(['migrate', '--from', from, '--to', to])).code).toBe(0)
+    const added = await cairn(['token', 'add', 'ann', '--data', from])
+    expectRefusal(added, /was moved to .*old-moved on/)
     const run = await cairnProcess(['serve', '--data', from, '--port', '0'])
     expectRefusal(run, /was moved to .*old-moved on .*cairn migrate --undo makes it go on here/)
     expectRefusal(await cairn(['migrate', '--from', from, '--to', at('elsewhere')]), /was moved to/)
@@ -122,6 +124,23 @@ describe('cairn migrate from one data directory to another', () => {
     expect(run).toMatchObject({ code: 0 })
     expect(await payloadOf(to, made.kept)).toBe('erased')
     expect(await contentsOf({ data: to })).toEqual(await contentsOf({ data: from }))
+  })
+
+  it('leaves nothing where it is refused, and says what is to be said', async () => {
+    const from = await copy('refused')
+    const nowhere = ['--to-database', 'postgres://cairn@127.0.0.1:9/cairn']
+    const to = join(at('refused-above'), 'new')
+    const run = await cairn(['migrate', '--from', from, '--to', to, ...nowhere])
+    expectRefusal(run, /ECONNREFUSED/)
+    await expect(stat(at('refused-above'))).rejects.toMatchObject({ code: 'ENOENT' })
+    expectRefusal(
+      await cairn(['migrate', '--from', from, '--to', '/proc/cairn']),
+      /cannot use \/proc\/cairn: no directory can be made in \/proc; choose another place/,
+    )
+    expectRefusal(
+      await cairn(['migrate']),
+      /where the log is and where it is to be: --from .* --to /,
+    )
   })
 
   /** What an unfinished move says of its place. */

@@ -154,6 +154,21 @@ describe('tokens in a database', () => {
     ])
     expect((await cairn(['token', 'revoke', 'ann', ...at])).code).toBe(0)
     expect(await listTokens(store)).toMatchObject([{ name: 'admin' }])
+
+    await pool.query(
+      'move',
+      "UPDATE sequence SET moved = 'was moved to /x on 2026-01-02T03:04:05Z'",
+    )
+    for (const change of [
+      ['add', 'bob'],
+      ['revoke', 'admin'],
+    ]) {
+      expectRefusal(
+        await cairn(['token', ...change, ...at]),
+        /the log in postgres.* was moved to \/x on .*two that go on with the same keys/,
+      )
+    }
+    expect((await cairn(['token', 'list', ...at])).code).toBe(0)
   })
 
   it.each([
