@@ -6,7 +6,6 @@ import { readFile } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import type { TObject, TProperties, TSchema } from 'typebox'
 import { Compile } from 'typebox/compile'
-import { parse, YAMLError } from 'yaml'
 import { fromUtf8 } from '../bytes.ts'
 import { messageOf, usage } from '../errors.ts'
 import type { Setting, SettingsTable } from './setting.ts'
@@ -85,6 +84,8 @@ function readText(text: string, { type }: Setting, where: string): unknown {
 }
 
 async function fromFile(table: SettingsTable, file: string): Promise<SettingValues> {
+  // Loaded where there is a file, as it takes a tenth of the start of a server.
+  const { parse, YAMLError } = await import('yaml')
   let content: unknown
   try {
     content = parse(fromUtf8(await readFile(file), file), { strict: true, uniqueKeys: true })
