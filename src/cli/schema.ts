@@ -1,5 +1,6 @@
 /** `cairn schema`: the tables of a log in a database, made or brought up to date, and the role that may use them. */
 import type { Command } from 'commander'
+import { CairnError, usage } from '../errors.ts'
 import { type DatabaseConfig, databaseOf } from '../server/storage-settings.ts'
 import { printJson, terminal, withCommonHelp } from './command.ts'
 import { printable } from './style.ts'
@@ -26,6 +27,13 @@ export function configure(command: Command): void {
     .option('--archive', 'the log has a bucket: entries that are there may leave the database')
     .option('--no-archive', 'it has none (any more), and nothing leaves the database')
     .action(run)
+  // They are one attribute, of which the last would win.
+  const said = new Set<string>()
+  for (const name of ['archive', 'no-archive']) {
+    command.on(`option:${name}`, () => {
+      if (said.add(name).size > 1) throw usage('give --archive or --no-archive, not both')
+    })
+  }
   withCommonHelp(command, [
     'cairn schema --database postgres://owner@db.example.org/cairn --grant cairn_server --archive',
   ])
@@ -41,12 +49,21 @@ async function run(flags: SchemaFlags): Promise<void> {
   const pool = openPool(config)
   try {
     const { from, to } = await migrateSchema(pool)
-    if (flags.archive !== undefined) await setArchive(pool, flags.archive)
+    if (flags.archive !== undefined) await setArchive(pool, flags.archive).catch(wayOn)
     if (flags.grant !== undefined) await grantTo(pool, flags.grant)
     report(pool.place, from, to, flags)
   } finally {
     await pool.close()
   }
+}
+
+/** What leaves the database does not come back to it by itself. */
+function wayOn(error: unknown): never {
+  if (!(error instanceof CairnError) || error.code !== 'USAGE') throw error
+  throw usage(
+    `${error.message}; it keeps its bucket, or goes on without one where cairn migrate --from-config FILE moves it`,
+    error,
+  )
 }
 
 /** @throws USAGE */

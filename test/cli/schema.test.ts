@@ -42,6 +42,10 @@ it('says what is wrong', async () => {
   )
   expectRefusal(await schema('--database', 'db.example.org'), /--database must be a URL such as/)
   expectRefusal(await schema('--database', url, '--database-schema', 'A b'), /lowercase letters/)
+  expectRefusal(
+    await schema(...place, '--archive', '--no-archive'),
+    /give --archive or --no-archive, not both/,
+  )
   expectRefusal(await schema(), /required option '--database <url>'/)
   const wrong = new URL(url)
   wrong.password = 'wrong'
@@ -50,4 +54,17 @@ it('says what is wrong', async () => {
   expect(refused.stderr).not.toContain('wrong@')
   const nowhere = 'postgres://cairn@127.0.0.1:9/cairn'
   expectRefusal(await schema('--database', nowhere), /cannot .*ECONNREFUSED/)
+})
+
+it('names the way on when a log cannot do without its bucket any more', async () => {
+  const { url, schema: name } = await testDatabase()
+  const place = ['--database', url, '--database-schema', name]
+  expect((await schema(...place, '--archive')).code).toBe(0)
+  await withClient(url, (client) =>
+    client.query(`UPDATE ${name}.archive SET size = 256, released = 256`),
+  )
+  expectRefusal(
+    await schema(...place, '--no-archive'),
+    /in its archive alone; it keeps its bucket, or goes on without one where cairn migrate --from-config FILE moves it/,
+  )
 })
