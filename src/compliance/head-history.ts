@@ -22,7 +22,7 @@ export interface HeadHistoryOptions {
 export interface RunningHeadHistory extends HeadHistory {
   /** The log has published a head. */
   notify(): void
-  /** Stores what is not stored yet, if it can. The log must still be open. */
+  /** Stores what is not stored yet, if it can, and nothing after that. The log must still be open. */
   close(): Promise<void>
 }
 
@@ -40,6 +40,7 @@ export async function openHeadHistory(options: HeadHistoryOptions): Promise<Runn
   /** The newest head, as long as it is not stored. */
   let pending: StoredHead | undefined
   let timer: NodeJS.Timeout | undefined
+  let isClosed = false
   /** Writes happen one after the other. */
   let work: Promise<unknown> = Promise.resolve()
 
@@ -84,6 +85,7 @@ export async function openHeadHistory(options: HeadHistoryOptions): Promise<Runn
   }
 
   function notify(): void {
+    if (isClosed) return
     const published = publicationOf(log)
     if (published === undefined) return
     const head = headOf(published)
@@ -131,6 +133,7 @@ export async function openHeadHistory(options: HeadHistoryOptions): Promise<Runn
 
     async close() {
       notify()
+      isClosed = true
       await all()
     },
   }

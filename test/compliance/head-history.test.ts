@@ -124,6 +124,14 @@ describe('the heads of a log', () => {
     expect(await kept()).toContainEqual(['2026-10-31', 2])
   })
 
+  it('are left as they are once the history is closed', async () => {
+    await history.close()
+    clock += DAY
+    await grow('one')
+    await new Promise((resolve) => setTimeout(resolve, 20))
+    expect(store.times()).toHaveLength(1)
+  })
+
   it('have no beginning where the log is older than its history', async () => {
     await grow('one')
     await history.close()
