@@ -7,7 +7,7 @@ WORKDIR /opt/cairn
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci
 COPY tsconfig.json ./
-COPY .ci/after-build.mjs .ci/verifier-page.mjs .ci/build-browser.mjs .ci/
+COPY .ci/after-build.mjs .ci/verifier-page.mjs .ci/build-browser.mjs .ci/build-typebox.mjs .ci/
 COPY src src
 RUN npm run build
 RUN npm prune --omit=dev

@@ -49,6 +49,12 @@ describe.runIf(built)('the npm package', () => {
     expect(stale.map(({ path }) => path)).toEqual([])
   })
 
+  it('has what is used of TypeBox in one file, with its licence', () => {
+    const text = readText('dist/typebox.js')
+    expect(text).toContain('Permission is hereby granted')
+    expect(text.match(/\b(from|import)\b\s*\(?["'][^"']+["']/g) ?? []).toEqual([])
+  })
+
   it('has a file behind every entry', () => {
     const targets = [manifest.exports, manifest.imports, manifest.bin].flatMap(targetsOf)
     expect(targets.length).toBeGreaterThan(8)

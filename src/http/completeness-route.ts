@@ -1,7 +1,8 @@
 /** What the log lists of a request, a session, a person or a record: the proof that it is all, or that there is nothing. */
-import { Type } from 'typebox'
+
 import { PERSON } from '../compliance/scope.ts'
 import { line, NAME, UUID_V7 } from '../formats/record-values.ts'
+import { Type } from '../typebox.ts'
 import { answer, UNCACHED } from './answer.ts'
 import { parameter } from './record-values.ts'
 import type { RecordsGuard } from './records-guard.ts'

@@ -2,11 +2,12 @@
  * The pages of a log for people. They are made here and need no script to be read; what they show they have from the
  * log itself.
  */
-import { type TObject, Type } from 'typebox'
+import type { TObject } from 'typebox'
 import { fromHex } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import type { LogService } from '../log/service.ts'
 import { leafHash } from '../merkle/hash.ts'
+import { Type } from '../typebox.ts'
 import { entryPage } from '../web/explorer/entry-page.tsx'
 import { listPage } from '../web/explorer/list-page.tsx'
 import { overviewPage } from '../web/explorer/overview-page.tsx'

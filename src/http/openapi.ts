@@ -1,5 +1,6 @@
 /** The OpenAPI document, made from the routes themselves. */
-import { type TObject, type TSchema, Type } from 'typebox'
+import type { TObject, TSchema } from 'typebox'
+import { Type } from '../typebox.ts'
 import { type Answer, answer, REVALIDATE } from './answer.ts'
 import { type Documentation, type Route, route } from './route.ts'
 import { Problem } from './schema.ts'

@@ -1,5 +1,5 @@
 /** The JSON about records that the routes take and give, as JSON Schema. */
-import { type TInteger, type TObject, type TString, Type } from 'typebox'
+import type { TInteger, TObject, TString } from 'typebox'
 import { PERSON, SCOPE_MEMBERS } from '../compliance/scope.ts'
 import { REASON, TICKET } from '../compliance/tenant-state.ts'
 import {
@@ -12,6 +12,7 @@ import {
   TRACE_ID,
   UUID_V7,
 } from '../formats/record-values.ts'
+import { Type } from '../typebox.ts'
 import { BASIS, MINUTES, member, ScopeSchema } from './record-values.ts'
 
 const closed = { additionalProperties: false }

@@ -1,8 +1,9 @@
 /** The values that routes about records take, as they are said in words and as JSON Schema. */
-import { type TSchema, type TUnsafe, Type } from 'typebox'
+import type { TSchema, TUnsafe } from 'typebox'
 import { SCOPE_MEMBERS } from '../compliance/scope.ts'
 import { isMinutes, MAX_MINUTES } from '../compliance/tenant-state.ts'
 import { line, type ValueType } from '../formats/record-values.ts'
+import { Type } from '../typebox.ts'
 
 /** The legal basis of an erasure. */
 export const BASIS: ValueType = line(1024)

@@ -1,6 +1,7 @@
 /** Reports on the records of a tenant and a month, as data and as a page. */
-import { Type } from 'typebox'
+
 import { reportHtml } from '../reports/report-html.ts'
+import { Type } from '../typebox.ts'
 import { answer, jsonAnswer, UNCACHED } from './answer.ts'
 import { negotiate } from './negotiate.ts'
 import { Refusal } from './problem.ts'

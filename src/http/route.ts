@@ -2,10 +2,9 @@
  * A route: what it is called, what it takes and gives, and the function behind it. The router and the OpenAPI
  * document are both made from these, so neither can know a route that the other does not.
  */
-import { type Static, type TObject, type TProperties, type TSchema, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
-import { Check } from 'typebox/value'
+import type { Static, TObject, TProperties, TSchema } from 'typebox'
 import { malformed } from '../errors.ts'
+import { Check, Compile, Type } from '../typebox.ts'
 import type { HeaderFields } from './admission.ts'
 import type { Answer, StreamedAnswer } from './answer.ts'
 import { parseQuery } from './query.ts'

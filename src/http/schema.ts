@@ -1,5 +1,6 @@
 /** The JSON that the routes take and give, as JSON Schema: documentation, and what the tests hold answers against. */
-import { type TInteger, type TObject, type TString, type TUnion, Type } from 'typebox'
+import type { TInteger, TObject, TString, TUnion } from 'typebox'
+import { Type } from '../typebox.ts'
 
 const MAX_SIZE = Number.MAX_SAFE_INTEGER
 

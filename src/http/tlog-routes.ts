@@ -1,10 +1,10 @@
 /** The static side of the log: C2SP tlog-tiles. What a third party needs to verify everything is here. */
 import { promisify } from 'node:util'
 import { gzip } from 'node:zlib'
-import { Type } from 'typebox'
 import { CairnError } from '../errors.ts'
 import { parseTilePath, type TilePath } from '../formats/tile.ts'
 import type { LogService, Publication } from '../log/service.ts'
+import { Type } from '../typebox.ts'
 import type { HeaderFields } from './admission.ts'
 import { type Answer, answer, IMMUTABLE, REVALIDATE } from './answer.ts'
 import type { EntryAccess } from './authenticate.ts'

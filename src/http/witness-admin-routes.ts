@@ -1,5 +1,5 @@
 /** Which logs a witness watches, for its operator; and the heads that did not fit, for everyone. */
-import { Type } from 'typebox'
+
 import { sha256 } from '#sha256'
 import { fromUtf8, toBase64, toHex, utf8 } from '../bytes.ts'
 import { CairnError, malformed, messageOf } from '../errors.ts'
@@ -7,6 +7,7 @@ import { parseCheckpoint } from '../formats/checkpoint.ts'
 import { parseNote } from '../formats/note.ts'
 import { formatSplitView, inSplitOrder, type SignedHead } from '../formats/split-view.ts'
 import { parseVkey, type VerifierKey } from '../formats/vkey.ts'
+import { Type } from '../typebox.ts'
 import type { Conflict, LogHead, WatchedLog, WitnessService } from '../witness/service.ts'
 import { type Answer, answer, COMMON, IMMUTABLE, jsonAnswer, UNCACHED } from './answer.ts'
 import { type Authenticate, allowed } from './authenticate.ts'

@@ -1,5 +1,6 @@
 /** The JSON of a witness's own routes, as JSON Schema. */
-import { type TObject, type TString, Type } from 'typebox'
+import type { TObject, TString } from 'typebox'
+import { Type } from '../typebox.ts'
 
 const Size = Type.Integer({ minimum: 0, maximum: Number.MAX_SAFE_INTEGER })
 const Hash = Type.String({

@@ -7,8 +7,7 @@
  *
  * A monitor that forgets a head can be shown another in its place, so a state that is damaged is never taken for none.
  */
-import { type Static, Type } from 'typebox'
-import { Compile } from 'typebox/compile'
+import type { Static } from 'typebox'
 import { sha256 } from '#sha256'
 import { equal, fromBase64, fromUtf8, toBase64, utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
@@ -18,6 +17,7 @@ import type { VerifierKey } from '../formats/vkey.ts'
 import { Frontier } from '../merkle/frontier.ts'
 import { nodeHash, type RootHash, rootHash } from '../merkle/hash.ts'
 import { type TreeSize, treeSize } from '../merkle/position.ts'
+import { Compile, Type } from '../typebox.ts'
 import { type Alert, type AlertKind, SEVERITIES } from './alert.ts'
 
 /** A head that was shown somewhere. Times are milliseconds since 1970. */

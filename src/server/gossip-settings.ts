@@ -2,11 +2,12 @@
  * The settings of gossip: to whom published heads are sent, a sink a name. Each kind of sink has settings of its own;
  * the schema knows all of them, and `sinksOf` which go with which.
  */
-import { type TSchema, Type } from 'typebox'
+import type { TSchema } from 'typebox'
 import { messageOf, usage } from '../errors.ts'
 import type { SinkSchedule } from '../gossip/schedule.ts'
 import type { SinkKind } from '../gossip/sink.ts'
 import { parseSyslogAddress, type SyslogAddress } from '../gossip/syslog-address.ts'
+import { Type } from '../typebox.ts'
 import type { SettingValues } from './read-settings.ts'
 
 export interface SinkBasics {

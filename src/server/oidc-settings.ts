@@ -1,8 +1,9 @@
 /** The settings of an OpenID Connect issuer whose bearer tokens are taken. */
-import { type TSchema, Type } from 'typebox'
+import type { TSchema } from 'typebox'
 import { ROLES, type Role } from '../compliance/principal.ts'
 import { messageOf, usage } from '../errors.ts'
 import { NAME } from '../formats/record-values.ts'
+import { Type } from '../typebox.ts'
 import type { SettingValues } from './read-settings.ts'
 import { parseRoles } from './tokens.ts'
 

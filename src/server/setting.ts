@@ -2,7 +2,8 @@
  * What a setting is, and tables of them. One name in three spellings: the flag and the YAML key are kebab case
  * (`--free-space-floor`), the variable is capitals (`CAIRN_FREE_SPACE_FLOOR`).
  */
-import { type TProperties, type TSchema, Type } from 'typebox'
+import type { TProperties, TSchema } from 'typebox'
+import { Type } from '../typebox.ts'
 
 /** How the text of a flag or variable is read. A `list` may be given several times, or in a variable between spaces. */
 export type SettingType = 'text' | 'path' | 'integer' | 'switch' | 'list'

@@ -1,5 +1,6 @@
 /** Every setting of the log server: its name, its type, its default and what it does. */
-import { type TObject, type TProperties, Type } from 'typebox'
+import type { TObject, TProperties } from 'typebox'
+import { Type } from '../typebox.ts'
 import { GossipSettings } from './gossip-settings.ts'
 import { OidcSettings } from './oidc-settings.ts'
 import {

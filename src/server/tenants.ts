@@ -1,10 +1,11 @@
 /** What a log is told about its tenants: where they are, and with which keys their submitters sign. */
-import { type TSchema, Type } from 'typebox'
+import type { TSchema } from 'typebox'
 import { CairnError, messageOf, usage } from '../errors.ts'
 import { NAME } from '../formats/record-values.ts'
 import { NO_JURISDICTION } from '../formats/retention.ts'
 import { parseVkey, type VerifierKey } from '../formats/vkey.ts'
 import type { SubmitterKey } from '../records/read-submissions.ts'
+import { Type } from '../typebox.ts'
 import type { SettingValues } from './read-settings.ts'
 import { looksLikeVkey, readVkeyFile } from './vkey-file.ts'
 
