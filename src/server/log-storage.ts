@@ -17,6 +17,7 @@ import type { LogIdentity } from '../storage/postgres-settings.ts'
 import type { ArchiveMark } from '../storage/shared-port.ts'
 import type { TokenStore } from '../storage/token-port.ts'
 import { tokensInFile } from '../storage/tokens-file.ts'
+import { assertKeptHere, assertKeptInDatabase } from './kept-where.ts'
 import { type RecordStores, recordStoresIn } from './record-stores.ts'
 import type { SharedStorageConfig } from './storage-settings.ts'
 
@@ -90,10 +91,12 @@ export async function openStorage(
   const { create, despite = [] } = options
   const directory = await openDataDirectory(place.data, { create, despite })
   if (place.shared !== undefined) {
+    assertKeptInDatabase(directory)
     // Loaded where it is needed: most logs are in a directory.
     const { openStoppedDatabase } = await import('./stopped-database.ts')
     return openStoppedDatabase(directory, place.shared, options)
   }
+  assertKeptHere(directory)
   const log = await openLevelStore(directory.store, { createIfMissing: create })
   return {
     directory,

@@ -79,7 +79,10 @@ describe('a log in a database', () => {
     await makeLog(at('alone'))
     const { url, schema } = await testDatabase()
     const nowhere = ['--database', url, '--database-schema', schema]
-    expectRefusal(await cairn(['fsck', at('alone'), ...nowhere]), /there is no log in/)
+    const fsck = ['fsck', at('alone'), ...nowhere]
+    expectRefusal(await cairn(fsck), /alone holds a log itself; cairn migrate --from/)
+    await rm(join(at('alone'), 'store', 'CURRENT'))
+    expectRefusal(await cairn(fsck), /there is no log in/)
     const gone = ['--database', 'postgres://nobody@127.0.0.1:1/none']
     const run = await cairn(['fsck', at('alone'), ...gone])
     expectRefusal(run, /127.0.0.1:1|reach|connect/)

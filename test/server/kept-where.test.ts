@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { beforeAll, expect, it } from 'vitest'
 import { loadConfig } from '../../src/server/config.ts'
+import { openStorage } from '../../src/server/log-storage.ts'
 import { serve } from '../../src/server/serve.ts'
 import { afterThisFile } from '../support/endings.ts'
 import { testDatabase, withClient } from '../support/postgres.ts'
@@ -39,6 +40,11 @@ it('refuses a database for a directory that holds a log, and makes nothing', asy
     code: 'USAGE',
     message: `${data} holds a log itself; cairn migrate --from ${data} --to NEW --to-database URL moves it into a database; for another log choose another directory`,
   })
+  const { database: url, 'database-schema': schema } = place as Record<string, string>
+  const shared = { database: { url: url!, schema: schema! } }
+  await expect(openStorage({ data, shared }, { create: false })).rejects.toMatchObject({
+    code: 'USAGE',
+  })
   expect((await readdir(data)).sort()).toEqual(before)
   const tables = await withClient(place.database!, (client) =>
     client.query('SELECT FROM pg_tables WHERE schemaname = $1', [place['database-schema']]),
@@ -54,6 +60,7 @@ it('refuses to begin a second log with the keys of one that is in a database', a
     code: 'USAGE',
     message: `${data} has the keys of a log that is in a database; say with --database which, as before: a second log with these keys would contradict it; for another log choose another directory`,
   })
+  await expect(openStorage({ data }, { create: false })).rejects.toMatchObject({ code: 'USAGE' })
   expect(await readdir(join(data, 'store'))).toEqual([])
   await started(data, place)
 })
