@@ -61,7 +61,7 @@ interface Job {
 class Unexpected extends Error {}
 
 it(`keeps records, and loses what was erased, through ${ROUNDS} kills`, {
-  timeout: 40_000 + ROUNDS * 10_000,
+  timeout: 60_000 + ROUNDS * 30_000,
 }, async () => {
   const place = await mkdtemp(join(tmpdir(), 'cairn-records-kill-'))
   const data = join(place, 'log')
