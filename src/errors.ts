@@ -67,6 +67,15 @@ export function usage(message: string, cause?: unknown): CairnError {
   return new CairnError('USAGE', message, cause === undefined ? {} : { cause })
 }
 
+/** What is told of an error that ends something. */
+export function reasonOf(error: unknown): {
+  readonly reason: string
+  readonly code?: CairnErrorCode
+} {
+  const reason = messageOf(error)
+  return error instanceof CairnError ? { reason, code: error.code } : { reason }
+}
+
 /** The message of anything that can be thrown. */
 export function messageOf(error: unknown): string {
   return error instanceof Error ? error.message : String(error)

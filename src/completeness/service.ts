@@ -1,4 +1,5 @@
 /** What the layers above see of the map of a log. `upkeep.ts` implements it. */
+import type { CairnErrorCode } from '../errors.ts'
 import type { CompletenessProof } from '../formats/completeness.ts'
 import type { MapTerm } from '../formats/completeness-terms.ts'
 import type { RecordLeaf } from '../formats/record.ts'
@@ -14,7 +15,7 @@ export interface CommittedMap {
 
 export type CompletenessEvent =
   /** The map follows the log no more; no proof is made of later entries. */
-  | { readonly event: 'map-failed'; readonly reason: string }
+  | { readonly event: 'map-failed'; readonly reason: string; readonly code?: CairnErrorCode }
   /** A map root could not be put into the log; it is tried again. */
   | { readonly event: 'map-root-failed'; readonly reason: string }
   /** What was kept of the map could not be used, and is made again from the log. */

@@ -5,7 +5,7 @@
  */
 import { randomBytes } from 'node:crypto'
 import { equal } from '../bytes.ts'
-import { CairnError, messageOf } from '../errors.ts'
+import { CairnError, messageOf, reasonOf } from '../errors.ts'
 import type { CompletenessProof } from '../formats/completeness.ts'
 import { formatMapRoot, isVoid } from '../formats/completeness-root.ts'
 import {
@@ -250,7 +250,7 @@ class MapUpkeep implements CompletenessService {
     } catch (error) {
       // What is in memory may be ahead of what is stored. After a restart it is not.
       this.#failure = error
-      this.#options.onEvent?.({ event: 'map-failed', reason: messageOf(error) })
+      this.#options.onEvent?.({ event: 'map-failed', ...reasonOf(error) })
       throw error
     }
   }

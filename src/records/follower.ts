@@ -3,7 +3,7 @@
  * the erasures that it meets. All it does can be done again, so it goes on after a crash wherever the index is, and
  * builds a new index by following from the beginning.
  */
-import { CairnError, messageOf } from '../errors.ts'
+import { CairnError, reasonOf } from '../errors.ts'
 import { decodeBundle } from '../formats/bundle.ts'
 import { listedRecord } from '../formats/completeness-terms.ts'
 import type { RecordLeaf } from '../formats/record.ts'
@@ -171,7 +171,7 @@ export class Follower {
       }
     } catch (error) {
       this.#failure = error
-      this.#options.onEvent({ event: 'index-failed', reason: messageOf(error) })
+      this.#options.onEvent({ event: 'index-failed', ...reasonOf(error) })
       this.#rejectAll(error)
     }
   }

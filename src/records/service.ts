@@ -1,4 +1,5 @@
 /** What the layers above see of the records of a log. `records.ts` implements it. */
+import type { CairnErrorCode } from '../errors.ts'
 import type { Disclosure } from '../formats/disclosure.ts'
 import type { RecordLeaf, RecordSource, SubmittedRecord } from '../formats/record.ts'
 import type { Head, SubmitOptions } from '../log/service.ts'
@@ -83,7 +84,7 @@ export interface ErasureOutcome {
 
 export type RecordsEvent =
   /** The index follows the log no more; searches answer from what it has. */
-  | { readonly event: 'index-failed'; readonly reason: string }
+  | { readonly event: 'index-failed'; readonly reason: string; readonly code?: CairnErrorCode }
   /** The vault could not be written to: it takes nothing more, and the log no records, until the next start. */
   | { readonly event: 'vault-failed'; readonly reason: string }
   /** Disclosures of a record could not be read; it can be found, but not by its resource. */

@@ -1,12 +1,12 @@
 /** What a server of a shared log runs for as long as it leads: records with all that is done with them, gossip, the archive. */
 import { setTimeout as sleep } from 'node:timers/promises'
-import { messageOf } from '../errors.ts'
+import { CairnError, messageOf } from '../errors.ts'
 import type { Gossip } from '../gossip/runner.ts'
 import type { Archiver } from '../log/archive-port.ts'
 import type { OpenedRecords } from './records.ts'
 
 export interface TermWork {
-  /** `onFailed` is to be told when they take nothing more: they are closed then, and opened anew. */
+  /** `onFailed` is to be told when they do not go on by themselves: they are closed then, and opened anew. */
   openRecords(onFailed: (reason: string) => void): Promise<OpenedRecords>
   /** Undefined when nobody is to be told of heads. */
   openGossip(): Promise<Gossip | undefined>
@@ -49,7 +49,7 @@ export function beginTenure(work: TermWork): Tenure {
     while (!closing.signal.aborted) {
       try {
         gossip ??= await openGossip()
-        records ??= await openRecords(failed)
+        records = await openWorking()
         fault = undefined
         return
       } catch (error) {
@@ -63,14 +63,26 @@ export function beginTenure(work: TermWork): Tenure {
   }
   let opening = open()
 
-  /** What a failed write has left behind is found out as after a restart. */
-  function failed(reason: string): void {
-    const before = records
-    if (before === undefined) return
+  /** Records that have not failed by the time they are open. */
+  async function openWorking(): Promise<OpenedRecords> {
+    let opened: OpenedRecords | undefined
+    let failure: string | undefined
+    opened = await openRecords((reason) => {
+      failure ??= reason
+      const isInUse = opened !== undefined && records === opened
+      if (isInUse && !closing.signal.aborted) replace(opened!, reason)
+    })
+    if (failure === undefined) return opened
+    await opened.close().catch(() => undefined)
+    throw new CairnError('UNAVAILABLE', failure)
+  }
+
+  /** What a failure has left behind is found out as after a restart. */
+  function replace(failed: OpenedRecords, reason: string): void {
     records = undefined
     fault = reason
     const again = async (): Promise<void> => {
-      await before.close().catch(() => undefined)
+      await failed.close().catch(() => undefined)
       await pause()
       await open()
     }

@@ -37,7 +37,7 @@ import {
 import { newPlace } from './new-place.ts'
 import { type OpenedObjects, openObjects } from './object-place.ts'
 import type { OpenedLog } from './open.ts'
-import { openHostedRecords, vaultFault } from './records.ts'
+import { endedBy, openHostedRecords } from './records.ts'
 import {
   assertKeysAreHere,
   checkVaultKey,
@@ -177,8 +177,11 @@ export async function openSharedHostedLog(
               mapIntervalMs: config.mapIntervalMs,
               now: clock.now,
               onEvent: (event) => {
-                onEvent({ ...event, log: name })
-                if (event.event === 'vault-failed') onFailed(vaultFault(event.reason))
+                const reason = endedBy(event)
+                if (event.event === 'vault-failed' || reason === undefined) {
+                  onEvent({ ...event, log: name })
+                } else onEvent({ event: 'records-failing', log: name, reason })
+                if (reason !== undefined) onFailed(reason)
               },
             }),
           onFailure: (reason) => onEvent({ event: 'records-failing', log: name, reason }),

@@ -146,9 +146,32 @@ export async function openHostedRecords(options: HostedRecordsOptions): Promise<
 }
 
 /** Why records are not taken once a write to the vault has failed. */
-export function vaultFault(reason: string): string {
+function vaultFault(reason: string): string {
   return `the vault takes nothing more: ${reason}`
 }
+
+/**
+ * Why records that are in a database have to be opened again: something of them has stopped that would go on. Undefined
+ * for all other events.
+ */
+export function endedBy(event: HostedRecordsEvent): string | undefined {
+  switch (event.event) {
+    case 'vault-failed':
+      return vaultFault(event.reason)
+    case 'index-failed':
+    case 'map-failed': {
+      const part = event.event === 'map-failed' ? 'the map of records' : 'the search index'
+      return event.code !== undefined && PASSING.includes(event.code)
+        ? `${part} follows the log no more: ${event.reason}`
+        : undefined
+    }
+    default:
+      return undefined
+  }
+}
+
+/** What a database does for a while, and what its stores say after that. */
+const PASSING: readonly CairnErrorCode[] = ['UNAVAILABLE', 'STOPPED', 'IO', 'DISK_FULL']
 
 /** The errors of an index that is of no use any more. A disk that cannot be written to fails again. */
 const USELESS: readonly CairnErrorCode[] = ['CORRUPT', 'NEWER_FORMAT', 'IO']

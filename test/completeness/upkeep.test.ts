@@ -308,7 +308,7 @@ describe('the map of a log', () => {
     await openMap({ store: failing })
     await log.submit([record('req-1'), ...others(4_200)])
     await expect(map.committed()).rejects.toThrow('no room')
-    expect(events).toEqual([{ event: 'map-failed', reason: 'no room' }])
+    expect(events).toEqual([{ event: 'map-failed', reason: 'no room', code: 'DISK_FULL' }])
     await expect(map.committed()).rejects.toThrow('no room')
     await map.close()
     await openMap()
