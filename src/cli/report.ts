@@ -3,17 +3,11 @@ import { extname } from 'node:path'
 import { type Command, Option } from 'commander'
 import { meaningOf } from '../client/read-answer.ts'
 import { createRecordsClient } from '../client/records-client.ts'
+import { grouped } from '../formats/count.ts'
 import { parseMonth } from '../reports/month.ts'
 import { type Events, REPORT_VERSION, type Report, type Verdict } from '../reports/report.ts'
 import { reportHtml } from '../reports/report-html.ts'
-import {
-  CHECK_WORDS,
-  costWords,
-  grouped,
-  monthWords,
-  timeWords,
-  typeWords,
-} from '../reports/words.ts'
+import { CHECK_WORDS, costWords, monthWords, timeWords, typeWords } from '../reports/words.ts'
 import {
   type Connection,
   interruptible,

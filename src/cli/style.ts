@@ -3,6 +3,7 @@
  * rule differs between Node versions: FORCE_COLOR, then NO_COLOR, then whether the stream is a terminal.
  */
 import { styleText } from 'node:util'
+import { counted, grouped } from '../formats/count.ts'
 
 type Format = Parameters<typeof styleText>[0]
 
@@ -61,11 +62,9 @@ export function printable(text: string): string {
   )
 }
 
-const grouped = new Intl.NumberFormat('en-US')
-
 /** 1234567 as `1,234,567`. */
 export function count(value: number): string {
-  return grouped.format(value)
+  return grouped(value)
 }
 
 const compacted = new Intl.NumberFormat('en-US', { notation: 'compact', maximumFractionDigits: 1 })
@@ -77,7 +76,7 @@ export function compact(value: number): string {
 
 /** `1 leaf`, `2 leaves`. */
 export function plural(value: number, one: string, many = `${one}s`): string {
-  return `${count(value)} ${value === 1 ? one : many}`
+  return counted(value, one, many)
 }
 
 /** 3 as `3 B`, 123456 as `120.6 KiB`. */

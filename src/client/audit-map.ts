@@ -5,6 +5,7 @@
 import { decodeBundle } from '../formats/bundle.ts'
 import { isMapRoot, MAX_MAP_LAG, parseMapRoot } from '../formats/completeness-root.ts'
 import { mayBeRecord } from '../formats/completeness-terms.ts'
+import { counted, grouped } from '../formats/count.ts'
 import type { RecordLeaf } from '../formats/record.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'
 import type { TreeSize } from '../merkle/position.ts'
@@ -134,17 +135,17 @@ export class MapPass {
     const name = 'map'
     const { roots, size } = this.#audit?.statistics() ?? { roots: 0, size: 0 }
     if (this.#faults > 0) {
-      const detail = `${this.#faults} of ${this.#roots} statements of the log about its map are wrong`
+      const detail = `${grouped(this.#faults)} of ${counted(this.#roots, 'statement')} of the log about its map ${this.#faults === 1 ? 'is' : 'are'} wrong`
       return { name, status: 'failed', detail }
     }
     if (this.#roots === 0) return undefined
     if (this.#gap !== undefined)
       return { name, status: 'skipped', detail: `not checked: ${this.#gap}` }
     if (this.#audit === undefined) {
-      const detail = `not checked: the newest ${MAX_MAP_LAG} entries say nothing of the map`
+      const detail = `not checked: the newest ${grouped(MAX_MAP_LAG)} entries say nothing of the map`
       return { name, status: 'skipped', detail }
     }
-    const detail = `made again from the entries, the map has the root hash that the log says, ${roots === 1 ? 'once' : `${roots} times`}; the newest lists the first ${size} entries`
+    const detail = `made again from the entries, the map has the root hash that the log says, ${roots === 1 ? 'once' : `${grouped(roots)} times`}; the newest lists the first ${counted(size, 'entry', 'entries')}`
     return { name, status: 'held', detail }
   }
 }

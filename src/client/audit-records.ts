@@ -5,6 +5,7 @@
  */
 import { CairnError, messageOf } from '../errors.ts'
 import { mayBeRecord } from '../formats/completeness-terms.ts'
+import { counted, countedAll, grouped } from '../formats/count.ts'
 import type { Disclosure } from '../formats/disclosure.ts'
 import { parseRecord, type RecordLeaf } from '../formats/record.ts'
 import { rebuildSubmission, verifyDisclosures } from '../formats/record-rebuild.ts'
@@ -147,8 +148,10 @@ export class RecordAudit {
     return conclude(
       'records',
       faults.record,
-      `all ${records} audit records are written as records are`,
-      `${faults.record} of ${records + faults.record} entries say that they are audit records, and are none`,
+      `${countedAll(records, 'audit record')} ${records === 1 ? 'is written as a record is' : 'are written as records are'}`,
+      faults.record === 1
+        ? `1 of ${counted(records + 1, 'entry', 'entries')} says that it is an audit record, and is none`
+        : `${grouped(faults.record)} of ${counted(records + faults.record, 'entry', 'entries')} say that they are audit records, and are none`,
     )
   }
 
@@ -158,7 +161,7 @@ export class RecordAudit {
       'record time',
       faults.time,
       'the time of records never goes back',
-      `the time of records goes back ${faults.time === 1 ? 'once' : `${faults.time} times`}: the log's clock did, or somebody submitted a leaf that looks like a record`,
+      `the time of records goes back ${faults.time === 1 ? 'once' : `${grouped(faults.time)} times`}: the log's clock did, or somebody submitted a leaf that looks like a record`,
     )
   }
 
@@ -169,20 +172,25 @@ export class RecordAudit {
     if (signed === 0)
       return { name, status: 'skipped', detail: 'no record is signed by its submitter' }
     if (faults.signature > 0) {
-      const detail = `${faults.signature} of ${signed} signed records are not signed by the key that they name`
+      const detail = `${grouped(faults.signature)} of ${counted(signed, 'signed record')} ${faults.signature === 1 ? 'is not signed by the key that it names' : 'are not signed by the key that they name'}`
       return { name, status: 'failed', detail }
     }
     const why =
-      unknown > 0 ? `${unknown} by keys that were not given` : 'their payloads are not at hand'
+      unknown > 0
+        ? `${grouped(unknown)} by keys that were not given`
+        : 'their payloads are not at hand'
     if (verified === 0) {
-      const detail = `${signed} ${signed === 1 ? 'record is' : 'records are'} signed; none was checked: ${why}`
+      const detail = `${counted(signed, 'record is', 'records are')} signed; none was checked: ${why}`
       return { name, status: 'skipped', detail }
     }
-    const rest = left > 0 ? `; ${left} of ${signed} were not checked (${why})` : ''
+    const rest =
+      left > 0
+        ? `; ${grouped(left)} of ${grouped(signed)} ${left === 1 ? 'was' : 'were'} not checked (${why})`
+        : ''
     return {
       name,
       status: 'held',
-      detail: `${verified} ${verified === 1 ? 'record is' : 'records are'} signed by the submitter${rest}`,
+      detail: `${counted(verified, 'record is', 'records are')} signed by the submitter${rest}`,
     }
   }
 
@@ -191,8 +199,8 @@ export class RecordAudit {
     return conclude(
       'disclosures',
       faults.disclosure,
-      `what is shown of ${shown} records is what they commit to`,
-      `${faults.disclosure} ${faults.disclosure === 1 ? 'value' : 'values'} shown, and not what was recorded`,
+      `what is shown of ${counted(shown, 'record')} is what ${shown === 1 ? 'it commits' : 'they commit'} to`,
+      `${counted(faults.disclosure, 'value')} shown, and not what was recorded`,
     )
   }
 
@@ -200,13 +208,15 @@ export class RecordAudit {
     const { faults } = this.counts
     const where =
       from === 0 && before === size
-        ? `the first ${size} entries`
-        : `entries ${from} to ${before - 1}`
+        ? `the first ${counted(size, 'entry', 'entries')}`
+        : `entries ${grouped(from)} to ${grouped(before - 1)}`
     return conclude(
       'search answer',
       faults.answer,
-      `its ${records.size} records are those among ${where} of the log that were asked for`,
-      `${faults.answer} ${faults.answer === 1 ? 'record is' : 'records are'} missing from it, added to it, or shown otherwise than in the log`,
+      records.size === 1
+        ? `its 1 record is the one among ${where} of the log that was asked for`
+        : `its ${counted(records.size, 'record')} are those among ${where} of the log that were asked for`,
+      `${counted(faults.answer, 'record is', 'records are')} missing from it, added to it, or shown otherwise than in the log`,
     )
   }
 }

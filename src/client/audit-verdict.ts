@@ -1,6 +1,7 @@
 /** What an audit comes to, in words: the checks of the tree, and the heads that were held against it. */
 import { equal } from '../bytes.ts'
 import type { Checkpoint } from '../formats/checkpoint.ts'
+import { counted, countedAll, grouped } from '../formats/count.ts'
 import type { CheckedTree, TreeFault } from '../tiles/check-tree.ts'
 import type { RecordFaultKind } from './audit-records.ts'
 import { witnessedWords } from './checks.ts'
@@ -64,19 +65,19 @@ function checkEntries(
 ): Check {
   const name = 'entries'
   if (endedAt !== undefined) {
-    const detail = `the audit ended at entry ${endedAt} of ${head.size}, because so much was wrong by then`
+    const detail = `the audit ended at entry ${grouped(endedAt)} of ${grouped(head.size)}, because so much was wrong by then`
     return { name, status: 'failed', detail }
   }
   return wrong === 0
     ? {
         name,
         status: 'held',
-        detail: `all ${head.size} entries (${bytes} bytes) hash to their place in the tree`,
+        detail: `${countedAll(head.size, 'entry', 'entries')} (${counted(bytes, 'byte')}) ${head.size === 1 ? 'hashes to its' : 'hash to their'} place in the tree`,
       }
     : {
         name,
         status: 'failed',
-        detail: `${wrong} of ${head.size} are missing, unreadable or changed`,
+        detail: `${grouped(wrong)} of ${grouped(head.size)} ${wrong === 1 ? 'is' : 'are'} missing, unreadable or changed`,
       }
 }
 
@@ -84,7 +85,14 @@ function checkTiles(wrong: number): Check {
   const name = 'tiles'
   return wrong === 0
     ? { name, status: 'held', detail: 'every hash of every tile is what its children hash to' }
-    : { name, status: 'failed', detail: `${wrong} missing tiles or wrong hashes in tiles` }
+    : {
+        name,
+        status: 'failed',
+        detail:
+          wrong === 1
+            ? '1 missing tile or wrong hash in a tile'
+            : `${grouped(wrong)} missing tiles or wrong hashes in tiles`,
+      }
 }
 
 function checkRoot(head: Checkpoint, tree: AuditedTree): Check {
@@ -93,8 +101,12 @@ function checkRoot(head: Checkpoint, tree: AuditedTree): Check {
     return { name, status: 'failed', detail: 'cannot be recomputed from what the log has' }
   }
   return equal(tree.root, head.root)
-    ? { name, status: 'held', detail: `the tree of ${head.size} leaves has the signed root hash` }
+    ? { name, status: 'held', detail: `the tree of ${leaves(head)} has the signed root hash` }
     : { name, status: 'failed', detail: 'the tree does not have the root hash that was signed' }
+}
+
+function leaves({ size }: Checkpoint): string {
+  return counted(size, 'leaf', 'leaves')
 }
 
 /** A head of before, held against the tree. */
@@ -117,24 +129,24 @@ export function compareWithTree(
   })
   if (head.size < before.size) {
     return contradiction(
-      `rolled back: this log has shown ${before.size} leaves before, and shows ${head.size} now`,
+      `rolled back: this log has shown ${leaves(before)} before, and shows ${grouped(head.size)} now`,
     )
   }
   if (head.size === before.size && !equal(head.root, before.root)) {
-    return contradiction(`fork: this log has signed two different roots for ${head.size} leaves`)
+    return contradiction(`fork: this log has signed two different roots for ${leaves(head)}`)
   }
   const root = tree.earlier.get(before.size)
   if (root === undefined) {
-    const detail = `the first ${before.size} leaves cannot be recomputed to compare them`
+    const detail = `the first ${leaves(before)} cannot be recomputed to compare them`
     return { holds: false, detail, contradicts: false }
   }
   if (!equal(root, before.root)) {
     return contradiction(
-      `fork: the first ${before.size} leaves are not those that were seen before`,
+      `fork: the first ${leaves(before)} ${before.size === 1 ? 'is not what was' : 'are not those that were'} seen before`,
     )
   }
   const grown = head.size - before.size
-  const detail = `the ${before.size} leaves seen before are unchanged, ${grown} were added`
+  const detail = `the ${leaves(before)} seen before ${before.size === 1 ? 'is' : 'are'} unchanged, ${grouped(grown)} ${grown === 1 ? 'was' : 'were'} added`
   return { holds: true, detail, contradicts: false }
 }
 
@@ -151,7 +163,10 @@ export function auditFinding(head: Checkpoint, checks: readonly Check[]): string
   const { origin, size } = head
   const [first, ...others] = checks.filter(({ status }) => status === 'failed')
   if (first === undefined) {
-    const held = `the ${size} entries of ${origin} are all there, and are those of the tree that it has signed`
+    const held =
+      size === 1
+        ? `the only entry of ${origin} is there, and is that of the tree that it has signed`
+        : `the ${counted(size, 'entry', 'entries')} of ${origin} are all there, and are those of the tree that it has signed`
     return printable(held + witnessedWords(checks))
   }
   const more = others.map(({ name }) => name).join(', ')

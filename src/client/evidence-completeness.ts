@@ -2,6 +2,7 @@
 import { verificationFailed } from '../errors.ts'
 import { parseCompleteness, verifyCompleteness } from '../formats/completeness.ts'
 import { type MapTerm, termsOf } from '../formats/completeness-terms.ts'
+import { countedAll, grouped } from '../formats/count.ts'
 import { type EvidenceManifest, queriedTerms } from '../formats/evidence-manifest.ts'
 import type { OpenedCheckpoint } from '../formats/open-checkpoint.ts'
 import type { Finding } from './checks.ts'
@@ -55,11 +56,11 @@ export function examineCompleteness(
     )
   }
   const count = indices.length
-  const which = count === 1 ? 'the only entry' : `all ${count} entries`
+  const which = countedAll(count, 'entry', 'entries')
   const are = count === 1 ? 'is' : 'are'
   return {
     value,
-    detail: `${which} of the first ${size} that the log lists under ${wordsOf(term)} ${are} here, by the map to which it has committed in entry ${entry}; an audit tells whether that map is right`,
+    detail: `${which} of the first ${grouped(size)} that the log lists under ${wordsOf(term)} ${are} here, by the map to which it has committed in entry ${entry}; an audit tells whether that map is right`,
   }
 }
 

@@ -2,7 +2,6 @@
  * HTTP requests to a log: bounded answers, and retries with growing, jittered pauses. Retrying a submission is safe,
  * because a leaf that the log holds already keeps its index.
  */
-
 import { fromUtf8, join } from '../bytes.ts'
 import { CairnError, type CairnErrorCode, messageOf } from '../errors.ts'
 

@@ -6,6 +6,7 @@ import { utf8 } from '../bytes.ts'
 import { parseCompleteList } from '../formats/complete-list.ts'
 import { type CompleteList, verifyCompleteness } from '../formats/completeness.ts'
 import type { MapTerm } from '../formats/completeness-terms.ts'
+import { counted } from '../formats/count.ts'
 import type { OpenedCheckpoint } from '../formats/open-checkpoint.ts'
 import { type Finding, runChecks, unproven, witnessedWords } from './checks.ts'
 import { quorumFinding } from './quorum.ts'
@@ -96,7 +97,7 @@ function provenWords(list: CompleteList, origin: string, checks: readonly Check[
 }
 
 function listWords({ term, indices, size }: CompleteList): string {
-  const first = `of the first ${size} entries`
+  const first = `of the first ${counted(size, 'entry', 'entries')}`
   if (indices.length === 0) return `${first} the log lists none under ${termWords(term)}`
   const all = `${indices.length} ${indices.length === 1 ? 'entry' : 'entries'}: ${indexWords(indices)}`
   return `${first} the log lists under ${termWords(term)} ${all}`

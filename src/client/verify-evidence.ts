@@ -4,6 +4,7 @@
  * with one record is said of that record, and says nothing against the others.
  */
 import { verificationFailed } from '../errors.ts'
+import { counted, grouped } from '../formats/count.ts'
 import type { OpenedDisclosure } from '../formats/disclosure.ts'
 import { checkSums, type EvidenceFiles, readEvidence } from '../formats/evidence.ts'
 import { type EvidenceManifest, parseManifest, secondsOf } from '../formats/evidence-manifest.ts'
@@ -146,8 +147,9 @@ function provenWords(
   { checkpoint: { origin, size } }: OpenedCheckpoint,
   checks: readonly Check[],
 ): string {
-  const are = records === 1 ? 'the 1 record is an entry' : `the ${records} records are entries`
-  return `${are} of the tree of ${size} that ${origin} has signed, and what is shown of their payloads is what was recorded${witnessedWords(checks)}${completeWords(checks)}`
+  const are =
+    records === 1 ? 'the 1 record is an entry' : `the ${counted(records, 'record')} are entries`
+  return `${are} of the tree of ${grouped(size)} that ${origin} has signed, and what is shown of their payloads is what was recorded${witnessedWords(checks)}${completeWords(checks)}`
 }
 
 /** That none was left out, as the end of a sentence; empty when that is not shown. */

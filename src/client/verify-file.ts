@@ -2,7 +2,6 @@
  * Verifies a file, whatever it is that a log hands out, offline: what it is, is told from the file itself. The command
  * and the page in the browser ask this and nothing else, so that they cannot differ.
  */
-
 import { unproven } from './checks.ts'
 import { type FileKind, fileKind, foreignKind } from './file-kind.ts'
 import { printable } from './receipt-words.ts'

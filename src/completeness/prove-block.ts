@@ -1,5 +1,4 @@
 /** The proof of what a block lists under a key, from the nodes of its pages and the one page in which the key would be. */
-
 import { equal } from '../bytes.ts'
 import type { BlockProof } from '../formats/completeness.ts'
 import { hashListBytes } from '../formats/completeness-blocks.ts'

@@ -3,7 +3,6 @@
  * their order and number: logs add lines that mean nothing, to keep readers honest. A line by a known key that does not
  * verify refuses the whole note.
  */
-
 import { equal } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { type Checkpoint, parseCheckpoint } from './checkpoint.ts'

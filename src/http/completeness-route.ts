@@ -1,5 +1,4 @@
 /** What the log lists of a request, a session, a person or a record: the proof that it is all, or that there is nothing. */
-
 import { PERSON } from '../compliance/scope.ts'
 import { line, NAME, UUID_V7 } from '../formats/record-values.ts'
 import { Type } from '../typebox.ts'

@@ -1,5 +1,4 @@
 /** What operators ask: is it up, does it take submissions, how is it doing; and a first page for people. */
-
 import type { LogService } from '../log/service.ts'
 import type { ClusterReport } from '../log/shared-log.ts'
 import { type Answer, answer, jsonAnswer, UNCACHED } from './answer.ts'

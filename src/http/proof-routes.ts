@@ -1,5 +1,4 @@
 /** Receipts and proofs. Every parameter is in the path, so no cache can answer one question with another's proof. */
-
 import { fromHex, toBase64 } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import type { LogService } from '../log/service.ts'

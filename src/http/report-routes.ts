@@ -1,5 +1,4 @@
 /** Reports on the records of a tenant and a month, as data and as a page. */
-
 import { reportHtml } from '../reports/report-html.ts'
 import { Type } from '../typebox.ts'
 import { answer, jsonAnswer, UNCACHED } from './answer.ts'

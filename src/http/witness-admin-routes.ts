@@ -1,5 +1,4 @@
 /** Which logs a witness watches, for its operator; and the heads that did not fit, for everyone. */
-
 import { sha256 } from '#sha256'
 import { fromUtf8, toBase64, toHex, utf8 } from '../bytes.ts'
 import { CairnError, malformed, messageOf } from '../errors.ts'

@@ -8,7 +8,6 @@
  * signer's own record of the head, so that no head is ever seen outside which the signer could forget. Any failure on
  * the way stops the log: what a failed write left behind is found out by opening it again, never by guessing.
  */
-
 import { utf8 } from '../bytes.ts'
 import { CairnError, messageOf } from '../errors.ts'
 import { type LeafIndex, leafIndex } from '../merkle/position.ts'

@@ -1,5 +1,4 @@
 /** Inclusion proofs: RFC 6962 section 2.1.1, verified as in RFC 9162 section 2.1.3.2. */
-
 import { equal } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import {

@@ -1,5 +1,4 @@
 /** One look at every place that shows heads of a log: its addresses, and its witnesses. */
-
 import { fromUtf8 } from '../bytes.ts'
 import type { Requester } from '../client/request.ts'
 import type { WitnessClient } from '../client/witness-client.ts'

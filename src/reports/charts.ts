@@ -1,6 +1,6 @@
 /** Charts as SVG: no script, sizes in user units, colours from the style sheet. Each has a table beside it. */
+import { grouped } from '../formats/count.ts'
 import { html, type Markup } from './markup.ts'
-import { grouped } from './words.ts'
 
 export interface Bar {
   /** Below the bar, when there is room. */

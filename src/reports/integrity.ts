@@ -1,5 +1,6 @@
 /** What the heads, their consistency and their witnesses say about the records of a report. */
 import { equal, toBase64 } from '../bytes.ts'
+import { grouped } from '../formats/count.ts'
 import type { RootHash } from '../merkle/hash.ts'
 import type { TreeSize } from '../merkle/position.ts'
 import type {
@@ -9,7 +10,6 @@ import type {
   Verdict,
   WitnessCoverage,
 } from './report.ts'
-import { grouped } from './words.ts'
 
 /** A head whose signature was verified. */
 export interface ReportedHead {

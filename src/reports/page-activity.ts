@@ -1,18 +1,10 @@
 /** What a report's page says of the records: how many, of which kind, when, from which model, at what cost. */
+import { counted, grouped } from '../formats/count.ts'
 import { type Bar, barChart, levelBar } from './charts.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import { countTable, given, none, plainCountTable, table } from './page-parts.ts'
 import type { DayCounts, ModelName, Name, Report } from './report.ts'
-import {
-  amount,
-  counted,
-  GROUP_OF,
-  GROUP_WORDS,
-  GROUPS,
-  grouped,
-  monthWords,
-  typeWords,
-} from './words.ts'
+import { amount, GROUP_OF, GROUP_WORDS, GROUPS, monthWords, typeWords } from './words.ts'
 
 export function activity(report: Report): Content {
   const { records, usage } = report

@@ -1,4 +1,5 @@
 /** What a report's page says of the log: whether it can be believed, and why. */
+import { grouped } from '../formats/count.ts'
 import { levelBar } from './charts.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import { none, table } from './page-parts.ts'
@@ -9,7 +10,7 @@ import type {
   Verdict,
   WitnessCoverage,
 } from './report.ts'
-import { CHECK_WORDS, grouped, shortTime } from './words.ts'
+import { CHECK_WORDS, shortTime } from './words.ts'
 
 const VERDICT_WORDS: Readonly<Record<Verdict, readonly [title: string, sentence: string]>> = {
   intact: [

@@ -1,8 +1,8 @@
 /** What a report's page says of those who saw, changed, erased or held back records; and of the report itself. */
+import { grouped } from '../formats/count.ts'
 import { type Content, html } from './markup.ts'
 import { eventTable, none, plainCountTable, summary } from './page-parts.ts'
 import type { Events, Report } from './report.ts'
-import { grouped } from './words.ts'
 
 export interface PageSection {
   /** A word; the place that a link leads to. */

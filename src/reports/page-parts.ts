@@ -1,4 +1,5 @@
 /** The pieces that the sections of a report's page are made of: tables, figures, lists of events. */
+import { counted, grouped } from '../formats/count.ts'
 import { levelBar } from './charts.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import {
@@ -10,7 +11,7 @@ import {
   type PlainCount,
   type Usage,
 } from './report.ts'
-import { costWords, counted, FACT_WORDS, factWords, grouped, shortTime } from './words.ts'
+import { costWords, FACT_WORDS, factWords, shortTime } from './words.ts'
 
 export interface Column {
   readonly head: string

@@ -2,9 +2,10 @@
  * What a record says, stage by stage in the order in which a request flows: what is in the clear, what was disclosed,
  * and what the log only commits to. For whoever draws it, in a terminal or on a page.
  */
+import { counted, grouped } from '../formats/count.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../formats/json-strict.ts'
 import type { RecordLeaf, RecordMetrics } from '../formats/record.ts'
-import { amount, counted, grouped } from './words.ts'
+import { amount } from './words.ts'
 
 /** `clear`: in the log for everyone. `shown`: disclosed. `sealed`: committed to, and not shown. The others: verdicts. */
 export type Tone = 'clear' | 'shown' | 'sealed' | 'good' | 'bad'

@@ -1,4 +1,5 @@
 /** A report as one page for people: self-contained, without script, to be read on a screen or printed. */
+import { grouped } from '../formats/count.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import { activity, grouping, usageByName } from './page-activity.ts'
 import { pageDocument } from './page-document.ts'
@@ -6,7 +7,7 @@ import { integrity, verdictBanner } from './page-integrity.ts'
 import { about, oversight, type PageSection } from './page-oversight.ts'
 import { section } from './page-parts.ts'
 import type { Report } from './report.ts'
-import { costWords, grouped, monthWords, timeWords } from './words.ts'
+import { costWords, monthWords, timeWords } from './words.ts'
 
 /**
  * The page. Every text of the report is escaped; the same report gives the same page.

@@ -1,15 +1,15 @@
 /** The verdict on a file as one page for people: self-contained, without script, to be read on a screen or printed. */
-
 import { sha256 } from '#sha256'
 import { toHex } from '../bytes.ts'
 import { checkMeaning } from '../client/check-words.ts'
 import type { Check, Trust } from '../client/verdict.ts'
 import { type FileVerdict, KIND_WORDS } from '../client/verify-file.ts'
+import { counted, grouped } from '../formats/count.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import { pageDocument } from './page-document.ts'
 import { none, section, table } from './page-parts.ts'
 import { trailTable } from './verdict-trail.ts'
-import { counted, grouped, timeWords } from './words.ts'
+import { timeWords } from './words.ts'
 
 /** Who made the page, when, and whom it believes. */
 interface Made {

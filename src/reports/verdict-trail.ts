@@ -1,9 +1,10 @@
 /** The records of evidence on the page of its verdict: what each says in the clear, and what is shown of its contents. */
 import { drawnRecord, type TrailRow, trailRows } from '../client/trail-rows.ts'
 import type { EvidenceVerdict } from '../client/verify-evidence.ts'
+import { counted, grouped } from '../formats/count.ts'
 import { type Content, html, type Markup } from './markup.ts'
 import { table } from './page-parts.ts'
-import { counted, grouped, shortTime } from './words.ts'
+import { shortTime } from './words.ts'
 
 /** Records that are listed. */
 const MAX_LISTED = 1000

@@ -1,4 +1,5 @@
 /** How a report says numbers, times and names; the same in every locale, so that a page can be compared to another. */
+import { grouped } from '../formats/count.ts'
 import type { AnyRecordType, Cost, FactName, ReportCheck } from './report.ts'
 
 const MONTHS = [
@@ -29,18 +30,6 @@ export function timeWords(time: string): string {
 /** Without the zone, for columns that name it in their head. */
 export function shortTime(time: string): string {
   return time.slice(0, 19).replace('T', ' ')
-}
-
-/** Digits in groups of three: `1,234,567.5`. */
-export function grouped(value: number | string): string {
-  const [whole = '', fraction] = String(value).split('.')
-  const digits = whole.replace(/\B(?=(?:[0-9]{3})+$)/g, ',')
-  return fraction === undefined ? digits : `${digits}.${fraction}`
-}
-
-/** `1 record`, `2 records`. */
-export function counted(count: number, one: string, many = `${one}s`): string {
-  return `${grouped(count)} ${count === 1 ? one : many}`
 }
 
 const SHOWN_DECIMALS = 4

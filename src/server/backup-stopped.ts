@@ -1,5 +1,4 @@
 /** What a backup of a log at rest is made of. */
-
 import type { BackupSource } from './backup.ts'
 import { logFilesIn } from './log-files.ts'
 import type { LogPlace } from './log-storage.ts'

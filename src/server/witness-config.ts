@@ -1,5 +1,4 @@
 /** The configuration of a witness, of the settings in `witness-settings.ts`. */
-
 import { baseUrl } from '../client/request.ts'
 import { messageOf, usage } from '../errors.ts'
 import type { VerifierKey } from '../formats/vkey.ts'

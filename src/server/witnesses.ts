@@ -1,5 +1,4 @@
 /** From a policy file to the witnesses that a log asks. */
-
 import { baseUrl } from '../client/request.ts'
 import { witnessClient } from '../client/witness-client.ts'
 import { messageOf, usage } from '../errors.ts'

@@ -4,7 +4,6 @@
  * less than 2^64 work) the first keeps the key, and the second is never found: it is only stored again when it is
  * submitted again.
  */
-
 import { equal } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'

@@ -6,7 +6,6 @@
  * One pass over the keys in their order, then one over the level-0 tiles that asks for the key of each leaf. When as
  * many keys led to their leaf as there are keys, none leads astray; otherwise a third pass finds those that do.
  */
-
 import { equal } from '../bytes.ts'
 import { messageOf } from '../errors.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'

@@ -1,5 +1,4 @@
 /** Tiles and bundles out of the runs they were appended in. */
-
 import { join } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { TILE_WIDTH } from '../formats/tile.ts'

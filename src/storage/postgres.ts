@@ -5,7 +5,6 @@
  * above are runs of hashes as in the embedded store, added to and never rewritten. The tables and the functions that
  * write them are in postgres-migration-log.ts.
  */
-
 import { join } from '../bytes.ts'
 import { CairnError } from '../errors.ts'
 import { HASH_SIZE, type LeafHash, type RootHash } from '../merkle/hash.ts'

@@ -7,7 +7,6 @@
  * What is between the brackets happens for one request of a log at a time, so that no head is ever compared with
  * another than the newest. What is signed has been written, and what is written can be signed again after a crash.
  */
-
 import { equal, fromUtf8, toHex, utf8 } from '../bytes.ts'
 import type { MlDsaThread } from '../crypto/ml-dsa-thread.ts'
 import { CairnError } from '../errors.ts'

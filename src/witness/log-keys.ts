@@ -1,5 +1,4 @@
 /** The keys of a watched log, and what they have to say about a note. */
-
 import { equal, utf8 } from '../bytes.ts'
 import { ed25519VerifyOnce } from '../crypto/ed25519-node.ts'
 import type { MlDsaThread } from '../crypto/ml-dsa-thread.ts'

@@ -210,7 +210,7 @@ describe('cairn audit that is stopped', () => {
     await server.close()
     const stderrOf = `going on from entry ${count(size)}, where an audit was stopped\n`
     expect(run).toMatchObject({ code: 0, stderr: stderrOf })
-    expect(run.stdout).toContain('all 1500 entries')
+    expect(run.stdout).toContain('all 1,500 entries')
     const asked = server.seen.slice(before).map(({ path }) => path)
     expect(asked.filter((path) => path.startsWith('/tile/entries/'))).toEqual(
       [...files.keys()]

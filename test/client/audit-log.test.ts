@@ -321,7 +321,7 @@ describe('auditLog of a log that has next to nothing', () => {
     const verdict = await auditLog({ source: { tile: gone, bundle: gone }, checkpoint, trust })
     expect(verdict.ok).toBe(false)
     expect(detailOf(verdict.checks, 'entries')).toMatch(
-      /^the audit ended at entry \d+ of 4503599627370496/,
+      /^the audit ended at entry [0-9,]+ of 4,503,599,627,370,496/,
     )
     expect(verdict.faults).toHaveLength(100)
     expect(reads).toBeLessThan(11_000)

@@ -1,5 +1,4 @@
 /** Any sequence of submissions, map roots, restarts and losses, against a plain list of what was submitted. */
-
 import { join } from 'node:path'
 import * as fc from 'fast-check'
 import { describe, expect, it } from 'vitest'

@@ -1,5 +1,4 @@
 /** Evidence that proves it is complete, made by a real log, and held against the verifier that strangers run. */
-
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { MapAudit } from '../../src/client/recompute-map.ts'

@@ -1,5 +1,4 @@
 /** Evidence made by a real log of real records, and held against the verifier that strangers run. */
-
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'

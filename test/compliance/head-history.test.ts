@@ -1,5 +1,4 @@
 /** Heads of a real log, kept by the day; only the clock is the test's. */
-
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'

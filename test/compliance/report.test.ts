@@ -1,5 +1,4 @@
 /** Reports made by a real log with a history of heads; only the clock is the test's. */
-
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { utf8 } from '../../src/bytes.ts'

@@ -1,5 +1,4 @@
 /** A log with records behind its routes, and people who ask: every answer is held against the OpenAPI document. */
-
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { TSchema } from 'typebox'

@@ -1,5 +1,4 @@
 /** What is left after a process that was killed, and after a log that did not answer. */
-
 import { spawn } from 'node:child_process'
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 /** The records of a log on real stores in one temporary directory, for tests. */
-
 import { createHash } from 'node:crypto'
 import { join } from 'node:path'
 import type { JsonObject } from '../../src/formats/json-strict.ts'

@@ -1,7 +1,8 @@
 /** How numbers are written. */
 import fc from 'fast-check'
 import { describe, expect, it } from 'vitest'
-import { amount, factWords, grouped, monthWords } from '../../src/reports/words.ts'
+import { grouped } from '../../src/formats/count.ts'
+import { amount, factWords, monthWords } from '../../src/reports/words.ts'
 
 describe('a number', () => {
   it('has its digits in groups of three', () => {

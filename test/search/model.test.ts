@@ -1,5 +1,4 @@
 /** Any records and any queries, compared with a list that is filtered and sorted. */
-
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 /** A search index over a real store in a directory of its own, for tests. */
-
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,5 +1,4 @@
 /** The vectors of a witness, sent to a real one over HTTP. */
-
 import { mkdtemp, rm } from 'node:fs/promises'
 import type { AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'

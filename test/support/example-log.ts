@@ -1,5 +1,4 @@
 /** A log in memory with fixed keys, for receipts and vectors. Its tree is computed the slow way, straight from RFC 6962. */
-
 import { ed25519Sign } from '#ed25519'
 import { fromHex, utf8 } from '../../src/bytes.ts'
 import { formatCheckpoint } from '../../src/formats/checkpoint.ts'

@@ -1,5 +1,4 @@
 /** A real HTTP server in front of logs, on a free port of this machine. */
-
 import type { AddressInfo } from 'node:net'
 import { connect } from 'node:net'
 import { type Authenticate, allowAnyone } from '../../src/http/authenticate.ts'

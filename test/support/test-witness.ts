@@ -1,5 +1,4 @@
 /** A real witness on a temporary directory, and a line to it that can be cut or slowed down. */
-
 import { randomBytes } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

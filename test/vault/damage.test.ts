@@ -1,5 +1,4 @@
 /** What someone who can write to the disk, or a failing disk, can do to a vault, and that it is noticed. */
-
 import { createHash } from 'node:crypto'
 import { afterEach, beforeEach, describe, expect, it } from 'vitest'
 import { equal, toHex } from '../../src/bytes.ts'

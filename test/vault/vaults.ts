@@ -1,5 +1,4 @@
 /** Vaults on disk, for tests, and things to put into them. */
-
 import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'

@@ -1,5 +1,4 @@
 /** A witness on a directory of its own: opened again and again, then thrown away. */
-
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'

@@ -1,10 +1,11 @@
 /** One entry: its record as a timeline, its way to the root, and its receipt to take away. */
 import type { JSX } from 'hono/jsx/jsx-runtime'
 import { toBase64, toHex } from '../../bytes.ts'
+import { counted, grouped } from '../../formats/count.ts'
 import { visible } from '../../formats/html.ts'
 import type { RecordLeaf } from '../../formats/record.ts'
 import type { ShownPayload } from '../../reports/record-stages.ts'
-import { counted, grouped, timeWords, typeWords } from '../../reports/words.ts'
+import { timeWords, typeWords } from '../../reports/words.ts'
 import { InclusionTree } from './inclusion-tree.tsx'
 import { type Frame, page } from './page.tsx'
 import type { ProvenEntry } from './path-steps.ts'

@@ -1,10 +1,11 @@
 /** Entries as a table: a row each, the newest first. */
 import type { JSX } from 'hono/jsx/jsx-runtime'
 import { toHex } from '../../bytes.ts'
+import { grouped } from '../../formats/count.ts'
 import { visible } from '../../formats/html.ts'
 import type { RecordLeaf } from '../../formats/record.ts'
 import { costText, guardrailText, hasPassed } from '../../reports/record-stages.ts'
-import { grouped, shortTime, typeWords } from '../../reports/words.ts'
+import { shortTime, typeWords } from '../../reports/words.ts'
 import { bytesText, shortHash } from './words.ts'
 
 /** What a table says of a record. */

@@ -1,6 +1,7 @@
 /** How a log grew and how fast it answered, as charts with a table for who would rather read. */
 import type { JSX } from 'hono/jsx/jsx-runtime'
-import { grouped, shortTime } from '../../reports/words.ts'
+import { grouped } from '../../formats/count.ts'
+import { shortTime } from '../../reports/words.ts'
 import { LineChart } from './line-chart.tsx'
 import { latencyText, spanText } from './words.ts'
 

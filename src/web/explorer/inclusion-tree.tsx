@@ -1,7 +1,7 @@
 /** The way of an entry to the root: drawn as a tree, and step by step. Each node of the drawing leads to its step. */
 import type { JSX } from 'hono/jsx/jsx-runtime'
 import { toHex } from '../../bytes.ts'
-import { counted, grouped } from '../../reports/words.ts'
+import { counted, grouped } from '../../formats/count.ts'
 import { type PathStep, type ProvenEntry, pathOf, type TreeNode } from './path-steps.ts'
 import { rangeText, shortHash } from './words.ts'
 

@@ -1,5 +1,5 @@
 /** All entries of a log, a page at a time, and a way to one of them. */
-import { counted, grouped } from '../../reports/words.ts'
+import { counted, grouped } from '../../formats/count.ts'
 import { type EntryRow, EntryTable } from './entry-rows.tsx'
 import { type Frame, page } from './page.tsx'
 

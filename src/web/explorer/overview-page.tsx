@@ -1,8 +1,8 @@
 /** The first page of a log: its newest head and who vouches for it, how it grows, and its newest entries. */
 import type { JSX } from 'hono/jsx/jsx-runtime'
 import { toBase64 } from '../../bytes.ts'
+import { counted, grouped } from '../../formats/count.ts'
 import { visible } from '../../formats/html.ts'
-import { counted, grouped } from '../../reports/words.ts'
 import { type EntryRow, EntryTable } from './entry-rows.tsx'
 import { Charts, type History } from './history-charts.tsx'
 import { type Frame, page } from './page.tsx'

@@ -1,5 +1,4 @@
 /** The frame of every page of the explorer: head, navigation, and the policy that lets nothing else run in it. */
-
 import { raw } from 'hono/html'
 import type { Child } from 'hono/jsx'
 import type { JSX } from 'hono/jsx/jsx-runtime'

@@ -1,7 +1,7 @@
 /** Searching the records of one's own tenant. */
 import type { JSX } from 'hono/jsx/jsx-runtime'
+import { counted, grouped } from '../../formats/count.ts'
 import { visible } from '../../formats/html.ts'
-import { counted, grouped } from '../../reports/words.ts'
 import { EntryTable, type ListedRecord } from './entry-rows.tsx'
 import { type Frame, page } from './page.tsx'
 

@@ -1,7 +1,8 @@
 /** How the explorer's pages say times, lengths of time and hashes. */
 import { toHex } from '../../bytes.ts'
+import { counted, grouped } from '../../formats/count.ts'
 import { visible } from '../../formats/html.ts'
-import { counted, grouped, timeWords } from '../../reports/words.ts'
+import { timeWords } from '../../reports/words.ts'
 
 /** Milliseconds since 1970 as `2026-12-01 08:30:00 UTC`. */
 export function timeText(milliseconds: number): string {

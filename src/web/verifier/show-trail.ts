@@ -1,8 +1,9 @@
 /** The records of a verdict as a timeline: what each says in the clear, what is disclosed of it, and what is not shown. */
 import { drawnRecord, type TrailRecord, type TrailRow, trailRows } from '../../client/trail-rows.ts'
 import type { EvidenceVerdictRecord } from '../../client/verify-evidence.ts'
+import { counted, grouped } from '../../formats/count.ts'
 import type { RecordLeaf } from '../../formats/record.ts'
-import { counted, GROUP_OF, grouped, typeWords } from '../../reports/words.ts'
+import { GROUP_OF, typeWords } from '../../reports/words.ts'
 import { el, type IconName, icon } from './dom.ts'
 
 /** Records that are shown at first, and further ones at each asking. */

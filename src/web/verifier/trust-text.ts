@@ -2,6 +2,7 @@
 import { utf8 } from '../../bytes.ts'
 import type { Trust } from '../../client/verdict.ts'
 import { CairnError, messageOf } from '../../errors.ts'
+import { counted } from '../../formats/count.ts'
 import { MAX_POLICY_SIZE, parsePolicy } from '../../formats/policy.ts'
 import { parseVkey, type VerifierKey } from '../../formats/vkey.ts'
 
@@ -72,8 +73,4 @@ export function trustWords({ logKeys, policy }: Trust): string {
   if (group === undefined) return `${keys}; the witness ${policy.quorum} must have cosigned`
   const { threshold, members, name } = group
   return `${keys}; ${threshold} of ${members.length} of the group ${name} must have cosigned`
-}
-
-function counted(count: number, what: string): string {
-  return `${count} ${what}${count === 1 ? '' : 's'}`
 }
