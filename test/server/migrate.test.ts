@@ -183,7 +183,10 @@ describe('a move into a database', () => {
 
   it('says when there is no log in a database', async () => {
     const { place } = placeIn(at('server-6'), await testDatabase())
-    await makeLog(at('server-6'))
+    await makeLog(place.data)
+    // As that of a server, which has nothing there.
+    await rm(join(place.data, 'store'), { recursive: true })
+    await mkdir(join(place.data, 'store'))
     await expect(openStorage(place, { create: false })).rejects.toMatchObject({
       code: 'NOT_FOUND',
       message: expect.stringMatching(/there is no log in/),
