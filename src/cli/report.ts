@@ -65,11 +65,14 @@ async function report(flags: ReportFlags): Promise<void> {
   const shown = terminal()
   if (flags.out === undefined && format !== undefined) return shown.text(written)
   if (flags.out === undefined) return printSummary(made, shown)
-  const { style, line } = shown
+  const { style, columns, line, text } = shown
   const what = `the report on ${printable(made.tenant)} for ${monthWords(made.month)}`
   const size = byteCount(Buffer.byteLength(written))
   line(`${style.green('✓')} ${style.bold(printable(flags.out))}: ${what}, ${size}`)
   line(`  ${verdictLine(made, style)}`)
+  // What it does not show stands on its page, but who has just made it should not have to look.
+  const doubtful = checksOf(made).filter(({ status }) => status !== 'held')
+  if (doubtful.length > 0) text(formatChecks(doubtful, style, columns))
 }
 
 /** The report as data, and its page: that is made here and not by the log, so that no more than a report gets into it. */
@@ -108,19 +111,22 @@ function verdictLine({ integrity: { verdict } }: Report, style: Style): string {
   return paint(style.bold(VERDICTS[verdict]))
 }
 
+function checksOf({ integrity }: Report) {
+  return integrity.checks.map(({ name, status, detail }) => ({
+    name: CHECK_WORDS[name],
+    status: status === 'open' ? ('skipped' as const) : status,
+    detail,
+  }))
+}
+
 function printSummary(made: Report, { style, columns, line, text }: Terminal): void {
-  const { tenant, month, origin, generated, complete, integrity, records, usage } = made
+  const { tenant, month, origin, generated, complete, records, usage } = made
   line(style.bold(`Audit report of ${printable(tenant)}, ${monthWords(month)}`))
   const when = `made ${timeWords(generated)}${complete ? '' : ', before the month was over'}`
   line(style.dim(`${printable(origin)} · ${when}`))
   line()
   line(verdictLine(made, style))
-  const checks = integrity.checks.map(({ name, status, detail }) => ({
-    name: CHECK_WORDS[name],
-    status: status === 'open' ? ('skipped' as const) : status,
-    detail,
-  }))
-  text(formatChecks(checks, style, columns))
+  text(formatChecks(checksOf(made), style, columns))
   line()
   const tokens = BigInt(usage.input_tokens) + BigInt(usage.output_tokens)
   const figures: [string, string][] = [
