@@ -240,7 +240,7 @@ describe('cairn report', () => {
     const page = await report('--out', at('month.html'))
     expect(page).toMatchObject({ code: 0, stderr: '' })
     expect(page.stdout).toMatch(/^✓ .*month\.html: the report on default for /)
-    expect(page.stdout).toMatch(/\n {2}integrity not fully proven\n {2}–  Witnesses +no policy/)
+    expect(page.stdout).toMatch(/\n {2}integrity not fully proven\n {2}– {2}Witnesses +no policy/)
     expect(page.stdout).not.toContain('Consistency')
     expect(await readFile(at('month.html'), 'utf8')).toMatch(/^<!doctype html>[\s\S]*LLM request/)
     await report('--out', at('month.json'))
